@@ -1,0 +1,276 @@
+"""The configuration: TOML into frozen structs. Every default lives here or in the `Config` of its part."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from listener import registry
+from listener.bundle import Bundle, LabelRule
+from listener.errors import ConfigError
+from listener.schema import Annotated, Literal, Meta, Section, convert, nearest, render
+
+GateKind = Literal["either", "webrtc", "bands", "open"]
+Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
+
+
+class ModelConfig(Section):
+    """Which model, and where it runs."""
+
+    bundle: Annotated[str, Meta(description="the model: 'default', or the path of a bundle folder")] = "default"
+    providers: Annotated[
+        Literal["auto", "cpu", "cuda"], Meta(description="where the model runs: auto takes CUDA where it is; cpu; cuda")
+    ] = "auto"
+
+
+class GateConfig(Section):
+    """When something is to be heard. The gate saves power; it never decides what a sound is."""
+
+    kind: Annotated[GateKind, Meta(description="either (webrtc or bands), webrtc, bands, or open (always)")] = "either"
+    vad_mode: Annotated[int, Meta(ge=0, le=3, description="WebRTC VAD: 0 misses least, 3 opens least")] = 1
+    rise_db: Annotated[float, Meta(ge=1, le=40, description="bands: how far over its floor a band must stand")] = 9.0
+    hang_over_s: Annotated[float, Meta(ge=0, le=30, description="stays open so long after the last active frame")] = 1.0
+
+
+class ClipConfig(Section):
+    """How the stream is cut while the gate is open."""
+
+    hop_s: Annotated[float, Meta(ge=0.1, le=3, description="a clip is classified this often")] = 0.5
+    first_s: Annotated[float, Meta(ge=0.02, le=3, description="the first one comes so long after the gate opened")] = (
+        0.25
+    )
+
+
+class EventConfig(Section):
+    """How scores become events, for all labels. [labels.NAME] says what is special about one."""
+
+    smoothing: Annotated[
+        float, Meta(ge=0, lt=1, description="weight of the past in a label's score; 0 is quickest, 0.9 calmest")
+    ] = 0.3
+    update_s: Annotated[float, Meta(ge=0.1, le=60, description="an event under way reports a new peak this often")] = (
+        1.0
+    )
+
+
+class LabelConfig(Section):
+    """What is special about one label. What is left out comes from the model's bundle."""
+
+    enabled: Annotated[bool, Meta(description="false: the label is never reported")] = True
+    name: Annotated[str | None, Meta(description="report it under this name")] = None
+    on: Annotated[float | None, Meta(gt=0, lt=1, description="an event starts over this score")] = None
+    off: Annotated[float | None, Meta(gt=0, lt=1, description="and lives while it stays over this")] = None
+    hold_s: Annotated[Seconds | None, Meta(description="it ends after so long below `off`")] = None
+    min_s: Annotated[Seconds | None, Meta(description="and is reported only when it has lasted so long")] = None
+    cooldown_s: Annotated[Seconds | None, Meta(description="after an end, no new one for so long")] = None
+
+
+class DaemonConfig(Section):
+    """The program itself."""
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="what the program says of itself, on stderr")
+    ] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A source or sink as configured: its class, not yet made, and its own section."""
+
+    kind: str
+    factory: Any
+    config: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked."""
+
+    path: Path | None
+    daemon: DaemonConfig
+    model: ModelConfig
+    gate: GateConfig
+    clips: ClipConfig
+    events: EventConfig
+    labels: dict[str, LabelConfig]
+    groups: dict[str, list[str]]
+    sources: tuple[Part, ...]
+    sinks: tuple[Part, ...]
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "daemon": DaemonConfig,
+    "model": ModelConfig,
+    "gate": GateConfig,
+    "clips": ClipConfig,
+    "events": EventConfig,
+}
+TABLES = (*SECTIONS, "labels", "groups", "source", "sink")
+DEFAULT_SOURCES = ({"kind": "microphone"},)
+DEFAULT_SINKS = ({"kind": "console"}, {"kind": "socket"})
+
+
+def find() -> Path | None:
+    """The configuration file that is used when none is named: the user's, the machine's, or none."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    candidates = (Path(home) / "listener" / "config.toml", Path("/etc/listener/config.toml"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load(path: Path | None, overrides: Sequence[str] = (), tables: dict[str, Any] | None = None) -> Config:
+    """The configuration of a file, or the defaults; then `key=value` overrides, then whole tables from flags.
+
+    ConfigError is one line: file, key, what is wrong, the nearest valid name.
+    """
+    where = f"{path}: " if path else ""
+    document = _read(path) if path else {}
+    for override in overrides:
+        _override(document, override)
+    document |= tables or {}
+    try:
+        return _build(document, path)
+    except ConfigError as err:
+        raise ConfigError(f"{where}{err}") from err
+
+
+def defaults() -> str:
+    """config.toml: every option with its default, commented out."""
+    return "\n".join(_default_lines()) + "\n"
+
+
+def rules(config: Config, bundle: Bundle) -> dict[str, LabelRule]:
+    """The rule of every label that is to be reported: the bundle's, with what the configuration changes."""
+    return {
+        label: _rule(bundle.rules.get(label, LabelRule()), config.labels.get(label, LabelConfig()), label)
+        for label in bundle.labels
+        if config.labels.get(label, LabelConfig()).enabled
+    }
+
+
+def names(config: Config) -> dict[str, str]:
+    """Label of the model -> name under which it is reported, for those that have one."""
+    return {label: section.name for label, section in config.labels.items() if section.name}
+
+
+def strangers(config: Config, bundle: Bundle) -> list[str]:
+    """What the configuration says of labels that this bundle lacks, one line each.
+
+    An update of the model must not take a service down: a warning for `run`, an error for `check`.
+    """
+    mentioned = [(f"labels.{label}", label) for label in config.labels]
+    mentioned += [(f"groups.{group}", label) for group, labels in config.groups.items() for label in labels]
+    where = f"{config.path}: " if config.path else ""
+    return [
+        f"{where}{key}: model {bundle.name} has no label {label!r}{nearest(label, bundle.labels)}"
+        for key, label in mentioned
+        if label not in bundle.labels
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read ({err.strerror})") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: not TOML: {err}") from err
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    """Put `gate.kind=bands` into the document. The value is TOML where it parses as TOML, else text."""
+    key, equals, text = override.partition("=")
+    *tables, last = key.strip().split(".")
+    if not equals or not last or not tables:
+        raise ConfigError(f"--set {override}: write it as section.key=value, for example gate.kind=bands")
+    for table in tables:
+        document = document.setdefault(table, {})
+        if not isinstance(document, dict):
+            raise ConfigError(f"--set {override}: {table!r} is no table of settings; write lists in the file")
+    try:
+        document[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        document[last] = text
+
+
+def _build(document: dict[str, Any], path: Path | None) -> Config:
+    for name, table in document.items():
+        if name not in TABLES:
+            raise ConfigError(f"{name}: unknown key{nearest(name, TABLES)}")
+        wanted = list if name in ("source", "sink") else dict
+        if not isinstance(table, wanted):
+            raise ConfigError(f"{name}: write it as {f'[[{name}]]' if wanted is list else f'[{name}]'}")
+    config = Config(
+        path=path,
+        labels={label: _label(table, label) for label, table in document.get("labels", {}).items()},
+        groups=_groups(document.get("groups", {})),
+        sources=tuple(_parts(document.get("source", DEFAULT_SOURCES), "source")),
+        sinks=tuple(_parts(document.get("sink", DEFAULT_SINKS), "sink")),
+        **{name: convert(document.get(name, {}), section, name) for name, section in SECTIONS.items()},
+    )
+    _check_together(config)
+    return config
+
+
+def _label(table: Any, label: str) -> LabelConfig:
+    if not isinstance(table, dict):
+        raise ConfigError(f"labels.{label}: write it as [labels.{label}]")
+    return convert(table, LabelConfig, f"labels.{label}")
+
+
+def _groups(table: dict[str, Any]) -> dict[str, list[str]]:
+    try:
+        return msgspec.convert(table, dict[str, list[str]])
+    except msgspec.ValidationError as err:
+        raise ConfigError(f"groups: a group is a list of labels, as pets = ['dog_bark'] ({err})") from err
+
+
+def _parts(tables: Sequence[Any], what: str) -> Iterator[Part]:
+    find_class = registry.source if what == "source" else registry.sink
+    for number, table in enumerate(tables, 1):
+        if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
+            raise ConfigError(f"{what} {number}: a [[{what}]] needs a kind, as kind = 'socket'")
+        kind = table["kind"]
+        factory = find_class(kind)
+        settings = {key: value for key, value in table.items() if key != "kind"}
+        yield Part(kind, factory, convert(settings, factory.Config, f"{what} {number} ({kind})"))
+
+
+def _check_together(config: Config) -> None:
+    """Refuse what is right key by key and impossible together."""
+    heard = [part.config.name for part in config.sources]
+    twice = next((name for name in heard if heard.count(name) > 1), None)
+    if twice:
+        raise ConfigError(f"source.name: two sources are called {twice!r}; give each a name of its own")
+    if not heard:
+        raise ConfigError("source: there is none; write a [[source]], or leave them out for the default microphone")
+    if config.clips.first_s > config.clips.hop_s:
+        raise ConfigError(f"clips.first_s: {config.clips.first_s} is more than clips.hop_s, {config.clips.hop_s}")
+    reported = [section.name or label for label, section in config.labels.items() if section.enabled]
+    if len(set(reported)) != len(reported):
+        raise ConfigError("labels: two labels are reported under the same name")
+
+
+def _rule(rule: LabelRule, section: LabelConfig, label: str) -> LabelRule:
+    changes = {key: getattr(section, key) for key in rule.__struct_fields__ if getattr(section, key) is not None}
+    changed = msgspec.structs.replace(rule, **changes)
+    if changed.off >= changed.on:
+        raise ConfigError(f"labels.{label}: off ({changed.off}) must be less than on ({changed.on})")
+    return changed
+
+
+def _default_lines() -> Iterator[str]:
+    yield "# Every option of listener with its default. Remove the # from what you change."
+    for name, section in SECTIONS.items():
+        yield ""
+        yield from render(section(), f"# {section.__doc__}\n[{name}]")
+    yield ""
+    yield from (f"# {line}" if line else "#" for line in render(LabelConfig(), "[labels.dog_bark]"))
+    yield '\n# Groups of labels of your own; the model brings some.\n# [groups]\n# pets = ["dog_bark"]'
+    for what, table in (("source", registry.SOURCES), ("sink", registry.SINKS)):
+        for kind in table:
+            factory = getattr(registry, what)(kind)
+            yield ""
+            yield from render(factory.Config(), f'# {factory.__doc__.splitlines()[0]}\n# [[{what}]]\n# kind = "{kind}"')

@@ -1,0 +1,101 @@
+"""The front end: samples in, log-mel spectrogram out. Training and serving both use this one definition.
+
+The filter bank is data. librosa makes it when training starts (`models.frontend`), and from then on it
+travels with the checkpoint and the bundle, so that no second implementation of it can drift.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from listener.types import SILENT_DBFS, Clip, Features, Floats, Heard, Span
+
+COLUMNS_AT_ONCE = 64  # keeps a batch of spectra inside the processor's cache, and off the page-fault path
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """Everything that decides what the model sees. It comes from the bundle, never from the configuration."""
+
+    sample_rate: int = 16_000  # Hz
+    clip_samples: int = 48_000
+    fft: int = 512  # samples, and the length of the Hann window
+    hop: int = 160  # samples
+    mels: int = 64
+    f_min_hz: float = 50.0
+    f_max_hz: float = 8_000.0
+    log_floor: float = 1e-9  # added to nothing: power below it counts as it
+    mean_db: float = -40.0  # normalisation: (dB - mean) / scale, the same for every column
+    scale_db: float = 20.0
+
+    @property
+    def columns(self) -> int:
+        """Columns of one clip; windows are not centred, so none reaches past its ends."""
+        return 1 + (self.clip_samples - self.fft) // self.hop
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of a 20 ms frame."""
+        return self.sample_rate // 50
+
+
+class LogMel:
+    """Log-mel spectrograms of clips, each column computed once however many clips share it.
+
+    Equals `10 * log10(max(librosa.feature.melspectrogram(..., center=False), log_floor))`, normalised.
+    One instance per stream: it remembers the last clip. `filters` is float32 (mels, fft // 2 + 1).
+    """
+
+    def __init__(self, spec: FeatureSpec, filters: Floats) -> None:
+        expected = (spec.mels, spec.fft // 2 + 1)
+        if filters.shape != expected:
+            raise ValueError(f"mel filter bank is {filters.shape}, its FeatureSpec asks for {expected}")
+        self.spec = spec
+        self._filters = np.ascontiguousarray(filters, dtype=np.float32)
+        angle = 2 * np.pi * np.arange(spec.fft) / spec.fft
+        self._window = (0.5 - 0.5 * np.cos(angle)).astype(np.float32)  # periodic Hann, as librosa's
+        self._last: Features | None = None
+
+    def __call__(self, clip: Clip) -> Features:
+        kept = self._shared_columns(clip)
+        fresh = self.columns(clip.samples[kept.shape[1] * self.spec.hop :])
+        features = Features(clip.span, np.concatenate([kept, fresh], axis=1), clip.heard)
+        self._last = features
+        return features
+
+    def columns(self, samples: Floats) -> Floats:
+        """Normalised log-mel of float32 (n,) samples: float32 (mels, 1 + (n - fft) // hop)."""
+        windows = np.lib.stride_tricks.sliding_window_view(samples, self.spec.fft)[:: self.spec.hop]
+        mel = np.empty((self.spec.mels, len(windows)), dtype=np.float32)
+        for part in _parts(len(windows)):
+            spectrum = np.fft.rfft(windows[part] * self._window, axis=1)
+            power = np.square(spectrum.real) + np.square(spectrum.imag)
+            np.matmul(self._filters, power.T, out=mel[:, part])
+        np.maximum(mel, np.float32(self.spec.log_floor), out=mel)
+        np.log10(mel, out=mel)
+        mel *= np.float32(10 / self.spec.scale_db)
+        mel -= np.float32(self.spec.mean_db / self.spec.scale_db)
+        return mel
+
+    def _shared_columns(self, clip: Clip) -> Floats:
+        """Leading columns of this clip that the last one had too: same grid, and no padding under them."""
+        nothing = np.empty((self.spec.mels, 0), dtype=np.float32)
+        last = self._last
+        if last is None or clip.span.stop <= last.span.stop or clip.span.start > last.span.stop:
+            return nothing
+        if len(clip.span) < self.spec.clip_samples or clip.span.start < last.span.start:
+            return nothing
+        shift, off_grid = divmod(clip.span.stop - last.span.stop, self.spec.hop)
+        return nothing if off_grid else last.mel[:, shift:]
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for start in range(0, count, COLUMNS_AT_ONCE):
+        yield slice(start, min(count, start + COLUMNS_AT_ONCE))
+
+
+def whole(samples: Floats) -> Clip:
+    """A clip of a whole array, for those who have no stream."""
+    span = Span(0, len(samples))
+    return Clip(span, samples, Heard(span, SILENT_DBFS))

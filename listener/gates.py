@@ -1,0 +1,110 @@
+"""Gates: is there anything to hear in this frame? They save power and never decide what a sound is."""
+
+from collections import deque
+
+import numpy as np
+import webrtcvad
+
+from listener.config import GateConfig
+from listener.types import SILENT_DBFS, Floats, Frame, Gate
+
+BANDS = 8
+BANDS_HZ = (100.0, 7_600.0)
+FLOOR_RISE_DB = 0.02  # a frame, so 1 dB/s: slower than any sound that is to be reported begins
+FLOOR_FALL = 0.05  # share of the way down a frame, so that the end of a noise is followed within half a second
+FIRST_FLOOR_DB = -85.0  # low, so that a stream that opens in the middle of a sound is heard
+SMOOTHING = 0.5  # of band power from frame to frame: a 20 ms spectrum of steady noise is rough
+
+
+class OpenGate:
+    """Always open."""
+
+    floor_dbfs: float | None = None
+
+    def __call__(self, frame: Frame) -> bool:
+        return True
+
+
+class WebRtcGate:
+    """WebRTC's voice activity detector, open when 3 of the last 5 frames were flagged.
+
+    A short run, not a full ring: measured over room scenes it opens within 50 ms of a sound (median).
+    """
+
+    floor_dbfs: float | None = None
+
+    def __init__(self, sample_rate: int, mode: int) -> None:
+        self._rate = sample_rate
+        self._vad = webrtcvad.Vad(mode)
+        self._flags: deque[bool] = deque(maxlen=5)
+
+    def __call__(self, frame: Frame) -> bool:
+        self._flags.append(self._vad.is_speech(frame.pcm.tobytes(), self._rate))
+        return sum(self._flags) >= 3
+
+
+class BandsGate:
+    """Open when two of eight log-spaced bands stand `rise_db` over their own slowly tracked floors for two frames."""
+
+    def __init__(self, sample_rate: int, rise_db: float) -> None:
+        samples = sample_rate // 50
+        self._rise_db = rise_db
+        self._window = np.hanning(samples).astype(np.float32) / 32_768
+        self._bands = _band_matrix(samples, sample_rate)
+        self._power = np.zeros(BANDS, dtype=np.float32)
+        self._floor_db = np.full(BANDS, FIRST_FLOOR_DB, dtype=np.float32)
+        self._level_floor = SILENT_DBFS
+        self._risen = False
+
+    @property
+    def floor_dbfs(self) -> float | None:
+        return self._level_floor
+
+    def __call__(self, frame: Frame) -> bool:
+        spectrum = np.fft.rfft(frame.pcm * self._window)
+        power = self._bands @ (np.square(spectrum.real) + np.square(spectrum.imag))
+        self._power += (1 - SMOOTHING) * (power - self._power)
+        band_db = 10 * np.log10(self._power + np.float32(1e-12))
+        over = band_db - self._floor_db
+        self._floor_db += np.where(over > 0, np.float32(FLOOR_RISE_DB), over * np.float32(FLOOR_FALL))
+        self._level_floor = _follow(self._level_floor, frame.level_dbfs)
+        was_risen, self._risen = self._risen, int(np.count_nonzero(over > self._rise_db)) >= 2
+        return was_risen and self._risen
+
+
+class EitherGate:
+    """Open when any of several is. Each sees every frame."""
+
+    def __init__(self, *gates: Gate) -> None:
+        self._gates = gates
+
+    @property
+    def floor_dbfs(self) -> float | None:
+        return next((gate.floor_dbfs for gate in self._gates if gate.floor_dbfs is not None), None)
+
+    def __call__(self, frame: Frame) -> bool:
+        return any([gate(frame) for gate in self._gates])  # a list: all are asked, for each keeps state
+
+
+def make(config: GateConfig, sample_rate: int) -> Gate:
+    """The gate that the configuration asks for, new, for one stream."""
+    if config.kind == "open":
+        return OpenGate()
+    if config.kind == "webrtc":
+        return WebRtcGate(sample_rate, config.vad_mode)
+    if config.kind == "bands":
+        return BandsGate(sample_rate, config.rise_db)
+    return EitherGate(WebRtcGate(sample_rate, config.vad_mode), BandsGate(sample_rate, config.rise_db))
+
+
+def _follow(floor_db: float, level_db: float) -> float:
+    over = level_db - floor_db
+    return floor_db + (FLOOR_RISE_DB if over > 0 else over * FLOOR_FALL)
+
+
+def _band_matrix(samples: int, sample_rate: int) -> Floats:
+    """Mean power of each band from a power spectrum: float32 (bands, samples // 2 + 1)."""
+    edges = np.geomspace(BANDS_HZ[0], min(BANDS_HZ[1], 0.475 * sample_rate), BANDS + 1)
+    hz = np.fft.rfftfreq(samples, 1 / sample_rate)
+    member = (hz >= edges[:-1, None]) & (hz < edges[1:, None])
+    return (member / member.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,29 @@
+"""Where things live on this machine. The only file below the command line that reads the environment."""
+
+import os
+from pathlib import Path
+
+
+def runtime_folder() -> Path:
+    """For the socket: systemd's RUNTIME_DIRECTORY, else the user's runtime folder, else one in /tmp of our own."""
+    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
+        if os.environ.get(variable):
+            return Path(os.environ[variable].split(":")[0])
+    return Path(f"/tmp/listener-{os.getuid()}")
+
+
+def state_folder() -> Path:
+    """For logs: systemd's STATE_DIRECTORY, else the user's state folder."""
+    if os.environ.get("STATE_DIRECTORY"):
+        return Path(os.environ["STATE_DIRECTORY"].split(":")[0])
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "listener"
+
+
+def sockets() -> list[Path]:
+    """Where a client looks for a daemon, the likeliest first: this user's, then the system's."""
+    return list(dict.fromkeys([runtime_folder() / "listener.sock", Path("/run/listener/listener.sock")]))
+
+
+def under_journal() -> bool:
+    """Whether what is written to stderr lands in systemd's journal."""
+    return bool(os.environ.get("JOURNAL_STREAM"))

@@ -1,0 +1,62 @@
+"""The loop: frames in, events out. Everything else in this program feeds it or drains it."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from listener import config as configuration
+from listener import gates
+from listener.bundle import Bundle
+from listener.clipper import Clipper
+from listener.config import Config
+from listener.features import LogMel
+from listener.tracker import Rules, Tracker
+from listener.types import Clip, Features, Frame, Gate, Prediction
+from listener.wire import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages of one stream. Each is a callable, or near it, with one value in and one out."""
+
+    gate: Gate
+    clipper: Clipper
+    featurise: Callable[[Clip], Features]
+    classify: Callable[[Features], Prediction]
+    tracker: Tracker
+
+    def events(self, frames: Iterable[Frame]) -> Iterator[Event]:
+        """The events of a stretch of stream, as soon as each is known. All have ended when it has."""
+        for frame in frames:
+            for clip in self.clipper.push(frame, active=self.gate(frame), held=self.tracker.active):
+                yield from self.tracker.update(self.classify(self.featurise(clip)))
+        for clip in self.clipper.finish():
+            yield from self.tracker.update(self.classify(self.featurise(clip)))
+        yield from self.tracker.finish()
+
+
+def build(config: Config, bundle: Bundle, classify: Callable[[Features], Prediction], source: str) -> Pipeline:
+    """A new pipeline for one source, as the configuration and the bundle say."""
+    spec = bundle.features
+    return Pipeline(
+        gate=gates.make(config.gate, spec.sample_rate),
+        clipper=Clipper(spec, config.clips, config.gate.hang_over_s),
+        featurise=LogMel(spec, bundle.filters),
+        classify=classify,
+        tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=secrets.token_hex(5)),
+    )
+
+
+def rules(config: Config, bundle: Bundle) -> Rules:
+    """What a tracker goes by: the bundle's rules with what the configuration changes."""
+    spec = bundle.features
+    return Rules(
+        labels=bundle.labels,
+        rules=configuration.rules(config, bundle),
+        names=configuration.names(config),
+        smoothing=config.events.smoothing,
+        update_s=config.events.update_s,
+        sample_rate=spec.sample_rate,
+        hop_s=config.clips.hop_s,
+        clip_s=spec.clip_samples / spec.sample_rate,
+    )

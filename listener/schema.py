@@ -1,0 +1,63 @@
+"""What a section of the configuration is made of: frozen structs whose fields say their unit, range and meaning.
+
+Every part declares its own `Config`, built-in parts as a stranger's would; `config` reads them, and
+`render` writes them as the commented config.toml.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from listener.errors import ConfigError
+
+__all__ = ["Meta", "Section", "convert", "nearest", "render"]  # Meta: so that parts need not know msgspec
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The base of every section. Fields are declared with `Annotated[type, Meta(description=…, ge=…)]`."""
+
+
+T = TypeVar("T", bound=Section)
+
+
+def convert(table: dict[str, Any], section: type[T], where: str) -> T:
+    """The struct of a TOML table; ConfigError names the key, what is wrong and the nearest valid name."""
+    for key in table:
+        if key not in section.__struct_fields__:
+            raise ConfigError(f"{_path(where, key)}: unknown key{nearest(key, section.__struct_fields__)}")
+    try:
+        return msgspec.convert(table, section)
+    except msgspec.ValidationError as err:
+        problem, _, at = str(err).partition(" - at `$")
+        raise ConfigError(f"{_path(where, at.strip('.`'))}: {problem[:1].lower()}{problem[1:]}") from err
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint to append to a message: the valid name that was probably meant, else all of them."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; valid are: {', '.join(names)}" if names else ""
+
+
+def render(section: Section, header: str) -> Iterator[str]:
+    """The lines of a section in config.toml: each field's meaning as a comment, then its default, commented out."""
+    yield header
+    hints = get_type_hints(type(section), include_extras=True)
+    for field in section.__struct_fields__:
+        meaning = next((meta.description for meta in get_args(hints[field])[1:] if isinstance(meta, Meta)), None)
+        if meaning:
+            yield f"# {meaning}"
+        yield f"# {field} = {_toml(getattr(section, field))}"
+
+
+def _path(where: str, key: str) -> str:
+    return ".".join(part for part in (where, key) if part)
+
+
+def _toml(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,130 @@
+"""What crosses a process boundary: one JSON object a line, on sockets, in logs and in pipes."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+PROTOCOL = 1
+
+Phase = Literal["start", "update", "end"]
+
+
+class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
+    """A named sound. Lines of one event share `id` and are numbered by `seq`; every key is in every line.
+
+    `*_s` are seconds of the source's own stream. `start` and `end` are the same moments by the wall clock,
+    null for files. `detected_s` is how much had been heard when the event was first reported.
+    """
+
+    v: int = PROTOCOL
+    id: str
+    seq: int
+    phase: Phase | None  # None: a whole event, as `classify` prints it
+    label: str
+    score: float  # smoothed, now
+    peak: float  # the highest so far
+    start: str | None
+    end: str | None
+    start_s: float
+    end_s: float | None
+    detected_s: float
+    source: str
+    level_dbfs: float
+    model: str
+    top: dict[str, float]
+
+
+class Level(msgspec.Struct, frozen=True, tag="level", kw_only=True):
+    """The meter of one source, some times a second, for displays. Old ones are dropped first."""
+
+    source: str
+    at_s: float
+    level_dbfs: float
+    floor_dbfs: float | None
+    open: bool
+    top: dict[str, float]
+
+
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one source is doing."""
+
+    state: str
+    detail: str
+    heard_s: float  # audio that went through the pipeline
+    lost_s: float  # audio that did not
+    gate_duty: float  # share of heard audio for which the gate was open
+    clips: int
+    inference_ms: float  # mean, of the clips since the status before
+
+
+class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
+    """How the daemon is doing, once a second."""
+
+    uptime_s: float
+    cpu: float  # share of one core since the status before
+    sources: dict[str, SourceStatus]
+    sinks: dict[str, int]  # events each has lost
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
+    """The first line that a socket client gets."""
+
+    v: int = PROTOCOL
+    version: str
+    pid: int
+    model: str
+    provider: str
+    labels: list[str]
+    thresholds: dict[str, float]
+    groups: dict[str, list[str]]
+    sources: list[str]
+
+
+class Ack(msgspec.Struct, frozen=True, tag="ack", kw_only=True):
+    """The answer to a subscription: what the client gets from now on."""
+
+    subscribe: list[str]
+    labels: list[str] | None
+    replay: int
+
+
+class Error(msgspec.Struct, frozen=True, tag="error", kw_only=True):
+    """Why the connection ends."""
+
+    message: str
+
+
+class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client may send. It replaces what the client gets."""
+
+    subscribe: list[Literal["event", "level", "status"]]
+    labels: list[str] | None = None
+    replay: int = 0
+
+
+Message = Event | Level | Status | Hello | Ack | Error
+
+_encoder = msgspec.json.Encoder()
+_messages = msgspec.json.Decoder(Message)
+_subscriptions = msgspec.json.Decoder(Subscribe)
+
+
+def encode(message: Message) -> bytes:
+    """One line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message of a line; ValueError where it is none of ours."""
+    return _messages.decode(line)
+
+
+def decode_subscription(line: bytes) -> Subscribe:
+    """What a client asks for; ValueError, naming what is wrong, where it is none."""
+    return _subscriptions.decode(line)
+
+
+def wall_clock(unix_s: float) -> str:
+    """ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Training, from a checkout only: data, synthesis, mixing, network, recipe, train, evaluate."""
