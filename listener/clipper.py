@@ -77,7 +77,7 @@ class Clipper:
         return Clip(
             self._recent.span,
             self._recent.samples(),
-            Heard(self._activity.latest(self._recent.span), self._meter.take()),
+            Heard(self._activity.span, self._meter.take()),
         )
 
 
@@ -120,16 +120,11 @@ class _Activity:
 
     def __init__(self, pause: int) -> None:
         self._pause = pause
-        self._span = Span(0, 0)
+        self.span = Span(0, 0)
 
     def extend(self, span: Span) -> None:
-        goes_on = span.start - self._span.stop < self._pause and len(self._span)
-        self._span = Span(self._span.start if goes_on else span.start, span.stop)
-
-    def latest(self, heard: Span) -> Span:
-        """What of it lies in the samples just heard; all of those, where the gate heard nothing in them."""
-        inside = Span(max(self._span.start, heard.start), min(self._span.stop, heard.stop))
-        return inside if inside.start < inside.stop else heard
+        goes_on = len(self.span) and span.start - self.span.stop < self._pause
+        self.span = Span(self.span.start if goes_on else span.start, span.stop)
 
 
 class _Meter:

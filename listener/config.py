@@ -5,20 +5,21 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from listener import registry
 from listener.bundle import Bundle, LabelRule
 from listener.errors import ConfigError
-from listener.schema import Annotated, Literal, Meta, Section, convert, nearest, render
+from listener.schema import Meta, Section, convert, nearest, render
 
 GateKind = Literal["either", "webrtc", "bands", "open"]
+Score = Annotated[float, Meta(gt=0, lt=1)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 
 
-class ModelConfig(Section):
+class ModelConfig(Section, frozen=True):
     """Which model, and where it runs."""
 
     bundle: Annotated[str, Meta(description="the model: 'default', or the path of a bundle folder")] = "default"
@@ -27,7 +28,7 @@ class ModelConfig(Section):
     ] = "auto"
 
 
-class GateConfig(Section):
+class GateConfig(Section, frozen=True):
     """When something is to be heard. The gate saves power; it never decides what a sound is."""
 
     kind: Annotated[GateKind, Meta(description="either (webrtc or bands), webrtc, bands, or open (always)")] = "either"
@@ -36,7 +37,7 @@ class GateConfig(Section):
     hang_over_s: Annotated[float, Meta(ge=0, le=30, description="stays open so long after the last active frame")] = 1.0
 
 
-class ClipConfig(Section):
+class ClipConfig(Section, frozen=True):
     """How the stream is cut while the gate is open."""
 
     hop_s: Annotated[float, Meta(ge=0.1, le=3, description="a clip is classified this often")] = 0.5
@@ -45,7 +46,7 @@ class ClipConfig(Section):
     )
 
 
-class EventConfig(Section):
+class EventConfig(Section, frozen=True):
     """How scores become events, for all labels. [labels.NAME] says what is special about one."""
 
     smoothing: Annotated[
@@ -56,19 +57,19 @@ class EventConfig(Section):
     )
 
 
-class LabelConfig(Section):
+class LabelConfig(Section, frozen=True):
     """What is special about one label. What is left out comes from the model's bundle."""
 
     enabled: Annotated[bool, Meta(description="false: the label is never reported")] = True
     name: Annotated[str | None, Meta(description="report it under this name")] = None
-    on: Annotated[float | None, Meta(gt=0, lt=1, description="an event starts over this score")] = None
-    off: Annotated[float | None, Meta(gt=0, lt=1, description="and lives while it stays over this")] = None
+    on: Annotated[Score | None, Meta(description="an event starts over this score")] = None
+    off: Annotated[Score | None, Meta(description="and lives while it stays over this")] = None
     hold_s: Annotated[Seconds | None, Meta(description="it ends after so long below `off`")] = None
     min_s: Annotated[Seconds | None, Meta(description="and is reported only when it has lasted so long")] = None
     cooldown_s: Annotated[Seconds | None, Meta(description="after an end, no new one for so long")] = None
 
 
-class DaemonConfig(Section):
+class DaemonConfig(Section, frozen=True):
     """The program itself."""
 
     log_level: Annotated[
@@ -111,6 +112,14 @@ SECTIONS: dict[str, type[Section]] = {
 TABLES = (*SECTIONS, "labels", "groups", "source", "sink")
 DEFAULT_SOURCES = ({"kind": "microphone"},)
 DEFAULT_SINKS = ({"kind": "console"}, {"kind": "socket"})
+
+
+def part(what: Literal["source", "sink"], table: dict[str, Any], where: str = "") -> Part:
+    """The part that a [[source]] or [[sink]] table describes. ConfigError where it describes none."""
+    settings = dict(table)
+    kind = settings.pop("kind")
+    factory = registry.source(kind) if what == "source" else registry.sink(kind)
+    return Part(kind, factory, convert(settings, factory.Config, where or what))
 
 
 def find() -> Path | None:
@@ -202,13 +211,16 @@ def _build(document: dict[str, Any], path: Path | None) -> Config:
         wanted = list if name in ("source", "sink") else dict
         if not isinstance(table, wanted):
             raise ConfigError(f"{name}: write it as {f'[[{name}]]' if wanted is list else f'[{name}]'}")
+    sections: dict[str, Any] = {
+        name: convert(document.get(name, {}), section, name) for name, section in SECTIONS.items()
+    }
     config = Config(
         path=path,
         labels={label: _label(table, label) for label, table in document.get("labels", {}).items()},
         groups=_groups(document.get("groups", {})),
         sources=tuple(_parts(document.get("source", DEFAULT_SOURCES), "source")),
         sinks=tuple(_parts(document.get("sink", DEFAULT_SINKS), "sink")),
-        **{name: convert(document.get(name, {}), section, name) for name, section in SECTIONS.items()},
+        **sections,
     )
     _check_together(config)
     return config
@@ -227,15 +239,11 @@ def _groups(table: dict[str, Any]) -> dict[str, list[str]]:
         raise ConfigError(f"groups: a group is a list of labels, as pets = ['dog_bark'] ({err})") from err
 
 
-def _parts(tables: Sequence[Any], what: str) -> Iterator[Part]:
-    find_class = registry.source if what == "source" else registry.sink
+def _parts(tables: Sequence[Any], what: Literal["source", "sink"]) -> Iterator[Part]:
     for number, table in enumerate(tables, 1):
         if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
             raise ConfigError(f"{what} {number}: a [[{what}]] needs a kind, as kind = 'socket'")
-        kind = table["kind"]
-        factory = find_class(kind)
-        settings = {key: value for key, value in table.items() if key != "kind"}
-        yield Part(kind, factory, convert(settings, factory.Config, f"{what} {number} ({kind})"))
+        yield part(what, table, f"{what} {number} ({table['kind']})")
 
 
 def _check_together(config: Config) -> None:

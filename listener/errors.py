@@ -26,3 +26,7 @@ class SourceError(ListenerError):
 
 class SinkError(ListenerError):
     """Events cannot be delivered to where they were sent."""
+
+
+class OutputClosed(SinkError):
+    """The reader of a pipe has gone, as in `listener run | head -1`: a normal end, nothing is broken."""

@@ -12,8 +12,11 @@ BANDS = 8
 BANDS_HZ = (100.0, 7_600.0)
 FLOOR_RISE_DB = 0.02  # a frame, so 1 dB/s: slower than any sound that is to be reported begins
 FLOOR_FALL = 0.05  # share of the way down a frame, so that the end of a noise is followed within half a second
-FIRST_FLOOR_DB = -85.0  # low, so that a stream that opens in the middle of a sound is heard
-SMOOTHING = 0.5  # of band power from frame to frame: a 20 ms spectrum of steady noise is rough
+FIRST_FLOOR_DB = -85.0  # low, so that a stream that opens in the middle of a sound is heard;
+FIRST_RISE_DB = 0.2  # and then it comes up to the room's in seconds, not in a minute
+FIRST_FRAMES = 200
+RISE, FALL = np.float32(0.5), np.float32(0.9)  # smoothing of band power: 20 ms spectra of steady noise are rough,
+# but the end of a sound is to be seen when it comes
 
 
 class OpenGate:
@@ -21,7 +24,7 @@ class OpenGate:
 
     floor_dbfs: float | None = None
 
-    def __call__(self, frame: Frame) -> bool:
+    def __call__(self, frame: Frame) -> bool:  # noqa: ARG002
         return True
 
 
@@ -49,11 +52,15 @@ class BandsGate:
     def __init__(self, sample_rate: int, rise_db: float) -> None:
         samples = sample_rate // 50
         self._rise_db = rise_db
-        self._window = np.hanning(samples).astype(np.float32) / 32_768
+        window = np.hanning(samples)
+        self._window = (window / np.sqrt(np.square(window).sum()) / 32_768).astype(
+            np.float32
+        )  # white noise keeps its dBFS
         self._bands = _band_matrix(samples, sample_rate)
         self._power = np.zeros(BANDS, dtype=np.float32)
         self._floor_db = np.full(BANDS, FIRST_FLOOR_DB, dtype=np.float32)
         self._level_floor = SILENT_DBFS
+        self._frames = 0
         self._risen = False
 
     @property
@@ -63,11 +70,14 @@ class BandsGate:
     def __call__(self, frame: Frame) -> bool:
         spectrum = np.fft.rfft(frame.pcm * self._window)
         power = self._bands @ (np.square(spectrum.real) + np.square(spectrum.imag))
-        self._power += (1 - SMOOTHING) * (power - self._power)
+        self._power += np.where(power > self._power, RISE, FALL) * (power - self._power)
         band_db = 10 * np.log10(self._power + np.float32(1e-12))
         over = band_db - self._floor_db
-        self._floor_db += np.where(over > 0, np.float32(FLOOR_RISE_DB), over * np.float32(FLOOR_FALL))
-        self._level_floor = _follow(self._level_floor, frame.level_dbfs)
+        self._frames += 1
+        rise_db = FIRST_RISE_DB if self._frames < FIRST_FRAMES else FLOOR_RISE_DB
+        self._floor_db += np.where(over > 0, np.float32(rise_db), over * np.float32(FLOOR_FALL))
+        over_level = frame.level_dbfs - self._level_floor
+        self._level_floor += rise_db if over_level > 0 else over_level * FLOOR_FALL
         was_risen, self._risen = self._risen, int(np.count_nonzero(over > self._rise_db)) >= 2
         return was_risen and self._risen
 
@@ -83,7 +93,8 @@ class EitherGate:
         return next((gate.floor_dbfs for gate in self._gates if gate.floor_dbfs is not None), None)
 
     def __call__(self, frame: Frame) -> bool:
-        return any([gate(frame) for gate in self._gates])  # a list: all are asked, for each keeps state
+        said = [gate(frame) for gate in self._gates]  # all are asked: each keeps state
+        return any(said)
 
 
 def make(config: GateConfig, sample_rate: int) -> Gate:
@@ -97,14 +108,10 @@ def make(config: GateConfig, sample_rate: int) -> Gate:
     return EitherGate(WebRtcGate(sample_rate, config.vad_mode), BandsGate(sample_rate, config.rise_db))
 
 
-def _follow(floor_db: float, level_db: float) -> float:
-    over = level_db - floor_db
-    return floor_db + (FLOOR_RISE_DB if over > 0 else over * FLOOR_FALL)
-
-
 def _band_matrix(samples: int, sample_rate: int) -> Floats:
     """Mean power of each band from a power spectrum: float32 (bands, samples // 2 + 1)."""
     edges = np.geomspace(BANDS_HZ[0], min(BANDS_HZ[1], 0.475 * sample_rate), BANDS + 1)
     hz = np.fft.rfftfreq(samples, 1 / sample_rate)
     member = (hz >= edges[:-1, None]) & (hz < edges[1:, None])
-    return (member / member.sum(axis=1, keepdims=True)).astype(np.float32)
+    bands: Floats = (member / member.sum(axis=1, keepdims=True)).astype(np.float32)
+    return bands

@@ -13,11 +13,14 @@ from msgspec import Meta
 
 from listener.errors import ConfigError
 
-__all__ = ["Meta", "Section", "convert", "nearest", "render"]  # Meta: so that parts need not know msgspec
+__all__ = ["Meta", "Section", "changed", "convert", "nearest", "render"]  # Meta: so that parts need not know msgspec
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The base of every section. Fields are declared with `Annotated[type, Meta(description=…, ge=…)]`."""
+    """The base of every section. Fields are declared with `Annotated[type, Meta(description=…, ge=…)]`.
+
+    Subclasses say `frozen=True` again: msgspec inherits it, type checkers do not know.
+    """
 
 
 T = TypeVar("T", bound=Section)
@@ -33,6 +36,11 @@ def convert(table: dict[str, Any], section: type[T], where: str) -> T:
     except msgspec.ValidationError as err:
         problem, _, at = str(err).partition(" - at `$")
         raise ConfigError(f"{_path(where, at.strip('.`'))}: {problem[:1].lower()}{problem[1:]}") from err
+
+
+def changed(section: T, **changes: Any) -> T:
+    """The section with some fields changed, unchecked: for flags whose values are known to be right."""
+    return msgspec.structs.replace(section, **changes)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -52,7 +60,8 @@ def render(section: Section, header: str) -> Iterator[str]:
         meaning = next((meta.description for meta in get_args(hints[field])[1:] if isinstance(meta, Meta)), None)
         if meaning:
             yield f"# {meaning}"
-        yield f"# {field} = {_toml(getattr(section, field))}"
+        default = getattr(section, field)
+        yield f"# {field} = {_toml(default)}" if default is not None else f"# {field} is not set"
 
 
 def _path(where: str, key: str) -> str:

@@ -12,7 +12,7 @@ from listener.wire import Event, Phase
 
 TOP = 5
 ONSET_BACK_S = 1.0  # a sound that pushes a score up began at most so long before the last clip that did not have it
-TAIL_S = 1.5  # a window stays hot so long after a sound has ended in it, where the gate does not tell the end
+TAIL_S = 1.5  # a window stays hot so long after a sound has ended in it: the estimate where the gate heard no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class _Track:
     seq: int = 0
     start: int = 0
     alive: int = 0  # end of the last clip that kept the event alive
-    end: int = 0  # where the sound was last heard, as far as can be told
+    activity_start: int = 0  # of the gate's stretch of activity, when the event was last kept alive
+    activity_stop: int = 0
     detected: int = 0
     reported: bool = False
     peak: float = 0.0
@@ -96,7 +97,7 @@ class Tracker:
         if self._last is None:
             return 0.0
         hops = (span.stop - self._last.span.stop) / (self._rules.hop_s * self._rules.sample_rate)
-        return self._rules.smoothing ** max(hops, 0.0)
+        return float(self._rules.smoothing ** max(hops, 0.0))
 
     def _advance(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
         now = prediction.span.stop
@@ -128,13 +129,14 @@ class Tracker:
         track.alive = prediction.span.stop
         track.peak = max(track.peak, track.smoothed)
         track.level_dbfs = max(track.level_dbfs, prediction.heard.level_dbfs)
-        track.end = max(track.start, self._offset(prediction))
+        track.activity_start, track.activity_stop = prediction.heard.activity.start, prediction.heard.activity.stop
 
-    def _offset(self, prediction: Prediction) -> int:
-        """Where the gate's activity ended; where it has not, the window was hot before it and stays hot after."""
-        stopped = prediction.heard.activity.stop
-        went_on = stopped > prediction.span.stop - self._samples(self._rules.hop_s)
-        return prediction.span.stop - self._samples(TAIL_S) if went_on else stopped
+    def _offset(self, track: _Track, prediction: Prediction) -> int:
+        """Where the gate's activity ended that last kept the event alive; else somewhat before it was last alive."""
+        latest = prediction.heard.activity
+        stopped = latest.stop if latest.start == track.activity_start else track.activity_stop
+        goes_on = stopped > prediction.span.stop - self._samples(self._rules.hop_s)
+        return max(track.start, track.alive - self._samples(TAIL_S) if goes_on else min(stopped, track.alive))
 
     def _report(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
         now = prediction.span.stop
@@ -164,7 +166,7 @@ class Tracker:
             start=None,
             end=None,
             start_s=self._seconds(track.start),
-            end_s=self._seconds(track.end) if phase == "end" else None,
+            end_s=self._seconds(self._offset(track, prediction)) if phase == "end" else None,
             detected_s=self._seconds(track.detected),
             source=self._source,
             level_dbfs=round(track.level_dbfs, 1),

@@ -56,7 +56,7 @@ class Frame:
 class Heard:
     """What the gate and the meter made of a clip, for the event that may come of it."""
 
-    activity: Span  # the latest stretch in which the gate itself heard something
+    activity: Span  # the latest stretch in which the gate itself heard something; it may have begun before the clip
     level_dbfs: float  # the loudest 100 ms since the clip before
 
 
@@ -120,6 +120,7 @@ class Source(Protocol):
 class Gate(Protocol):
     """Whether a frame may hold something worth classifying. Stateful: one per stream, each frame once."""
 
-    floor_dbfs: float | None  # the background it has tracked, None where it tracks none
+    @property
+    def floor_dbfs(self) -> float | None: ...  # the background it has tracked, None where it tracks none
 
     def __call__(self, frame: Frame) -> bool: ...

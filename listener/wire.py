@@ -8,6 +8,7 @@ import msgspec
 PROTOCOL = 1
 
 Phase = Literal["start", "update", "end"]
+Topic = Literal["event", "level", "status"]
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
@@ -98,7 +99,7 @@ class Error(msgspec.Struct, frozen=True, tag="error", kw_only=True):
 class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a client may send. It replaces what the client gets."""
 
-    subscribe: list[Literal["event", "level", "status"]]
+    subscribe: list[Topic]
     labels: list[str] | None = None
     replay: int = 0
 
@@ -108,23 +109,50 @@ Message = Event | Level | Status | Hello | Ack | Error
 _encoder = msgspec.json.Encoder()
 _messages = msgspec.json.Decoder(Message)
 _subscriptions = msgspec.json.Decoder(Subscribe)
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+RESERVED = ("command", "token")  # what later versions will understand
 
 
-def encode(message: Message) -> bytes:
+def encode(message: Message | Subscribe) -> bytes:
     """One line, newline included."""
     return _encoder.encode(message) + b"\n"
 
 
 def decode(line: bytes) -> Message:
     """The message of a line; ValueError where it is none of ours."""
-    return _messages.decode(line)
+    message: Message = _messages.decode(line)
+    return message
 
 
 def decode_subscription(line: bytes) -> Subscribe:
     """What a client asks for; ValueError, naming what is wrong, where it is none."""
-    return _subscriptions.decode(line)
+    try:
+        return _subscriptions.decode(line)
+    except (ValueError, RecursionError) as err:
+        raise ValueError(_complaint(line, err)) from err
 
 
 def wall_clock(unix_s: float) -> str:
     """ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def at_wall_clock(event: Event, stream_began: float) -> Event:
+    """The event with its wall-clock times, from the Unix time at which its stream began."""
+    end = None if event.end_s is None else wall_clock(stream_began + event.end_s)
+    return msgspec.structs.replace(event, start=wall_clock(stream_began + event.start_s), end=end)
+
+
+def whole(event: Event) -> Event:
+    """The last line of an event as the one line that tells all of it."""
+    return msgspec.structs.replace(event, phase=None, seq=0)
+
+
+def _complaint(line: bytes, err: Exception) -> str:
+    try:
+        keys = _objects.decode(line).keys()
+    except (ValueError, RecursionError):
+        return f"this is no subscription ({err})"
+    reserved = next((key for key in RESERVED if key in keys), None)
+    return f"{reserved!r} is not supported by this version" if reserved else f"this is no subscription ({err})"

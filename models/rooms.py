@@ -19,7 +19,8 @@ def room_response(rng: np.random.Generator, rate: int = 16_000) -> Floats:
     direct_db = rng.uniform(-3, 15)
     response = tail * 10 ** (-direct_db / 20) / max(float(np.sqrt((tail**2).sum())), 1e-9)
     response[0] += 1.0
-    return (response / np.sqrt((response**2).sum())).astype(np.float32)
+    unit: Floats = (response / np.sqrt((response**2).sum())).astype(np.float32)
+    return unit
 
 
 def room_noise(rng: np.random.Generator, count: int, rate: int = 16_000) -> Floats:

@@ -26,13 +26,15 @@ def _sweep(turns: np.ndarray, rng: np.random.Generator) -> Floats:
     """Up and down between some 600 and 1500 Hz, once a turn."""
     low_hz, high_hz = rng.uniform(450, 750), rng.uniform(1100, 1700)
     height = 1 - np.abs(2 * (turns % 1) - 1)
-    return (low_hz * (high_hz / low_hz) ** height).astype(np.float32)
+    path: Floats = (low_hz * (high_hz / low_hz) ** height).astype(np.float32)
+    return path
 
 
 def _hi_lo(rng: np.random.Generator, time_s: np.ndarray) -> Floats:
     low_hz, ratio = rng.uniform(400, 700), rng.uniform(1.12, 1.4)
     high = (time_s / rng.uniform(0.8, 1.4) + rng.random()) % 1 < 0.5
-    return np.where(high, low_hz * ratio, low_hz).astype(np.float32)
+    path: Floats = np.where(high, low_hz * ratio, low_hz).astype(np.float32)
+    return path
 
 
 def rain(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
@@ -47,12 +49,14 @@ def rain(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
     times_s = rng.uniform(0, duration_s, int(rng.uniform(15, 120) * duration_s))
     levels = rng.exponential(0.15, len(times_s)).astype(np.float32)
     placed = [(t, drops[n % len(drops)] * levels[n]) for n, t in enumerate(times_s)]
-    return np.clip(hiss.astype(np.float32) + tones.tape(duration_s, placed, rate), -1, 1)
+    wet: Floats = np.clip(hiss.astype(np.float32) + tones.tape(duration_s, placed, rate), -1, 1)
+    return wet
 
 
 def _drop(rng: np.random.Generator, rate: int) -> Floats:
     wave = tones.struck([(rng.uniform(1200, 6500), 1.0, rng.uniform(0.01, 0.06))], 0.04, rate)
-    return (wave + 0.4 * rng.standard_normal(len(wave)) * np.abs(wave)).astype(np.float32)
+    splash: Floats = (wave + 0.4 * rng.standard_normal(len(wave)) * np.abs(wave)).astype(np.float32)
+    return splash
 
 
 def clock_tick(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
@@ -70,4 +74,5 @@ def _tick(rng: np.random.Generator, rate: int) -> Floats:
     modes = [(rng.uniform(900, 7000), rng.uniform(0.3, 1.0), rng.uniform(0.008, 0.05)) for _ in range(5)]
     wave = tones.struck(modes, 0.06, rate)
     wave[: rate // 500] += rng.normal(0, 0.5, rate // 500).astype(np.float32)
-    return wave / np.abs(wave).max()
+    tick: Floats = wave / np.abs(wave).max()
+    return tick

@@ -93,7 +93,8 @@ def tape(duration_s: float, placed: Iterable[Placed], rate: int) -> Floats:
 
 def saturated(wave: Floats, drive: float) -> Floats:
     """The wave through a soft limiter, as small horns and loudspeakers do. Peak at most 1."""
-    return (np.tanh(drive * wave) / np.tanh(drive)).astype(np.float32)
+    limited: Floats = (np.tanh(drive * wave) / np.tanh(drive)).astype(np.float32)
+    return limited
 
 
 def _to_peak(wave: np.ndarray) -> Floats:

@@ -1,0 +1,67 @@
+# make run    set everything up and listen
+# make test   set everything up and test
+# make help   the rest
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHARED ?= ../shared
+GROUPS := --group test --group train --group export
+# Reproducible: constraints.txt says which versions were tested together.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
+
+.PHONY: run test check format bench train export demo config pictures clean help
+
+run: $(VENV)/.run
+	$(BIN)/listener run --or-demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test  ## format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test  ## what it costs, beside what people would use instead
+	$(PIP) install --group bench -c constraints.txt
+	$(BIN)/python -m bench
+
+train: $(VENV)/.test  ## the recipe of the shipped model, on $(SHARED)/data
+	$(BIN)/python -m models.train --data $(SHARED)/data --out runs/all
+
+export: $(VENV)/.test  ## runs/all -> listener/assets/default
+	$(BIN)/python -m export.bundle runs/all/checkpoint.pt listener/assets/default
+
+demo: $(VENV)/.test  ## make the demo recording again
+	$(BIN)/python -m scripts.make_demo
+
+config: $(VENV)/.run  ## config.toml from the structs
+	$(BIN)/listener check --defaults > config.toml
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+help:
+	@grep -E '^# make|##' Makefile | grep -v grep | sed 's/:.*##/  /; s/^# //'
+
+$(VENV)/bin/python:
+	scripts/system-packages.sh libportaudio2 $(VENV_PACKAGE)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -U 'pip>=25.1'
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	scripts/system-packages.sh libportaudio2
+	$(PIP) install -e . -c constraints.txt
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc pulseaudio pulseaudio-utils libasound2-plugins
+	$(PIP) install $(GROUPS) -e '.[pyaudio]' -c constraints.txt
+	touch $@

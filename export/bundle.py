@@ -1,0 +1,103 @@
+"""Make a bundle of a checkpoint: python -m export.bundle --checkpoint runs/all/checkpoint.pt --out folder
+
+Exported, proved equal to torch, and written with labels, rules, front end, provenance and figures.
+"""
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from export.graph import to_onnx
+from export.rules import groups_for, rules_for
+from listener import bundle
+from listener.errors import ListenerError
+from models import checkpoint
+from models.checkpoint import Checkpoint
+from models.command import command
+from models.recipe import to_plain
+
+log = logging.getLogger(__name__)
+
+LICENCE = "CC BY-NC 3.0 (trained on UrbanSound8K: for non-commercial use; see MODEL_CARD.md)"
+DATA = "ESC-10, UrbanSound8K, voxceleb, librispeech, fsdd, music (see MODEL_CARD.md); synthesised sounds"
+
+
+def export(trained: Checkpoint, out: Path, *, name: str, licence: str, data: str, report: Path | None) -> None:
+    """Write the bundle. ExportError where ONNX Runtime does not answer as torch does."""
+    labels = list(trained.recipe.labels)
+    model = to_onnx(trained.net(), trained.recipe.spec)
+    manifest = bundle.Manifest(
+        format=bundle.FORMAT,
+        name=name,
+        labels=labels,
+        groups=groups_for(labels),
+        rules=rules_for(labels),
+        features=trained.recipe.spec,
+        sha256={},
+        licence=licence,
+        provenance=_provenance(trained, data),
+        metrics=_metrics(report) if report else {},
+    )
+    bundle.write(out, manifest, model, trained.filters)
+    log.info("wrote %s: %d labels, %.2f MB, equal to torch", out, len(labels), len(model) / 1e6)
+
+
+def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
+    fold = trained.recipe.leave_out_fold
+    return {
+        "recipe": msgspec.json.encode(to_plain(trained.recipe)).decode(),
+        "data": data,
+        "folds": f"all but {fold}" if fold else "all",
+        "commit": _commit(),
+        "command": f"python -m models.train --steps {trained.recipe.steps} --seed {trained.recipe.seed}"
+        + (f" --leave-out-fold {fold}" if fold else ""),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def _commit() -> str:
+    """The commit of this checkout, with a + where it was changed since; «unknown» outside of git."""
+    try:
+        said = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return said.stdout.strip()
+
+
+def _metrics(report: Path) -> dict[str, float]:
+    """Accuracies out of the JSON of models.evaluate, by data set."""
+    try:
+        said = json.loads(report.read_text())
+        return {
+            f"fold{said['fold']}_{name}_{kind}": summary[f"accuracy_{kind}"]
+            for name, summary in said["datasets"].items()
+            for kind in ("own_labels", "all_labels")
+        }
+    except (OSError, ValueError, KeyError) as err:
+        raise ListenerError(f"{report}: no report of models.evaluate ({err!r}).") from err
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    ap = argparse.ArgumentParser(prog="python -m export.bundle", description=(__doc__ or "").partition("\n")[0])
+    ap.add_argument("--checkpoint", type=Path, required=True)
+    ap.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    ap.add_argument("--name", default="home-1", help="how events name the model (default %(default)s)")
+    ap.add_argument("--report", type=Path, help="JSON of models.evaluate on the same recipe with a fold left out")
+    ap.add_argument("--licence", default=LICENCE, help="of the weights, as their training data asks (default: ours)")
+    ap.add_argument("--trained-on", default=DATA, help="words for the manifest (default: ours)")
+    options = ap.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    words = {"name": options.name, "licence": options.licence, "data": options.trained_on, "report": options.report}
+    return command(lambda: export(checkpoint.load(options.checkpoint), options.out, **words))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""How scores of the shipped model's labels become events, and which labels belong together.
+
+Chosen beforehand from what the sounds are, not fitted to any fold: calibration is a later work.
+"""
+
+from collections.abc import Sequence
+
+from listener.bundle import LabelRule
+
+GROUPS = {
+    "alarm": ("smoke_alarm", "co_alarm"),
+    "people": ("baby_cry", "children_playing", "sneeze", "speech"),
+    "animals": ("dog_bark", "rooster"),
+    "home": ("doorbell", "telephone_ring", "appliance_beep", "clock_tick", "air_conditioner", "fire_crackling"),
+    "street": ("car_horn", "engine_idling", "siren", "street_music", "helicopter", "gun_shot"),
+    "nature": ("rain", "sea_waves"),
+    "tools": ("chainsaw", "drilling", "jackhammer"),
+    "music": ("music", "street_music"),
+}
+
+DEFAULT = LabelRule(on=0.65, off=0.35, hold_s=1.5)
+STEADY = LabelRule(on=0.65, off=0.35, hold_s=3.0)  # goes on for minutes, and dips
+SUDDEN = LabelRule(on=0.6, off=0.35, hold_s=1.0)  # over before the next clip
+RULES = {
+    # An alarm is silent between its patterns, T3 for 1.5 s, T4 for 5 s: it is one event all the same.
+    "smoke_alarm": LabelRule(on=0.65, off=0.35, hold_s=6.0),
+    "co_alarm": LabelRule(on=0.7, off=0.4, hold_s=8.0),
+    "telephone_ring": LabelRule(on=0.65, off=0.35, hold_s=5.0),  # 4 s of silence between rings
+    "doorbell": LabelRule(on=0.65, off=0.35, hold_s=2.0),
+    "appliance_beep": LabelRule(on=0.7, off=0.4, hold_s=3.0),
+    "gun_shot": LabelRule(on=0.75, off=0.4, hold_s=1.0),  # the name that alarms most must be surest
+    **dict.fromkeys(("dog_bark", "car_horn", "sneeze", "rooster"), SUDDEN),
+    **dict.fromkeys(
+        (
+            "air_conditioner", "engine_idling", "rain", "sea_waves", "fire_crackling", "helicopter", "chainsaw",
+            "drilling", "jackhammer", "clock_tick", "siren", "music", "street_music", "children_playing",
+        ),
+        STEADY,
+    ),
+}  # fmt: skip
+
+
+def rules_for(labels: Sequence[str]) -> dict[str, LabelRule]:
+    """A rule for every label."""
+    return {label: RULES.get(label, DEFAULT) for label in labels}
+
+
+def groups_for(labels: Sequence[str]) -> dict[str, list[str]]:
+    """The groups that have members among the labels."""
+    present = {group: [label for label in members if label in labels] for group, members in GROUPS.items()}
+    return {group: members for group, members in present.items() if members}

@@ -1,0 +1,8 @@
+"""`python -m listener`: the command line."""
+
+import sys
+
+from listener.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

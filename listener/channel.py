@@ -1,0 +1,93 @@
+"""A bounded, closable queue between two threads that counts what it loses."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from threading import Condition
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+Policy = Literal["drop_oldest", "block"]
+
+
+def _one(_item: object) -> float:
+    return 1.0
+
+
+class Channel(Generic[T]):
+    """A queue of at most `bound`, in whatever `weigh` measures: items if it is left out, seconds of audio for blocks.
+
+    When it is full, `drop_oldest` forgets what has waited longest and counts it in `lost`; `block` makes the
+    producer wait. An item heavier than the bound passes alone. Iterating gives items until it is closed and empty.
+    """
+
+    def __init__(self, bound: float, policy: Policy, weigh: Callable[[T], float] = _one) -> None:
+        if bound <= 0:
+            raise ValueError(f"a channel needs room: bound is {bound}")
+        self._bound = bound
+        self._policy = policy
+        self._weigh = weigh
+        self._waiting: deque[tuple[T, float]] = deque()
+        self._weight = 0.0
+        self._lost = 0.0
+        self._closed = False
+        self._changed = Condition()
+
+    @property
+    def lost(self) -> float:
+        """How much was dropped to make room, in the unit of `weigh`."""
+        return self._lost
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing will ever come out again: closed and drained."""
+        with self._changed:
+            return self._closed and not self._waiting
+
+    def put(self, item: T) -> None:
+        """Offer an item. After `close` it is ignored: nobody is there to miss it."""
+        weight = self._weigh(item)
+        with self._changed:
+            if self._policy == "block":
+                self._changed.wait_for(lambda: self._closed or self._fits(weight))
+            if self._closed:
+                return
+            while not self._fits(weight):
+                self._lost += self._remove()[1]
+            self._waiting.append((item, weight))
+            self._weight += weight
+            self._changed.notify_all()
+
+    def close(self, discard: bool = False) -> None:
+        """Take nothing more. What waits can still be had, unless it is discarded, which is not counted as lost."""
+        with self._changed:
+            self._closed = True
+            if discard:
+                self._waiting.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        return self.until_starved(None)
+
+    def until_starved(self, timeout_s: float | None) -> Iterator[T]:
+        """Items until nothing has come for so long (the channel stays open), or until closed and drained."""
+        while taken := self._take(timeout_s):
+            yield taken[0]
+
+    def _take(self, timeout_s: float | None) -> tuple[T] | tuple[()]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._waiting, timeout_s)
+            if not self._waiting:
+                return ()
+            item, _ = self._remove()
+            self._changed.notify_all()
+            return (item,)
+
+    def _fits(self, weight: float) -> bool:
+        return not self._waiting or self._weight + weight <= self._bound
+
+    def _remove(self) -> tuple[T, float]:
+        item, weight = self._waiting.popleft()
+        # Sums of floats drift; an empty queue weighs nothing, whatever months of adding have made of it.
+        self._weight = self._weight - weight if self._waiting else 0.0
+        return item, weight

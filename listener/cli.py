@@ -1,0 +1,66 @@
+"""The command line. Errors end here, as one line for the person who can act on them and an exit status.
+
+0: done. 1: something failed on the way. 2: a wrong configuration, flag, bundle or device; nothing was started.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from listener import __version__, signals
+
+COMMANDS = {
+    "run": "listen to the microphone (or what the configuration names) and report events",
+    "classify": "name the sounds in audio files",
+    "devices": "list the inputs of this machine, with the rates that open",
+    "watch": "a live display of a running listener",
+    "tail": "lines from a running listener, for pipes",
+    "check": "check the configuration and the model, and say what would run",
+}
+
+EPILOG = """\
+examples:
+  listener run                              listen, with a live display
+  listener run --json | jq .label           events as JSON lines, for scripts
+  listener classify holiday.wav             what is to be heard in a recording
+  listener devices                          which microphones there are
+  listener run --device USB --set gate.kind=bands
+  arecord -f S16_LE -r 48000 | listener run --source stdin --rate 48000
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    with signals.captured() as capture:
+        arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+        from listener.errors import BundleError, ConfigError, ListenerError
+
+        try:
+            command = import_module(f"listener.commands.{arguments.command}")
+            status: int = command.main(arguments, capture)
+            sys.stdout.flush()
+            return status
+        except BrokenPipeError:  # whoever read our output has had enough
+            sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - the interpreter flushes stdout once more
+            return 0
+        except ListenerError as err:
+            print(f"listener: {err}", file=sys.stderr)
+            return 2 if isinstance(err, ConfigError | BundleError) or getattr(err, "at_start", False) else 1
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser, with the flags of the one command that is wanted: the others need not be imported."""
+    parser = argparse.ArgumentParser(
+        prog="listener",
+        description="Names the sounds that a microphone hears. Nothing leaves this machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"listener {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, meaning in COMMANDS.items():
+        command = commands.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
+        if name in argv:
+            import_module(f"listener.commands.{name}").add_flags(command)
+    return parser

@@ -1,0 +1,134 @@
+"""A client of a running daemon's socket: what `listener tail` and `listener watch` read."""
+
+import logging
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from listener import paths, wire
+from listener.errors import ConfigError, SinkError
+from listener.schema import nearest
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 5.0  # a daemon that has not greeted by then is hung
+START_ONE = "start one with `listener run`, or `systemctl start listener`"
+
+Address = Path | tuple[str, int]
+
+
+class Client:
+    """A connection to a daemon: `unix:PATH`, `tcp:HOST:PORT`, or without an address where daemons usually are."""
+
+    def __init__(self, address: str | None = None) -> None:
+        self._addresses: list[Address] = [_parse(address)] if address else [*paths.sockets()]
+        self._connection: socket.socket | None = None
+
+    def messages(
+        self, subscribe: Sequence[wire.Topic] = ("event",), labels: Sequence[str] | None = None, replay: int = 0
+    ) -> Iterator[wire.Message]:
+        """The daemon's Hello, then what was asked for, until the daemon stops or `close` is called.
+
+        SinkError where no daemon is there or it refuses; ConfigError for a label that it does not know.
+        """
+        asked = wire.Subscribe(
+            subscribe=list(subscribe), labels=None if labels is None else list(labels), replay=replay
+        )
+        self._connection = _connect(self._addresses)
+        with self._connection, self._connection.makefile("rb") as lines:
+            hello = _greeting(lines)
+            _check(asked, hello)
+            self._connection.settimeout(None)
+            yield hello
+            yield from _answers(self._connection, lines, asked)
+
+    def close(self) -> None:
+        """End `messages`, from any thread."""
+        if self._connection is not None:
+            try:
+                self._connection.shutdown(socket.SHUT_RDWR)
+            except OSError as err:
+                log.debug("the connection had ended before: %s", err)
+
+
+def _parse(address: str) -> Address:
+    kind, _, place = address.partition(":")
+    if kind == "unix" and place:
+        return Path(place).expanduser()
+    host, _, port = place.rpartition(":")
+    if kind == "tcp" and host and port.isdecimal():
+        return host.strip("[]"), int(port)
+    raise ConfigError(f"{address!r} is no address of a daemon; write unix:PATH or tcp:HOST:PORT")
+
+
+def _connect(addresses: Sequence[Address]) -> socket.socket:
+    """The first that answers. SinkError, with what each said, where none does."""
+    refusals = []
+    for address in addresses:
+        try:
+            return _connected(address)
+        except OSError as err:
+            refusals.append(f"{_spelled(address)}: {err.strerror or err}")
+    raise SinkError(f"no daemon is running ({'; '.join(refusals)}); {START_ONE}")
+
+
+def _connected(address: Address) -> socket.socket:
+    if not isinstance(address, Path):
+        return socket.create_connection(address, ANSWER_S)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(ANSWER_S)
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _spelled(address: Address) -> str:
+    return f"unix:{address}" if isinstance(address, Path) else f"tcp:{address[0]}:{address[1]}"
+
+
+def _greeting(lines: Iterable[bytes]) -> wire.Hello:
+    try:
+        first = next(iter(_decoded(lines)), None)
+    except OSError as err:
+        raise SinkError(f"the daemon does not answer ({err}); see its log, and restart it") from err
+    if isinstance(first, wire.Error):
+        raise SinkError(f"the daemon refused: {first.message}")
+    if not isinstance(first, wire.Hello):
+        raise SinkError("what answers there is no listener; name the socket of one, as unix:PATH or tcp:HOST:PORT")
+    if first.v != wire.PROTOCOL:
+        raise SinkError(
+            f"the daemon speaks version {first.v} of the protocol, this is {wire.PROTOCOL}; update the older"
+        )
+    return first
+
+
+def _check(asked: wire.Subscribe, hello: wire.Hello) -> None:
+    for label in asked.labels or ():
+        if label not in hello.labels:
+            raise ConfigError(f"the daemon's model has no label {label!r}{nearest(label, hello.labels)}")
+
+
+def _answers(connection: socket.socket, lines: Iterable[bytes], asked: wire.Subscribe) -> Iterator[wire.Message]:
+    """What the daemon sends from its Ack on: before that it sends every event, and we may have asked for fewer."""
+    subscribed = False
+    try:
+        connection.sendall(wire.encode(asked))
+        for message in _decoded(lines):
+            if isinstance(message, wire.Error):
+                raise SinkError(f"the daemon ended the connection: {message.message}")
+            if subscribed:
+                yield message
+            subscribed = subscribed or isinstance(message, wire.Ack)
+    except ConnectionError as err:
+        raise SinkError(f"the connection broke ({err.strerror}); is the daemon still running?") from err
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[wire.Message]:
+    for line in lines:
+        try:
+            yield wire.decode(line)
+        except ValueError as err:
+            log.debug("a newer daemon's line is passed over: %s", err)

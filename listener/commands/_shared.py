@@ -1,0 +1,37 @@
+"""What several commands need: the configuration as flags say it, and a model that is ready to run."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from listener import bundle as bundles
+from listener import config as configuration
+from listener.bundle import Bundle
+from listener.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A configuration and the bundle it names, both read and checked."""
+
+    config: Config
+    bundle: Bundle
+
+
+def add_config_flags(parser: argparse.ArgumentParser) -> None:
+    """--config and --set."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: ~/.config/listener/config.toml, then /etc"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, as gate.kind=bands"
+    )
+
+
+def read(arguments: argparse.Namespace, tables: dict[str, Any] | None = None) -> Setup:
+    """What the flags ask for. ConfigError or BundleError where it cannot be had."""
+    config = configuration.load(arguments.config or configuration.find(), arguments.set, tables)
+    bundle = bundles.load(bundles.find(config.model.bundle))
+    configuration.rules(config, bundle)  # refuses what only both together can tell to be wrong
+    return Setup(config, bundle)

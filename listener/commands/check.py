@@ -1,0 +1,50 @@
+"""`listener check`: is the configuration right, does the model run, and what would?"""
+
+import argparse
+from collections.abc import Iterator
+
+from listener import config as configuration
+from listener.classifier import Classifier
+from listener.commands import _shared, _tables
+from listener.commands._shared import Setup
+from listener.errors import ConfigError
+from listener.signals import Capture
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    _shared.add_config_flags(parser)
+    parser.add_argument("--defaults", action="store_true", help="print every option with its default, as config.toml")
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
+    """Say what would run; ConfigError, with one line for each fault, where it would not."""
+    if arguments.defaults:
+        print(configuration.defaults(), end="")
+        return 0
+    setup = _shared.read(arguments)
+    faults = configuration.strangers(setup.config, setup.bundle)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    classifier = Classifier(setup.bundle, setup.config.model.providers)
+    _print(setup, classifier.provider)
+    return 0
+
+
+def _print(setup: Setup, provider: str) -> None:
+    config, bundle = setup.config, setup.bundle
+    print(f"configuration  {config.path or 'defaults'}")
+    print(f"model          {bundle.name}, {len(bundle.labels)} labels, on {provider}; {bundle.manifest.licence}")
+    for what, parts in (("source", config.sources), ("sink", config.sinks)):
+        for part in parts:
+            print(f"{what:<15}{part.kind} {getattr(part.config, 'name', '')}".rstrip())
+    print(f"gate           {config.gate.kind}")
+    _tables.show(("label", "reported as", "on", "off", "hold s", "at least s", "cool-down s"), _rows(setup))
+
+
+def _rows(setup: Setup) -> Iterator[tuple[str, ...]]:
+    names, rules = configuration.names(setup.config), configuration.rules(setup.config, setup.bundle)
+    for label in setup.bundle.labels:
+        rule = rules.get(label)
+        numbers = (rule.on, rule.off, rule.hold_s, rule.min_s, rule.cooldown_s) if rule else ()
+        yield label, names.get(label, label) if rule else "never", *(f"{number:g}" for number in numbers)

@@ -1,0 +1,135 @@
+"""`listener run`: the daemon, in the foreground; a live display where there is a terminal."""
+
+import argparse
+import logging
+import os
+import sys
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from listener import __version__, paths, pipeline
+from listener import config as configuration
+from listener.classifier import Classifier
+from listener.commands import _shared
+from listener.commands._shared import Setup
+from listener.config import Config, Part
+from listener.daemon import Daemon, Sink
+from listener.ear import Ear
+from listener.schema import changed
+from listener.signals import Capture
+from listener.types import Source
+from listener.wire import Hello
+
+log = logging.getLogger(__name__)
+
+SOURCE_FLAGS = ("device", "rate", "channels", "format", "path", "backend")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    source = parser.add_argument_group("where sound comes from, instead of the configuration's sources")
+    source.add_argument("--source", metavar="KIND", help="microphone, stdin or file")
+    source.add_argument(
+        "--device", metavar="D", help="index, name, or a unique part of the name; see `listener devices`"
+    )
+    source.add_argument("--backend", choices=("sounddevice", "pyaudio"), help="the library that opens the microphone")
+    source.add_argument("--path", metavar="FILE", help="the recording of --source file, as fast as it goes")
+    source.add_argument("--format", help="the sample format of --source stdin: auto, wav, s16le …")
+    source.add_argument("--rate", type=int, metavar="HZ", help="the sample rate to ask for, or that stdin has")
+    source.add_argument("--channels", type=int, metavar="N")
+    absent = parser.add_mutually_exclusive_group()
+    absent.add_argument("--wait", action="store_true", help="where there is no microphone, wait for one")
+    absent.add_argument("--or-demo", action="store_true", help="where there is no microphone, play the demo recording")
+    output = parser.add_argument_group("what is written to the terminal")
+    output.add_argument("--json", action="store_true", help="JSON lines")
+    output.add_argument("--plain", action="store_true", help="lines of text, no live display")
+    _shared.add_config_flags(parser)
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:
+    """Listen until every source has ended or a signal comes."""
+    setup = _shared.read(arguments, _source_table(arguments))
+    config = _wired(setup.config, arguments)
+    logging.basicConfig(level=config.daemon.log_level.upper(), format=_log_format(), stream=sys.stderr)
+    for stranger in configuration.strangers(config, setup.bundle):
+        log.warning("%s", stranger)
+    classifier = Classifier(setup.bundle, config.model.providers)
+    daemon = Daemon()
+    hello = _hello(config, setup, classifier.provider)
+    sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
+    ears = [_ear(source, config, setup, classifier, daemon) for source in sources]
+    capture.deliver_to(daemon.stop)
+    daemon.run(ears, [(part.kind, _sink(part, hello, arguments)) for part in config.sinks])
+    return 0
+
+
+def _source_table(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The one source that the flags describe, as the table it would be in the file."""
+    given = {flag: getattr(arguments, flag) for flag in SOURCE_FLAGS if getattr(arguments, flag) is not None}
+    if not given and not arguments.source:
+        return {}
+    return {"source": [{"kind": arguments.source or ("file" if arguments.path else "microphone"), **given}]}
+
+
+def _wired(config: Config, arguments: argparse.Namespace) -> Config:
+    """The configuration with --wait and --json worked in."""
+    sources, sinks = config.sources, config.sinks
+    if arguments.wait:
+        sources = tuple(_changed(part, wait=True) if hasattr(part.config, "wait") else part for part in sources)
+    if arguments.json:
+        others = [part for part in sinks if part.kind != "console"]
+        console = configuration.part("sink", {"kind": "console", "json": True})
+        sinks = (console, *others)
+    return replace(config, sources=sources, sinks=sinks)
+
+
+def _changed(part: Part, **changes: Any) -> Part:
+    return replace(part, config=changed(part.config, **changes))
+
+
+def _source(part: Part, *, or_demo: bool) -> Source:
+    source: Source = part.factory(part.config)
+    if not or_demo or part.kind != "microphone":
+        return source
+    from listener.sources.fallback import Fallback
+
+    recording = Path(str(files("listener"))) / "assets" / "demo.ogg"
+    demo = configuration.part("source", {"kind": "file", "name": "demo", "path": str(recording), "realtime": True})
+    return Fallback(source, demo.factory(demo.config), "playing the demo recording instead")
+
+
+def _ear(source: Source, config: Config, setup: Setup, classifier: Classifier, daemon: Daemon) -> Ear:
+    loop = pipeline.build(config, setup.bundle, classifier, source.name)
+    return Ear(source, loop, pipeline.rules(config, setup.bundle), daemon.publish, daemon.ended)
+
+
+def _sink(part: Part, hello: Hello, arguments: argparse.Namespace) -> Sink:
+    sink: Sink
+    if part.kind == "console" and not part.config.json and not arguments.plain and sys.stdout.isatty():
+        from listener.display import Display
+
+        sink = Display(hello)
+    else:
+        sink = part.factory(part.config, hello)
+    return sink
+
+
+def _hello(config: Config, setup: Setup, provider: str) -> Hello:
+    rules, names = configuration.rules(config, setup.bundle), configuration.names(config)
+    return Hello(
+        version=__version__,
+        pid=os.getpid(),
+        model=setup.bundle.name,
+        provider=provider,
+        labels=[names.get(label, label) for label in rules],
+        thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
+        groups=setup.bundle.groups | config.groups,
+        sources=[part.config.name for part in config.sources],
+    )
+
+
+def _log_format() -> str:
+    """The journal has the time already."""
+    return "%(levelname)s %(message)s" if paths.under_journal() else "%(asctime)s %(levelname)s %(message)s"

@@ -1,0 +1,35 @@
+"""`listener tail`: events of a running listener, line by line, for pipes."""
+
+import argparse
+import sys
+
+from listener import wire
+from listener.client import Client
+from listener.signals import Capture
+from listener.sinks import text
+from listener.wire import Event
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH or tcp:HOST:PORT; default: this machine's")
+    parser.add_argument("--label", action="append", metavar="LABEL", help="only this one; may be given several times")
+    parser.add_argument("--json", action="store_true", help="JSON lines, every phase of an event")
+    parser.add_argument("--replay", type=int, default=0, metavar="N", help="begin with the last N lines")
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:
+    """Print lines until the daemon stops."""
+    client = Client(arguments.connect)
+    capture.deliver_to(client.close)
+    for message in client.messages(["event"], arguments.label, arguments.replay):
+        if isinstance(message, Event):
+            line = wire.encode(message).decode() if arguments.json else _text(message)
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return 0
+
+
+def _text(event: Event) -> str:
+    line = text.line(event)
+    return f"{line}\n" if line else ""

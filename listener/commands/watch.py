@@ -1,0 +1,37 @@
+"""`listener watch`: the live display, attached to a running listener."""
+
+import argparse
+
+from listener.client import Client
+from listener.display import Display
+from listener.errors import SinkError
+from listener.signals import Capture
+from listener.wire import Event, Hello, Level, Status
+
+REPLAY = 20
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH or tcp:HOST:PORT; default: this machine's")
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:
+    """Show what the daemon hears until it stops."""
+    client = Client(arguments.connect)
+    capture.deliver_to(client.close)
+    messages = client.messages(["event", "level", "status"], replay=REPLAY)
+    hello = next(messages)
+    if not isinstance(hello, Hello):
+        raise SinkError("what answers there is no listener")
+    display = Display(hello)
+    display.open()
+    try:
+        for message in messages:
+            if isinstance(message, Event):
+                display.emit(message)
+            elif isinstance(message, Level | Status):
+                display.show(message)
+    finally:
+        display.close()
+    return 0

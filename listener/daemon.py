@@ -1,0 +1,209 @@
+"""The daemon: threads, and their ordered start and stop."""
+
+import logging
+import resource
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from listener.channel import Channel
+from listener.ear import Ear
+from listener.errors import ListenerError, OutputClosed, SinkError
+from listener.notify import notify
+from listener.wire import Event, Level, Status
+
+log = logging.getLogger(__name__)
+
+OUTBOX_EVENTS = 256
+DRAIN_S = 1.0  # a sink may take so long to deliver what it has when the daemon stops
+STOP_S = 2.0  # and the whole stop so long
+METER_S = 0.1
+STATUS_S = 1.0
+
+
+class Sink(Protocol):
+    """Where events go. `emit` is called by a thread of its own, and may take its time."""
+
+    def open(self) -> None: ...
+
+    def emit(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """A sink that also wants to know how the daemon is doing. `show` neither blocks nor raises."""
+
+    def show(self, message: Level | Status) -> None: ...
+
+
+class Outlet:
+    """A sink with its outbox and the thread that drains it: a hung sink hangs nobody else."""
+
+    def __init__(self, name: str, sink: Sink, fail: Callable[[str, ListenerError | None], None]) -> None:
+        self.name, self.sink = name, sink
+        self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
+        self._fail = fail
+        self.failed = 0
+        self.thread = threading.Thread(target=self._drain, name=f"sink {name}", daemon=True)
+
+    @property
+    def lost(self) -> int:
+        """Events that did not get out: too many waiting, or refused by the sink."""
+        return int(self._outbox.lost) + self.failed
+
+    def open(self) -> None:
+        self.sink.open()
+        self.thread.start()
+
+    def offer(self, event: Event) -> None:
+        self._outbox.put(event)
+
+    def finish(self) -> None:
+        """No more events: the sink's thread ends once it has delivered what is waiting."""
+        self._outbox.close()
+
+    def close(self) -> None:
+        self.sink.close()
+
+    def _drain(self) -> None:
+        for event in self._outbox:
+            try:
+                self.sink.emit(event)
+            except OutputClosed:
+                self._fail(self.name, None)
+                return
+            except Exception as err:  # noqa: BLE001 - whatever a sink does, the others go on
+                self._count(err)
+
+    def _count(self, err: Exception) -> None:
+        """A failing sink is its own trouble: said once, then counted."""
+        self.failed += 1
+        expected = isinstance(err, SinkError)
+        if self.failed == 1:
+            log.warning("sink %s: %s", self.name, err, exc_info=None if expected else err)
+        else:
+            log.debug("sink %s: %s (%d events lost)", self.name, err, self.failed)
+
+
+class Daemon:
+    """Ears feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called."""
+
+    def __init__(self) -> None:
+        self._ears: dict[str, Ear] = {}
+        self._outlets: list[Outlet] = []
+        self._ended: set[str] = set()
+        self._error: ListenerError | None = None
+        self._stop = threading.Event()
+        self._began = time.monotonic()
+        self._cpu = _CpuShare()
+
+    def stop(self) -> None:
+        """End `run` soon. For any thread and for signal handlers."""
+        self._stop.set()
+
+    def publish(self, event: Event) -> None:
+        """Offer an event to every sink."""
+        for outlet in self._outlets:
+            outlet.offer(event)
+
+    def ended(self, name: str, error: ListenerError | None) -> None:
+        """An ear or a sink has ended, well or with an error. The daemon stops on an error or when no ear is left."""
+        self._error = self._error or error
+        self._ended.add(name)
+        if error or name not in self._ears or self._ended >= self._ears.keys():
+            self._stop.set()
+
+    def run(self, ears: Sequence[Ear], sinks: Sequence[tuple[str, Sink]]) -> None:
+        """Start everything, look after it until it is over, and stop it in the opposite order.
+
+        Raises what ended it, where that was an error.
+        """
+        self._ears = {ear.name: ear for ear in ears}
+        try:
+            for name, sink in sinks:
+                outlet = Outlet(name, sink, self.ended)
+                outlet.open()
+                self._outlets.append(outlet)
+            for ear in ears:
+                ear.open()
+            notify("READY=1")
+            self._look_after()
+        finally:
+            self._shut_down()
+        if self._error:
+            raise self._error
+
+    def _look_after(self) -> None:
+        viewers = [outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer)]
+        status_due = time.monotonic()
+        while not self._stop.wait(METER_S if viewers else STATUS_S):
+            for viewer in viewers:
+                for ear in self._ears.values():
+                    viewer.show(ear.level())
+            if time.monotonic() >= status_due:
+                status_due += STATUS_S
+                self._tick(viewers)
+
+    def _tick(self, viewers: Sequence[Viewer]) -> None:
+        status = self.status()
+        for viewer in viewers:
+            viewer.show(status)
+        for ear in self._ears.values():
+            ear.say_what_was_lost()
+        notify("STATUS=" + ", ".join(f"{name}: {source.state}" for name, source in status.sources.items()))
+        if all(ear.healthy(time.monotonic()) for ear in self._ears.values()):
+            notify("WATCHDOG=1")
+
+    def status(self) -> Status:
+        """How everything is doing."""
+        return Status(
+            uptime_s=round(time.monotonic() - self._began, 1),
+            cpu=self._cpu.share(),
+            sources={name: ear.status() for name, ear in self._ears.items()},
+            sinks={outlet.name: outlet.lost for outlet in self._outlets},
+        )
+
+    def _shut_down(self) -> None:
+        """Stop flows with the audio: ears close, their loops end, outboxes close, sinks drain and close."""
+        notify("STOPPING=1")
+        deadline = time.monotonic() + STOP_S
+        for ear in self._ears.values():
+            ear.close()
+        listening = [thread for ear in self._ears.values() for thread in ear.threads]
+        _join(listening, time.monotonic() + STOP_S / 4)
+        for outlet in self._outlets:
+            outlet.finish()
+        draining = [outlet.thread for outlet in self._outlets]
+        _join(draining, min(deadline, time.monotonic() + DRAIN_S))
+        for outlet in reversed(self._outlets):
+            outlet.close()
+        _join([*listening, *draining], deadline)
+        alive = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
+        if alive:
+            log.warning("did not stop in %.0f s: %s", STOP_S, ", ".join(alive))
+
+
+class _CpuShare:
+    """The share of one core that this process used since it was last asked."""
+
+    def __init__(self) -> None:
+        self._before = (time.monotonic(), _cpu_s())
+
+    def share(self) -> float:
+        now, used_s = time.monotonic(), _cpu_s()
+        before, used_before_s = self._before
+        self._before = (now, used_s)
+        return round((used_s - used_before_s) / max(now - before, 1e-3), 4)
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,148 @@
+"""One source being listened to: a capture thread that reads it, and a listen thread that runs the loop over it."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from listener.assembler import Assembler
+from listener.channel import Channel
+from listener.errors import ListenerError
+from listener.meter import Meter, metered
+from listener.pipeline import Pipeline
+from listener.tracker import Rules
+from listener.types import Block, Frame, Source, SourceState
+from listener.wire import Event, Level, SourceStatus, at_wall_clock
+
+log = logging.getLogger(__name__)
+
+CHANNEL_S = 10.0  # of audio between the two threads
+STARVED_S = 3.0  # without audio for so long, events under way are ended
+DEAF_S = 10.0  # a source that says it listens and gives nothing for so long is not healthy
+
+
+class Ear:
+    """A source, its pipeline, and the two threads between them.
+
+    `publish` gets each event as it is known; `fail` gets what ended the ear, or None where its source ended.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        rules: Rules,
+        publish: Callable[[Event], None],
+        fail: Callable[[str, ListenerError | None], None],
+    ) -> None:
+        self.name = source.name
+        self.meter = Meter(source.name, rules)
+        self._source = source
+        self._pipeline = metered(pipeline, self.meter)
+        self._assembler = Assembler(rules.sample_rate)
+        self._blocks: Channel[Block] = Channel(CHANNEL_S, "drop_oldest" if source.live else "block", _seconds)
+        self._publish, self._fail = publish, fail
+        self._threads = [
+            threading.Thread(
+                target=self._guard, args=(stage,), name=f"{stage.__name__.strip('_')} {self.name}", daemon=True
+            )
+            for stage in (self._capture, self._listen)
+        ]
+        self._state, self._detail = SourceState.WAITING, "starting"
+        self._lost_said_s = 0.0
+        self._lost_before_s = 0.0
+        self._cost_before = (0, 0.0)
+
+    def open(self) -> None:
+        """Start to listen."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop, dropping what was not heard yet. Returns at once; `threads` then end by themselves."""
+        self._source.close()
+        self._blocks.close(discard=True)
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """Those that were started."""
+        return [thread for thread in self._threads if thread.ident]
+
+    def level(self) -> Level:
+        """The meter, for displays."""
+        return self.meter.level()
+
+    def status(self) -> SourceStatus:
+        """How it is doing; its inference time is the mean since the status before."""
+        clips, busy_s = self.meter.clips, self.meter.busy_s
+        before_clips, before_busy_s = self._cost_before
+        self._cost_before = (clips, busy_s)
+        clipper = self._pipeline.clipper
+        return SourceStatus(
+            state=self._state,
+            detail=self._detail,
+            heard_s=round(clipper.frames / 50, 2),
+            lost_s=round(self._assembler.lost_s, 2),
+            gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
+            clips=clips,
+            inference_ms=round(1000 * (busy_s - before_busy_s) / max(clips - before_clips, 1), 2),
+        )
+
+    def healthy(self, now: float) -> bool:
+        """Whether audio flows, or the source is known to be looked after. `now` is monotonic."""
+        return self._state is not SourceState.LISTENING or now - self.meter.heard_at < DEAF_S
+
+    def say_what_was_lost(self) -> None:
+        """Log lost audio, one line an episode: to be called about once a second."""
+        lost_s = self._assembler.lost_s
+        if lost_s > self._lost_said_s and lost_s == self._lost_before_s:
+            log.warning("%s: lost %.1f s of audio", self.name, lost_s - self._lost_said_s)
+            self._lost_said_s = lost_s
+        self._lost_before_s = lost_s
+
+    def _capture(self) -> None:
+        try:
+            for block in self._source.blocks(self._report):
+                self._blocks.put(block)
+        finally:
+            self._blocks.close()
+
+    def _listen(self) -> None:
+        while not self._blocks.finished:
+            for event in self._pipeline.events(self._stretch()):
+                self._publish(self._stamped(event))
+        self._report(SourceState.ENDED, "no more audio")
+        self._fail(self.name, None)
+
+    def _stretch(self) -> Iterable[Frame]:
+        """Frames until no more come: the source ended, or it is silent for so long that events must end."""
+        yield from self._assembler.frames(self._blocks.until_starved(STARVED_S))
+        if self._blocks.finished:
+            yield from self._assembler.flush()
+
+    def _stamped(self, event: Event) -> Event:
+        """The event with wall-clock times, anchored anew by the latest block: sample clocks drift."""
+        offset_s = self._assembler.clock_offset_s
+        return event if offset_s is None else at_wall_clock(event, offset_s)
+
+    def _report(self, state: SourceState, detail: str) -> None:
+        if (state, detail) == (self._state, self._detail):
+            return
+        self._state, self._detail = state, detail
+        troubled = state in (SourceState.WAITING, SourceState.RECOVERING)
+        log.log(logging.WARNING if troubled else logging.INFO, "%s: %s: %s", self.name, state, detail)
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        """A thread never ends quietly: what ends it reaches the daemon."""
+        try:
+            stage()
+        except ListenerError as err:
+            self._fail(self.name, err)
+        except Exception as err:
+            log.exception("%s: %s failed", self.name, stage.__name__.strip("_"))
+            self._fail(
+                self.name, ListenerError(f"{self.name}: {err!r}. This is a fault in listener; please report it.")
+            )
+
+
+def _seconds(block: Block) -> float:
+    return len(block.pcm) / block.rate

@@ -1,0 +1,93 @@
+"""Looks on while a pipeline runs, for displays and status lines. It never changes what happens."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from listener.pipeline import Pipeline
+from listener.tracker import Rules, top_labels
+from listener.types import SILENT_DBFS, Clip, Features, Frame, Gate, Prediction
+from listener.wire import Level
+
+TOP_FADES_S = 3.0  # with the gate closed nothing is classified, and the last scores soon say nothing
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a pipeline last heard, and what it has cost. Written by its listen thread, read by any other."""
+
+    source: str
+    rules: Rules
+    position: int = 0  # samples
+    level_dbfs: float = SILENT_DBFS
+    floor_dbfs: float | None = None
+    open: bool = False
+    clips: int = 0
+    busy_s: float = 0.0  # spent in front end and model
+    heard_at: float = 0.0  # monotonic
+    prediction: Prediction | None = None
+
+    def level(self) -> Level:
+        """The meter as a message."""
+        rate = self.rules.sample_rate
+        last = self.prediction
+        fresh = last and self.position - last.span.stop < TOP_FADES_S * rate
+        return Level(
+            source=self.source,
+            at_s=round(self.position / rate, 2),
+            level_dbfs=round(self.level_dbfs, 1),
+            floor_dbfs=None if self.floor_dbfs is None else round(self.floor_dbfs, 1),
+            open=self.open,
+            top=top_labels(self.rules, last.scores) if last and fresh else {},
+        )
+
+
+def metered(pipeline: Pipeline, meter: Meter) -> Pipeline:
+    """The same pipeline with a meter looking on."""
+    return replace(
+        pipeline,
+        gate=_MeteredGate(pipeline, meter),
+        featurise=_timed(pipeline.featurise, meter),
+        classify=_scored(pipeline.classify, meter),
+    )
+
+
+class _MeteredGate:
+    def __init__(self, pipeline: Pipeline, meter: Meter) -> None:
+        self._gate: Gate = pipeline.gate
+        self._clipper = pipeline.clipper
+        self._meter = meter
+
+    @property
+    def floor_dbfs(self) -> float | None:
+        return self._gate.floor_dbfs
+
+    def __call__(self, frame: Frame) -> bool:
+        active = self._gate(frame)
+        meter = self._meter
+        meter.position, meter.level_dbfs = frame.span.stop, frame.level_dbfs
+        meter.floor_dbfs, meter.open = self._gate.floor_dbfs, active or self._clipper.open
+        meter.heard_at = time.monotonic()
+        return active
+
+
+def _timed(featurise: Callable[[Clip], Features], meter: Meter) -> Callable[[Clip], Features]:
+    def stage(clip: Clip) -> Features:
+        began = time.perf_counter()
+        features = featurise(clip)
+        meter.busy_s += time.perf_counter() - began
+        return features
+
+    return stage
+
+
+def _scored(classify: Callable[[Features], Prediction], meter: Meter) -> Callable[[Features], Prediction]:
+    def stage(features: Features) -> Prediction:
+        began = time.perf_counter()
+        prediction = classify(features)
+        meter.busy_s += time.perf_counter() - began
+        meter.clips += 1
+        meter.prediction = prediction
+        return prediction
+
+    return stage

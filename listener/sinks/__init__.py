@@ -1,0 +1,1 @@
+"""Where events go: one module a sink, each with its own `Config`."""

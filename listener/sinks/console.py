@@ -1,0 +1,61 @@
+"""Events on standard output."""
+
+import os
+import sys
+from typing import Annotated, BinaryIO
+
+from listener import wire
+from listener.errors import OutputClosed, SinkError
+from listener.schema import Meta, Section
+from listener.sinks import text
+
+
+class ConsoleConfig(Section, frozen=True):
+    """Standard output."""
+
+    json: Annotated[bool, Meta(description="true: one JSON object a line; false: text for a person")] = False
+
+
+class Console:
+    """Events on standard output, as text or as JSON lines.
+
+    `emit` raises OutputClosed when the reader of a pipe has gone.
+    """
+
+    Config = ConsoleConfig
+
+    def __init__(self, config: ConsoleConfig, _hello: wire.Hello, stream: BinaryIO | None = None) -> None:
+        self._json = config.json
+        self._stream = stream
+
+    def open(self) -> None:
+        # Bytes, not text: JSON is UTF-8 whatever the locale of the terminal says.
+        self._stream = self._stream or sys.stdout.buffer
+
+    def emit(self, event: wire.Event) -> None:
+        line = wire.encode(event) if self._json else _human(event)
+        if not line or not self._stream:
+            return
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except BrokenPipeError as err:
+            _forget(self._stream)
+            raise OutputClosed("standard output: its reader has gone") from err
+        except OSError as err:
+            raise SinkError(f"standard output: cannot be written ({err.strerror}); see what it was sent to") from err
+
+    def close(self) -> None:
+        """Nothing to do: standard output belongs to the process."""
+
+
+def _human(event: wire.Event) -> bytes:
+    line = text.line(event)
+    return f"{line}\n".encode() if line else b""
+
+
+def _forget(stream: BinaryIO) -> None:
+    """Send what is still buffered nowhere, or Python complains of the broken pipe once more when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,35 @@
+"""What a person reads of an event: one line, local time."""
+
+from datetime import datetime
+
+from listener.wire import Event
+
+
+def line(event: Event) -> str | None:
+    """One line for a start, an end or a whole event; None for an update, which says nothing new to a person."""
+    match event.phase:
+        case "start":
+            return f"{moment(event.start, event.start_s)}  {event.label:<20}  {event.score:.2f}  {event.source}"
+        case "update":
+            return None
+    when = moment(event.end, event.end_s) if event.phase == "end" else moment(event.start, event.start_s)
+    lasted = duration((event.end_s or event.start_s) - event.start_s)
+    return f"{when}  {event.label:<20}  ended after {lasted}, peak {event.peak:.2f}  {event.source}"
+
+
+def moment(wall: str | None, stream_s: float | None) -> str:
+    """The local time of day, or where there is none (files) the seconds of stream; always at least 8 wide."""
+    if wall is not None:
+        return datetime.fromisoformat(wall).astimezone().strftime("%H:%M:%S")
+    return f"{stream_s or 0.0:6.1f} s"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: `3.2 s`, `2 min 05 s`, `3 h 12 min`, `5 d 3 h`."""
+    if seconds < 59.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest_s:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

@@ -1,0 +1,38 @@
+"""A source, and another one for where the first cannot be had."""
+
+import logging
+from collections.abc import Iterator
+
+from listener.errors import SourceError
+from listener.types import Block, Report, Source
+
+log = logging.getLogger(__name__)
+
+
+class Fallback:
+    """The first source; or, where it gives an error before any audio, the second one under the same name."""
+
+    def __init__(self, first: Source, second: Source, meaning: str) -> None:
+        self.name, self.live = first.name, first.live
+        self._first, self._second = first, second
+        self._meaning = meaning
+
+    def blocks(self, report: Report) -> Iterator[Block]:
+        """Blocks of the one, or of the other."""
+        heard = False
+        try:
+            for block in self._first.blocks(report):
+                heard = True
+                yield block
+        except SourceError as err:
+            if heard:
+                raise
+            log.warning("%s", err)
+            log.warning("%s: %s", self.name, self._meaning)
+        if not heard:
+            yield from self._second.blocks(report)
+
+    def close(self) -> None:
+        """End both."""
+        self._first.close()
+        self._second.close()

@@ -1,0 +1,106 @@
+"""Recordings: whatever libsndfile reads."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from listener.errors import ConfigError, SourceError
+from listener.schema import Meta, Section
+from listener.sources.pcm import from_floats
+from listener.types import Block, Report, SourceState
+
+log = logging.getLogger(__name__)
+
+BLOCK_S = 1.0
+REALTIME_BLOCK_S = 0.04
+LEAST_RATE, MOST_RATE = 1000, 768000
+
+
+class FileConfig(Section, frozen=True):
+    """A recording, from its beginning to its end."""
+
+    name: Annotated[str, Meta(min_length=1, description="what events call it; each source has its own")] = "file"
+    path: Annotated[str, Meta(description="the recording: WAV, FLAC, Ogg, MP3 …")] = ""
+    realtime: Annotated[bool, Meta(description="at the pace at which it was recorded, else as fast as it goes")] = False
+    loop: Annotated[bool, Meta(description="again and again")] = False
+
+
+class File:
+    """A recording, as fast as it is taken or at its own pace."""
+
+    Config = FileConfig
+    live = False
+
+    def __init__(self, config: FileConfig) -> None:
+        if not config.path:
+            raise ConfigError(f"source {config.name}: path is empty; write which recording to read")
+        self.name = config.name
+        self._config = config
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """End `blocks` soon."""
+        self._closed.set()
+
+    def blocks(self, report: Report) -> Iterator[Block]:
+        """Blocks until the end or `close`. SourceError where the file is no audio that can be read."""
+        path = Path(self._config.path)
+        began = time.monotonic()
+        start = 0
+        report(SourceState.LISTENING, str(path))
+        while not self._closed.is_set():
+            for block in read_blocks(path, REALTIME_BLOCK_S if self._config.realtime else BLOCK_S):
+                placed = Block(start, block.rate, block.pcm)
+                start += len(block.pcm)
+                if self._config.realtime:
+                    self._closed.wait(began + start / block.rate - time.monotonic())
+                if self._closed.is_set():
+                    return
+                yield placed
+            if not self._config.loop:
+                return
+
+
+def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Block]:
+    """The blocks of a recording, as fast as they are taken. SourceError, one line, where there is no audio in it."""
+    import soundfile  # 20 MB that a daemon with a microphone does not need
+
+    start = 0
+    try:
+        with _opened(path) as recording:
+            rate = recording.samplerate
+            while len(samples := recording.read(round(rate * block_s) or 1, dtype="float32", always_2d=True)):
+                yield Block(start, rate, from_floats(samples))
+                start += len(samples)
+    except soundfile.LibsndfileError as err:
+        if not start:
+            raise SourceError(f"{path}: cannot be decoded ({err.error_string})") from err
+        log.warning("%s: damaged after %.1f s (%s); the rest is left out", path, start / rate, err.error_string)
+    if not start:
+        raise SourceError(f"{path}: holds no audio; it has a header and no samples")
+
+
+def _opened(path: Path) -> Any:
+    """The open soundfile.SoundFile."""
+    import soundfile
+
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise SourceError(f"{path}: is empty")
+        recording = soundfile.SoundFile(path)
+    except OSError as err:
+        raise SourceError(f"{path}: cannot be read ({err.strerror})") from err
+    except (soundfile.LibsndfileError, TypeError) as err:  # TypeError: by its name it holds raw samples
+        raise SourceError(f"{path}: is not audio that can be read ({_reason(err)}); convert it to WAV or FLAC") from err
+    if not LEAST_RATE <= recording.samplerate <= MOST_RATE:
+        recording.close()
+        raise SourceError(f"{path}: its header declares {recording.samplerate} Hz, which is no audio")
+    return recording
+
+
+def _reason(err: Exception) -> str:
+    return str(getattr(err, "error_string", err)).rstrip(".")

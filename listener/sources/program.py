@@ -1,0 +1,166 @@
+"""Audio from a program that is started again whenever it ends or stalls. Every live source is one.
+
+A stream goes on by the clock while its program is away, so that the absence is a gap of honest length.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from listener.errors import SourceError
+from listener.sources.child import Child
+from listener.sources.pcm import amplified
+from listener.types import Block, Pcm, Report, SourceState
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S = 0.25
+LAST_DELAY_S = 5.0
+STEADY_S = 10.0  # a program that ran so long starts again with the first delay
+
+
+class Unavailable(SourceError):
+    """Not to be had now. It may be later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of what a program gave; `index` counts samples since it was started."""
+
+    index: int
+    rate: int
+    pcm: Pcm
+    captured_at: float
+
+
+class Decoder(Protocol):
+    """Makes chunks of a program's output. One for each start of it."""
+
+    def __call__(self, received: bytes) -> Iterator[Chunk]: ...
+
+    def described(self) -> str:
+        """What is being heard, once there has been a chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to run and what to expect of it. `ended` says in a sentence what an exit status means."""
+
+    argv: list[str]
+    environment: dict[str, str] | None
+    decoder: Callable[[], Decoder]
+    starting_s: float  # it may take so long to the first audio
+    stalled_s: float  # and then be silent for so long
+    ended: Callable[[int | None, str], str]
+
+
+class Timeline:
+    """Places what one run after another gave on one stream."""
+
+    def __init__(self, clock: Callable[[], float], asleep: Callable[[], float]) -> None:
+        self._clock, self._asleep = clock, asleep
+        self._base: int | None = None  # where the running program's sample 0 lies; None between two
+        self._stop, self._rate = 0, 1
+        self._heard_at = 0.0
+        self._slept_s = 0.0
+
+    def interrupt(self) -> None:
+        """What comes next is of another run."""
+        self._base = None
+
+    def place(self, chunk: Chunk) -> int:
+        """Where it starts, in samples since the stream began."""
+        now, slept_s = self._clock(), self._asleep()
+        if self._base is None:
+            self._base = self._resumed(chunk, now) - chunk.index
+        elif slept_s - self._slept_s > 1:  # the machine slept under a program that knows nothing of it
+            self._base += round((slept_s - self._slept_s) * chunk.rate)
+        start = self._base + chunk.index
+        self._stop, self._rate = start + len(chunk.pcm), chunk.rate
+        self._heard_at, self._slept_s = now, slept_s
+        return start
+
+    def _resumed(self, chunk: Chunk, now: float) -> int:
+        if not self._stop:
+            return 0
+        away = round((now - self._heard_at) * chunk.rate) - len(chunk.pcm)
+        return -(-self._stop * chunk.rate // self._rate) + max(1, away)  # at least a sample, so that it is a gap
+
+
+class Program:
+    """The blocks of a program, started again with growing delays for as long as it takes."""
+
+    def __init__(self, recipe: Recipe, *, name: str, wait: bool, gain_db: float) -> None:
+        self._recipe, self._name = recipe, name
+        self._wait, self._gain_db = wait, gain_db
+        self._closed = threading.Event()
+        self._timeline = Timeline(_clock, _asleep)
+        self._ever_heard = False
+
+    def close(self) -> None:
+        """End `blocks` soon."""
+        self._closed.set()
+
+    def blocks(self, report: Report) -> Iterator[Block]:
+        """Blocks until `close`. SourceError where the first start fails and is not to be waited for."""
+        delay_s = FIRST_DELAY_S
+        while not self._closed.is_set():
+            began = time.monotonic()
+            try:
+                yield from self._run(report)
+            except SourceError as err:
+                if not self._ever_heard and not (self._wait and isinstance(err, Unavailable)):
+                    raise SourceError(f"{self._name}: {err}") from err
+                report(SourceState.RECOVERING if self._ever_heard else SourceState.WAITING, str(err))
+            if time.monotonic() - began > STEADY_S:
+                delay_s = FIRST_DELAY_S
+            self._closed.wait(delay_s)
+            delay_s = min(2 * delay_s, LAST_DELAY_S)
+
+    def _run(self, report: Report) -> Iterator[Block]:
+        """Blocks of one start. Ends when closed; Unavailable says why it ended otherwise."""
+        decode = self._recipe.decoder()
+        self._timeline.interrupt()
+        patience_s = self._recipe.starting_s
+        with _started(self._recipe) as child:
+            while received := self._received(child, patience_s):
+                for chunk in decode(received):
+                    if patience_s != self._recipe.stalled_s:
+                        patience_s = self._recipe.stalled_s
+                        self._ever_heard = True
+                        report(SourceState.LISTENING, decode.described())
+                    yield self._block(chunk)
+
+    def _received(self, child: Child, patience_s: float) -> bytes:
+        """What it wrote, b"" when closed."""
+        received = child.read(patience_s, self._closed.is_set)
+        if received is None:
+            raise Unavailable(f"no audio for {patience_s:g} s")
+        if not received and not self._closed.is_set():
+            raise Unavailable(self._recipe.ended(child.status(), child.complaint()))
+        return received
+
+    def _block(self, chunk: Chunk) -> Block:
+        return Block(
+            self._timeline.place(chunk), chunk.rate, amplified(chunk.pcm, self._gain_db), captured_at=chunk.captured_at
+        )
+
+
+def _started(recipe: Recipe) -> Child:
+    try:
+        return Child(recipe.argv, recipe.environment)
+    except OSError as err:
+        raise SourceError(f"{recipe.argv[0]!r} cannot be run: {err.strerror}; is it installed and on PATH?") from err
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine sleeps, where there is such a clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def _asleep() -> float:
+    """How long the machine has slept since it was started."""
+    return _clock() - time.monotonic()

@@ -1,0 +1,137 @@
+"""Standard input: `arecord -f S16_LE -r 48000 | listener run --source stdin --rate 48000`."""
+
+import os
+import select
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from listener.errors import SourceError
+from listener.schema import Meta, Section
+from listener.sources.pcm import Format, Samples, amplified
+from listener.sources.wav import header
+from listener.types import Block, Report, SourceState
+
+READ_BYTES = 1 << 16
+POLL_MS = 100
+COMPRESSED = {b"OggS": "Ogg", b"fLaC": "FLAC", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
+
+
+class StdinConfig(Section, frozen=True):
+    """Standard input, raw PCM or WAV."""
+
+    name: Annotated[str, Meta(min_length=1, description="what events call it; each source has its own")] = "stdin"
+    format: Annotated[
+        Literal["auto", "wav"] | Format,
+        Meta(description="auto (wav where it begins as one, else s16le), wav, u8, s16le, s16be, s24le, s32le, f32le …"),
+    ] = "auto"
+    rate: Annotated[int, Meta(ge=1000, le=768000, description="Hz of raw audio; a WAV says its own")] = 16000
+    channels: Annotated[int, Meta(ge=1, le=64, description="of raw audio; a WAV says its own")] = 1
+    gain_db: Annotated[float, Meta(ge=-60, le=60, description="makes it louder or quieter")] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """How to read the audio, and the first of it. `audio_bytes` is None where it goes on until the end."""
+
+    samples: Samples
+    rate: int
+    audio: bytes
+    audio_bytes: int | None
+
+
+class Stdin:
+    """Standard input until it ends; the writer waits for us, nothing is lost."""
+
+    Config = StdinConfig
+    live = False
+
+    def __init__(self, config: StdinConfig, fd: int = 0) -> None:
+        self.name = config.name
+        self._config, self._fd = config, fd
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """End `blocks` soon."""
+        self._closed.set()
+
+    def blocks(self, report: Report) -> Iterator[Block]:
+        """Blocks until the end of input or `close`. SourceError where it is not what was declared."""
+        timed = not self._is_file()  # what lies in a file was not captured now
+        begun = self._begun()
+        if begun is None:
+            return
+        report(SourceState.LISTENING, f"standard input, {begun.rate} Hz")
+        start = 0
+        for audio in self._pieces(begun.audio, begun.audio_bytes):
+            pcm = amplified(begun.samples(audio), self._config.gain_db)
+            if len(pcm):
+                yield Block(start, begun.rate, pcm, captured_at=time.time() if timed else None)
+                start += len(pcm)
+
+    def _is_file(self) -> bool:
+        if os.isatty(self._fd):
+            raise SourceError("standard input is a terminal; pipe audio into it, as: arecord -f S16_LE -r 16000 | …")
+        try:
+            return stat.S_ISREG(os.fstat(self._fd).st_mode)
+        except OSError as err:
+            raise SourceError("standard input is closed; pipe audio into it, as: arecord -f S16_LE | …") from err
+
+    def _begun(self) -> _Begun | None:
+        """How to read what comes, once enough has come to tell. None when closed before."""
+        received = self._at_least(12)
+        if self._closed.is_set():
+            return None
+        if not received:
+            raise SourceError("standard input ended before there was any audio; does the program before the pipe run?")
+        declared = self._config.format
+        looks_like_wav = received[:4] in (b"RIFF", b"RF64") and received[8:12] == b"WAVE"
+        if declared == "wav" or (declared == "auto" and looks_like_wav):
+            return self._wav(received)
+        if looks_like_wav:
+            raise SourceError(f"standard input is a WAV, not {declared} as declared; set format to wav or auto")
+        if received[:4] in COMPRESSED:
+            kind = COMPRESSED[received[:4]]
+            raise SourceError(f"standard input is {kind}, not PCM; decode it first: ffmpeg -i - -f wav - | …")
+        samples = Samples("s16le" if declared == "auto" else declared, self._config.channels)
+        return _Begun(samples, self._config.rate, received, None)
+
+    def _wav(self, received: bytes) -> _Begun | None:
+        try:
+            while (found := header(received)) is None and (more := self._read()):
+                received += more
+        except SourceError as err:
+            raise SourceError(f"standard input: {err}") from err
+        if found:
+            samples = Samples(found.format, found.channels)
+            return _Begun(samples, found.rate, received[found.begins :], found.audio_bytes)
+        if self._closed.is_set():
+            return None
+        raise SourceError("standard input: the WAV ended within its header")
+
+    def _pieces(self, received: bytes, audio_bytes: int | None) -> Iterator[bytes]:
+        """The audio as it comes, without what a WAV holds after it."""
+        left = sys.maxsize if audio_bytes is None else audio_bytes
+        while left > 0 and (piece := received or self._read()):
+            yield piece[:left]
+            left -= len(piece)
+            received = b""
+
+    def _at_least(self, wanted: int) -> bytes:
+        received = b""
+        while len(received) < wanted and (more := self._read()):
+            received += more
+        return received
+
+    def _read(self) -> bytes:
+        """What comes next, b"" at the end or when closed."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        while not self._closed.is_set():
+            if poll.poll(POLL_MS):
+                return os.read(self._fd, READ_BYTES)
+        return b""

@@ -1,0 +1,139 @@
+"""The real pipeline over long mixed recordings with known events: python -m models.scenes score --bundle folder
+
+`clips` writes synthesised sounds with a metadata.csv, for make_scene.py's second --metadata; `score` makes the
+standard scenes, runs gate, clips, model and tracker over them, and has score_events.py judge what came out.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from listener import bundle, pipeline, wire
+from listener import config as configuration
+from listener.assembler import Assembler
+from listener.classifier import Classifier
+from listener.types import Block, Frame
+from models.bank import SYNTHESISED
+from models.command import command
+from models.data import DataError
+from models.evaluate import UNSEEN_SEED
+from models.synthesis import STANDARD, synthesise
+from models.train import DATA
+
+log = logging.getLogger(__name__)
+
+TOOLS = Path("..") / "shared" / "tools"
+RATE = 16_000
+SCENES_SEED = UNSEEN_SEED + 50_000  # neither training's sounds nor evaluation's
+
+
+def write_clips(out: Path, each: int, fold: int) -> Path:
+    """Dry synthesised clips of every standard label; the path of their metadata.csv."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [_clip_row(out, label, number, fold) for label in STANDARD for number in range(each)]
+    listing = out / "metadata.csv"
+    with listing.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, ("path", "dataset", "label", "fold"))
+        writer.writeheader()
+        writer.writerows(rows)
+    return listing
+
+
+def score(
+    folder: Path, work: Path, metadata: Sequence[Path], *, seeds: Sequence[int], minutes: float, fold: int
+) -> Any:
+    """What score_events.py says of a bundle on scenes of these seeds."""
+    loaded = bundle.load(folder)
+    classifier = Classifier(loaded, "cpu")
+    work.mkdir(parents=True, exist_ok=True)
+    arguments: list[str] = []
+    for seed in seeds:
+        scene = work / f"scene{seed}"
+        _make_scene(scene, metadata, seed, minutes, fold)
+        events = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
+        events = events.events(frames(scene.with_suffix(".wav")))
+        _write_events(scene.with_suffix(".jsonl"), events)
+        arguments += ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
+    return json.loads(_tool("score_events.py", arguments))
+
+
+def frames(path: Path) -> Iterator[Frame]:
+    """The frames of a whole audio file."""
+    pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    assembler = Assembler(RATE)
+    second = [Block(start, rate, pcm[start : start + rate]) for start in range(0, len(pcm), rate)]
+    yield from assembler.frames(second)
+    yield from assembler.flush()
+
+
+def _clip_row(out: Path, label: str, number: int, fold: int) -> dict[str, str]:
+    name = f"{label}-{number:03d}.flac"
+    soundfile.write(out / name, 0.7 * synthesise(label, SCENES_SEED + number, 6.0, RATE), RATE)
+    return {"path": name, "dataset": SYNTHESISED, "label": label, "fold": str(fold)}
+
+
+def _make_scene(scene: Path, metadata: Sequence[Path], seed: int, minutes: float, fold: int) -> None:
+    if scene.with_suffix(".json").is_file():
+        return
+    listings = [word for path in metadata for word in ("--metadata", str(path))]
+    _tool(
+        "make_scene.py",
+        [*listings, "--folds", str(fold), "--minutes", str(minutes), "--seed", str(seed), "--out", str(scene)],
+    )
+
+
+def _write_events(path: Path, events: Iterable[wire.Event]) -> None:
+    with path.open("wb") as lines:
+        lines.writelines(wire.encode(event) for event in events)
+
+
+def _tool(name: str, arguments: Sequence[str]) -> str:
+    tool = TOOLS / name
+    if not tool.is_file():
+        raise DataError(f"{tool}: not here. Scenes are made and judged by the tools in ../shared.")
+    done = subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DataError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    ap = argparse.ArgumentParser(prog="python -m models.scenes", description=(__doc__ or "").partition("\n")[0])
+    ap.add_argument("what", choices=("clips", "score"))
+    ap.add_argument("--bundle", type=Path, default=Path("listener") / "assets" / "default")
+    ap.add_argument("--out", type=Path, default=Path("runs") / "scenes", help="where clips, scenes and events go")
+    ap.add_argument("--metadata", type=Path, action="append", help="listings of clips (default: ../shared's, and ours)")
+    ap.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
+    ap.add_argument("--minutes", type=float, default=20)
+    ap.add_argument("--fold", type=int, default=3)
+    ap.add_argument("--each", type=int, default=12, help="synthesised clips of each label")
+    return ap.parse_args(argv)
+
+
+def _run(options: argparse.Namespace) -> None:
+    clips = options.out / "clips"
+    if options.what == "clips":
+        log.info("wrote %s", write_clips(clips, options.each, options.fold))
+        return
+    listings = options.metadata or [DATA / "metadata.csv", write_clips(clips, options.each, options.fold)]
+    how = {"seeds": options.seeds, "minutes": options.minutes, "fold": options.fold}
+    print(json.dumps(score(options.bundle, options.out, listings, **how), indent=1))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    options = _options(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return command(lambda: _run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

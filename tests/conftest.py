@@ -1,0 +1,103 @@
+"""What many tests need: real recordings where they are at hand, and a tiny bundle that is real ONNX."""
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from listener import bundle as bundles
+from listener.bundle import Bundle, LabelRule, Manifest
+from listener.features import FeatureSpec
+from listener.types import Floats
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+TINY_LABELS = ["hiss", "hum", "nothing"]
+
+
+def shared_path(label: str, number: int = 0) -> Path:
+    """A real recording of a label; the test is skipped, saying so, on a machine without them."""
+    metadata = SHARED / "data" / "metadata.csv"
+    if not metadata.exists():
+        pytest.skip("the real recordings (../shared/data) are not here")
+    with metadata.open(newline="") as lines:
+        paths = [row["path"] for row in csv.DictReader(lines) if row["label"] == label]
+    return metadata.parent / paths[number]
+
+
+def shared_recording(label: str, rate: int, number: int = 0) -> Floats:
+    """The same, as mono samples at a rate."""
+    samples, own_rate = soundfile.read(shared_path(label, number), dtype="float32", always_2d=True)
+    resampled: Floats = soxr.resample(samples.mean(axis=1), own_rate, rate)
+    return resampled
+
+
+def tiny_model(labels: int, mels: int = 64) -> bytes:
+    """An ONNX model as small as one can be: it scores high the more there is in the upper half of the spectrum."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    weights = np.zeros((mels, labels), np.float32)
+    weights[mels // 2 :, 0] = 4.0 / mels
+    weights[: mels // 2, min(1, labels - 1)] = 4.0 / mels
+    nodes = [
+        helper.make_node("ReduceMean", ["mel"], ["mean"], axes=[2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("mel", TensorProto.FLOAT, ["batch", mels, None])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", labels])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def filters(spec: FeatureSpec) -> Floats:
+    """A filter bank of flat bands: what it is matters only to `test_features`, which has librosa's."""
+    bins = spec.fft // 2 + 1
+    edges = np.linspace(0, bins, spec.mels + 1).astype(int)
+    bank = np.zeros((spec.mels, bins), np.float32)
+    for row, (low, high) in enumerate(pairwise(edges)):
+        bank[row, low:high] = 0.01
+    return bank
+
+
+def manifest(**changes: object) -> Manifest:
+    """The manifest of the tiny bundle."""
+    plain = Manifest(
+        format=1,
+        name="tiny",
+        labels=TINY_LABELS,
+        groups={"all": TINY_LABELS},
+        rules={"hiss": LabelRule(on=0.6, off=0.5, hold_s=0.5)},
+        features=FeatureSpec(),
+        sha256={},
+        licence="Apache-2.0",
+        provenance={},
+        metrics={},
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+@pytest.fixture
+def tiny_folder(tmp_path: Path) -> Path:
+    """A bundle on disk, to be damaged."""
+    folder = tmp_path / "tiny"
+    bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(FeatureSpec()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle to be used."""
+    folder = tmp_path_factory.mktemp("bundle") / "tiny"
+    bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(FeatureSpec()))
+    return bundles.load(folder)

@@ -1,0 +1,105 @@
+"""Stand-ins that implement the real protocols."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from listener.features import FeatureSpec
+from listener.types import Block, Features, Floats, Frame, Prediction, Report, SourceState, Span
+from listener.wire import Event, Level, Status
+
+SPEC = FeatureSpec()
+FRAME = SPEC.frame_samples
+
+
+def frame(start: int, level_dbfs: float = -60.0, pcm: "np.ndarray | None" = None) -> Frame:
+    """A frame at a sample position; each sample's value tells its position, so that splices show."""
+    if pcm is None:
+        pcm = (np.arange(start, start + FRAME) % 30_000 + 1).astype(np.int16)
+    return Frame(Span(start, start + FRAME), pcm, level_dbfs)
+
+
+def noise(seconds: float, dbfs: float, seed: int = 0) -> Floats:
+    """White noise at the model's rate."""
+    samples = np.random.default_rng(seed).standard_normal(int(seconds * SPEC.sample_rate), dtype=np.float32)
+    return samples * np.float32(10 ** (dbfs / 20))
+
+
+def pcm(samples: Floats) -> "np.ndarray":
+    """int16 of floats."""
+    return np.clip(np.round(samples * 32_768), -32_768, 32_767).astype(np.int16)
+
+
+def blocks(samples: "np.ndarray", rate: int = SPEC.sample_rate, block_s: float = 0.04, start: int = 0) -> list[Block]:
+    """Mono int16 samples as blocks."""
+    size = int(block_s * rate)
+    return [Block(start + i, rate, samples[i : i + size, None]) for i in range(0, len(samples), size)]
+
+
+class FakeSource:
+    """Gives the blocks it was made with, then what `then` does: ends, raises, or waits to be closed."""
+
+    def __init__(
+        self, given: Iterable[Block], *, name: str = "fake", live: bool = False, then: "str | Exception" = "end"
+    ):
+        self.name, self.live = name, live
+        self._given, self._then = given, then
+        self.closed = threading.Event()
+
+    def blocks(self, report: Report) -> Iterator[Block]:
+        report(SourceState.LISTENING, "fake")
+        for block in self._given:
+            if self.closed.is_set():
+                return
+            yield block
+        if isinstance(self._then, Exception):
+            raise self._then
+        if self._then == "wait":
+            self.closed.wait()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class FakeSink:
+    """Keeps what it is given; `on_emit` may hang or raise."""
+
+    def __init__(self, on_emit: "Callable[[Event], None] | None" = None):
+        self.events: list[Event] = []
+        self.calls: list[str] = []
+        self._on_emit = on_emit
+
+    def open(self) -> None:
+        self.calls.append("open")
+
+    def emit(self, event: Event) -> None:
+        if self._on_emit:
+            self._on_emit(event)
+        self.events.append(event)
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+class FakeViewer(FakeSink):
+    """A sink that also looks on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[Level | Status] = []
+
+    def show(self, message: Level | Status) -> None:
+        self.shown.append(message)
+
+
+class FakeClassifier:
+    """Scores the first label by how loud the last quarter second is; the others get nothing."""
+
+    def __init__(self, labels: int, over: float = 0.0):
+        self._labels, self._over = labels, over
+
+    def __call__(self, features: Features) -> Prediction:
+        scores = np.zeros(self._labels, dtype=np.float32)
+        scores[0] = 0.95 if features.mel[:, -25:].max() > self._over else 0.02
+        return Prediction(features.span, scores, features.heard)

@@ -1,0 +1,139 @@
+"""Training examples are true: what is in a clip is in its targets, what nobody could hear is not asked."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from listener.types import Floats
+from models.bank import Bank, open_bank
+from models.data import Recording, read_any
+from models.mixing import Mixer
+from models.placing import Placed, place
+from models.recipe import Recipe
+from tests.models.sounds import RATE, label_folders, tiny_recipe, tone
+
+CLIP = 48_000
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    folder = tmp_path_factory.mktemp("mixing")
+    recordings = read_any(label_folders(folder / "sounds"))
+    for label in ("music", "street_music"):
+        soundfile.write(folder / f"{label}.wav", tone(440, 4.0), RATE)
+        recordings.append(Recording(folder / f"{label}.wav", (label,), 1, "set"))
+    return open_bank(recordings, {"smoke_alarm": 2}, 1, folder / "cache")
+
+
+def only(count: int, **changes: object) -> Recipe:
+    """A recipe whose every clip has so many sounds."""
+    shares = tuple(float(n == count) for n in range(4))
+    return tiny_recipe(sounds_in_clip=shares, **changes)
+
+
+def placed(label: str, level: float, start: int = 0, length: int = CLIP, *, whole: bool = True) -> Placed:
+    wave = np.full(length, level, np.float32)
+    return Placed(label, "set", start, wave, float(20 * np.log10(level)), whole, 0.0)
+
+
+def unsure(bank: Bank, part: Placed, rest_db: float, others: tuple[Placed, ...] = ()) -> set[str]:
+    labels = ("low", "high", "music", "street_music", "smoke_alarm", "co_alarm", "appliance_beep", "rain")
+    return Mixer(tiny_recipe(labels=labels), bank)._unsure(part, rest_db, [part, *others])
+
+
+def test_an_example_is_the_same_for_the_same_number(bank: Bank) -> None:
+    one, two = Mixer(tiny_recipe(), bank), Mixer(tiny_recipe(), bank)
+    assert np.array_equal(one(7).samples, two(7).samples)
+    assert not np.array_equal(one(7).samples, one(8).samples)
+
+
+def test_every_example_is_a_whole_clip_of_sixteen_bits(bank: Bank) -> None:
+    mixer = Mixer(tiny_recipe(padded=0.0), bank)
+    for example in (mixer(number) for number in range(40)):
+        assert example.samples.shape == (CLIP,)
+        assert example.samples.dtype == np.float32
+        assert np.abs(example.samples).max() <= 1.0
+        steps = example.samples * 32768
+        assert np.abs(steps - np.rint(steps)).max() < 1e-2
+
+
+def test_two_sounds_in_a_clip_are_two_labels(bank: Bank) -> None:
+    mixer = Mixer(only(2), bank)
+    assert all(mixer(number).targets.tolist() == [1, 1] for number in range(10))
+
+
+def test_noise_alone_is_no_label_and_that_is_known(bank: Bank) -> None:
+    mixer = Mixer(only(0), bank)
+    for example in (mixer(number) for number in range(30)):
+        assert not example.targets.any()
+        assert example.known.all()
+
+
+def test_sounds_are_heard_at_the_end_in_the_middle_and_at_the_start(bank: Bank) -> None:
+    (short,) = [s for s in bank.sounds if s.label == "low" and s.stop - s.start < 50]
+    rng = np.random.default_rng(0)
+    starts = [place(bank, short, 1.0, (0, CLIP), rng) for _ in range(300)]
+    assert any(part.stop == CLIP and len(part.wave) < RATE // 2 for part in starts)
+    assert any(part.start == 0 for part in starts)
+    assert any(part.start > RATE and part.stop < CLIP - RATE // 2 for part in starts)
+
+
+def test_nothing_is_placed_outside_what_was_heard(bank: Bank) -> None:
+    rng = np.random.default_rng(0)
+    for sound in bank.sounds:
+        for first in (0, 20_000, CLIP - 4_000):
+            for speed in (0.8, 1.0, 1.25):
+                part = place(bank, sound, speed, (first, CLIP), rng)
+                assert first <= part.start < part.stop <= CLIP
+
+
+def test_the_front_of_some_clips_is_the_clippers_padding(bank: Bank) -> None:
+    example = Mixer(only(1, padded=1.0, peak_dbfs=(-6.0, -3.0)), bank)(3)
+    front_dbfs = 20 * np.log10(example.samples[:2000].std())
+    assert front_dbfs == pytest.approx(-80, abs=1)
+
+
+def test_a_sound_far_below_the_rest_is_not_asked_about(bank: Bank) -> None:
+    assert unsure(bank, placed("low", 0.1), rest_db=12.0) == {"low"}
+    assert unsure(bank, placed("low", 0.1), rest_db=3.0) == set()
+
+
+def test_what_is_noise_itself_is_not_asked_about_in_noise_as_loud(bank: Bank) -> None:
+    assert unsure(bank, placed("rain", 0.1), rest_db=4.0) == {"rain"}
+
+
+def test_the_rest_is_measured_where_the_sound_is(bank: Bank) -> None:
+    mixer = Mixer(tiny_recipe(), bank)
+    soft, loud = placed("low", 0.01, 0, 10_000), placed("high", 0.1, 5_000, 40_000)
+    assert mixer._rest_db(0, [soft, loud], [1.0, 1.0], 0.0) == pytest.approx(17.0, abs=0.5)  # half of it, 20 dB over
+    assert mixer._rest_db(0, [soft, placed("high", 0.1, 20_000, 20_000)], [1.0, 1.0], 1e-6) < -60
+
+
+def test_a_glimpse_of_a_longer_sound_is_not_asked_about(bank: Bank) -> None:
+    assert unsure(bank, placed("low", 0.1, 0, 2_000, whole=False), -20) == {"low"}
+    assert unsure(bank, placed("low", 0.1, 0, 2_000, whole=True), -20) == set()
+
+
+def test_music_is_not_asked_about_beside_street_music_unless_it_is_there(bank: Bank) -> None:
+    assert unsure(bank, placed("street_music", 0.1), -20) == {"music"}
+    assert unsure(bank, placed("street_music", 0.1), -20, (placed("music", 0.1),)) == set()
+
+
+def test_one_short_beep_may_be_any_alarm(bank: Bank) -> None:
+    beep = placed("smoke_alarm", 0.1, 0, RATE // 2, whole=False)
+    assert unsure(bank, beep, -20) == {"smoke_alarm", "co_alarm", "appliance_beep"}
+    assert unsure(bank, placed("smoke_alarm", 0.1), -20) == set()
+
+
+def test_a_microphone_band_limits_at_random(bank: Bank) -> None:
+    recipe = only(1, labels=("high",), unchanged_speed=1.0, padded=0.0, clean=1.0, snr_db=(60.0, 60.0))
+    mixers = [Mixer(replace(recipe, seed=seed, responses=20), bank) for seed in range(2)]
+    above = [_share_above(mixer(number).samples, 6000) for mixer in mixers for number in range(20)]
+    assert min(above) < 1e-7 < max(above)
+
+
+def _share_above(samples: Floats, hz: float) -> float:
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    return float(power[int(hz * CLIP / RATE) :].sum() / power.sum())

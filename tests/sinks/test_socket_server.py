@@ -1,0 +1,322 @@
+"""The socket: any number of clients, none of which is another's trouble."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from listener import wire
+from listener.errors import ConfigError, SinkError
+from listener.sinks.socket_server import SocketConfig, SocketServer
+from tests.sinks.messages import HELLO, event, level, status
+
+Serve = Callable[..., SocketServer]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Makes an open server at tmp_path/s."""
+    servers: list[SocketServer] = []
+
+    def make(**settings: object) -> SocketServer:
+        server = SocketServer(SocketConfig(**{"path": str(tmp_path / "s"), **settings}), HELLO)  # type: ignore[arg-type]
+        server.open()
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+class Visitor:
+    """A client as anybody could write one."""
+
+    def __init__(self, server: SocketServer) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(str(server.path))
+        self.lines = self.socket.makefile("rb")
+        self.hello = self.next()
+
+    def next(self) -> wire.Message:
+        return wire.decode(self.lines.readline())
+
+    def ask(self, **what: object) -> wire.Message:
+        self.socket.sendall(json.dumps(what).encode() + b"\n")
+        return self.next()
+
+    def last_words(self) -> list[wire.Message]:
+        """What comes until the server ends the connection."""
+        return [wire.decode(line) for line in self.lines]
+
+
+def test_a_client_is_greeted_and_gets_events_at_once(serve: Serve) -> None:
+    server = serve()
+    visitor = Visitor(server)
+    assert visitor.hello == HELLO
+    server.emit(event(1))
+    assert visitor.next() == event(1)
+
+
+def test_a_subscription_replaces_what_a_client_gets(serve: Serve) -> None:
+    server = serve()
+    visitor = Visitor(server)
+    assert visitor.ask(subscribe=["level", "status"]) == wire.Ack(subscribe=["level", "status"], labels=None, replay=0)
+    server.emit(event())
+    server.show(level())
+    assert visitor.next() == level()
+    server.show(status())
+    assert visitor.next() == status()
+
+
+def test_only_the_labels_that_were_asked_for_come(serve: Serve) -> None:
+    server = serve()
+    visitor = Visitor(server)
+    visitor.ask(subscribe=["event"], labels=["siren"])
+    server.emit(event(1, label="rain"))
+    server.emit(event(2, label="siren"))
+    assert visitor.next() == event(2, label="siren")
+
+
+def test_replay_gives_the_last_events_of_those_labels_oldest_first(serve: Serve) -> None:
+    server = serve()
+    for number in range(9):
+        server.emit(event(number, label="siren" if number % 2 else "rain"))
+    visitor = Visitor(server)
+    answer = visitor.ask(subscribe=["event"], labels=["siren"], replay=2)
+    assert answer == wire.Ack(subscribe=["event"], labels=["siren"], replay=2)
+    assert [visitor.next(), visitor.next()] == [event(5, label="siren"), event(7, label="siren")]
+
+
+def test_replay_of_more_than_there_is_says_how_many_it_gives(serve: Serve) -> None:
+    server = serve()
+    server.emit(event())
+    answer = Visitor(server).ask(subscribe=["event"], replay=1000)
+    assert isinstance(answer, wire.Ack)
+    assert answer.replay == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"hello?\n", "no subscription"),
+        (b"\xff\xfe\x00\n", "no subscription"),
+        (b'{"subscribe":["spectrogram"]}\n', "spectrogram"),
+        (b'{"subscribe":["event"],"replay":"all"}\n', "replay"),
+        (b'{"command":"stop"}\n', "'command' is not supported by this version"),
+        (b'{"token":"x"}\n', "'token' is not supported by this version"),
+        (b"x" * 1_000_000, "64 KiB"),
+        (b"x" * 70_000 + b"\n", "64 KiB"),
+        (b"[" * 60_000 + b"\n", "no subscription"),
+        (b'{"subscribe":[]}\n' * 5000, "answers are not read"),
+    ],
+)
+def test_a_client_that_talks_nonsense_is_told_and_sent_away_alone(serve: Serve, sent: bytes, said: str) -> None:
+    server = serve()
+    good, bad = Visitor(server), Visitor(server)
+    bad.socket.sendall(sent)
+    (*_, last) = bad.last_words()
+    assert isinstance(last, wire.Error)
+    assert said in last.message
+    server.emit(event())
+    assert good.next() == event()
+
+
+def test_a_client_gone_mid_line_is_told_and_sent_away_alone(serve: Serve) -> None:
+    server = serve()
+    good, bad = Visitor(server), Visitor(server)
+    bad.socket.sendall(b'{"subscr')
+    bad.socket.shutdown(socket.SHUT_WR)
+    assert bad.last_words() == [wire.Error(message="the last line had no end")]
+    server.emit(event())
+    assert good.next() == event()
+
+
+def test_a_client_that_asks_and_says_its_last_still_gets_the_answer(serve: Serve) -> None:
+    server = serve()
+    server.emit(event())
+    visitor = Visitor(server)
+    visitor.socket.sendall(b'{"subscribe":["event"],"replay":1}\n')
+    visitor.socket.shutdown(socket.SHUT_WR)
+    assert visitor.last_words() == [wire.Ack(subscribe=["event"], labels=None, replay=1), event()]
+
+
+def test_a_client_that_closes_without_a_word_is_nobodys_trouble(serve: Serve) -> None:
+    server = serve()
+    for _ in range(20):
+        gone = Visitor(server)
+        gone.lines.close()
+        gone.socket.close()
+    good = Visitor(server)
+    server.emit(event())
+    assert good.next() == event()
+
+
+def test_a_slow_client_loses_its_own_oldest_events_and_nobody_elses(serve: Serve) -> None:
+    server = serve()
+    slow, quick = Visitor(server), Visitor(server)
+    numbers = range(3000)
+    for number in numbers:
+        server.emit(event(number))
+        assert quick.next() == event(number)
+    late = [slow.next()]
+    while late[-1] != event(numbers[-1]):
+        late.append(slow.next())
+    assert late[0] == event(0)  # the system's own buffer came first
+    assert late[-256:] == [event(number) for number in numbers[-256:]]
+    assert len(late) < len(numbers)
+
+
+def test_meters_never_push_out_events(serve: Serve) -> None:
+    server = serve()
+    slow, quick = Visitor(server), Visitor(server)
+    for visitor in (slow, quick):
+        visitor.ask(subscribe=["event", "level"])
+    server.emit(event())
+    for _ in range(5000):
+        server.show(level())
+    server.emit(event(1))
+    seen = []
+    while event(1) not in seen:
+        seen.append(slow.next())
+    assert event() in seen
+
+
+def test_a_client_that_never_reads_is_disconnected_and_nobody_else(serve: Serve) -> None:
+    server = serve(stall_s=0.2)
+    deaf, good = Visitor(server), Visitor(server)
+    number = 0
+    while not deaf_is_gone(deaf):
+        number += 1
+        server.emit(event(number))
+        assert good.next() == event(number)
+    assert number > 256
+
+
+def deaf_is_gone(deaf: Visitor) -> bool:
+    """Whether its writing side has been closed by the server; nothing is read to find out."""
+    try:
+        deaf.socket.send(b"\n")
+    except OSError:
+        return True
+    return False
+
+
+def test_more_clients_than_can_be_served_are_told(serve: Serve) -> None:
+    server = serve()
+    visitors = [Visitor(server) for _ in range(256)]
+    assert Visitor(server).hello == wire.Error(message="there are 256 clients already")
+    server.emit(event())
+    assert all(visitor.next() == event() for visitor in visitors)
+
+
+def test_what_waits_at_the_end_is_still_sent(serve: Serve) -> None:
+    server = serve()
+    visitor = Visitor(server)
+    server.emit(event())
+    server.close()
+    assert visitor.last_words() == [event()]
+
+
+def test_the_socket_is_for_the_group_and_gone_after_closing(serve: Serve) -> None:
+    before = os.umask(0o077)
+    try:
+        server = serve()
+    finally:
+        os.umask(before)
+    assert server.path.stat().st_mode & 0o777 == 0o660
+    server.close()
+    server.close()
+    assert not server.path.exists()
+
+
+def test_a_path_in_use_by_a_living_daemon_is_refused_with_its_pid(serve: Serve, tmp_path: Path) -> None:
+    serve()
+    with pytest.raises(SinkError, match=f"in use by process {os.getpid()}; stop it"):
+        SocketServer(SocketConfig(path=str(tmp_path / "s")), HELLO).open()
+
+
+def test_the_refused_one_leaves_the_living_ones_socket_alone(serve: Serve, tmp_path: Path) -> None:
+    server = serve()
+    refused = SocketServer(SocketConfig(path=str(tmp_path / "s")), HELLO)
+    with pytest.raises(SinkError):
+        refused.open()
+    refused.close()
+    assert Visitor(server).hello == HELLO
+
+
+def test_the_socket_of_a_dead_daemon_is_taken_over(serve: Serve, tmp_path: Path) -> None:
+    program = f"import socket; s = socket.socket(socket.AF_UNIX); s.bind({str(tmp_path / 's')!r}); s.listen()"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert (tmp_path / "s").is_socket()
+    assert Visitor(serve()).hello == HELLO
+
+
+def test_a_successors_socket_is_not_removed(serve: Serve, tmp_path: Path) -> None:
+    first = serve()
+    (tmp_path / "s").unlink()
+    second = serve()
+    first.close()
+    assert Visitor(second).hello == HELLO
+
+
+def test_a_file_that_is_no_socket_is_not_touched(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("precious")
+    with pytest.raises(SinkError, match="something else has this name"):
+        serve()
+    assert (tmp_path / "s").read_text() == "precious"
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/s", "x" * 200])
+def test_a_path_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SinkError, match="give the socket sink another path"):
+        SocketServer(SocketConfig(path=str(tmp_path / path)), HELLO).open()
+
+
+def test_without_a_path_the_runtime_folder_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    server = SocketServer(SocketConfig(), HELLO)
+    server.open()
+    try:
+        assert (tmp_path / "run" / "listener.sock").is_socket()
+    finally:
+        server.close()
+
+
+def test_tcp_serves_the_same(serve: Serve) -> None:
+    server = serve(tcp="127.0.0.1:0")
+    assert server.port
+    with socket.create_connection(("127.0.0.1", server.port), 5) as connection, connection.makefile("rb") as lines:
+        assert wire.decode(lines.readline()) == HELLO
+        connection.sendall(b"x" * 1_000_000)
+        assert isinstance(wire.decode(lines.readline()), wire.Error)
+
+
+def test_a_port_that_is_taken_is_an_error_and_the_path_is_left_clean(serve: Serve, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SinkError, match=f"port {port}"):
+            serve(tcp=f"127.0.0.1:{port}")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0:8790", "192.168.1.2:80", "example.org:80", "127.0.0.1", "127.0.0.1:x", ":1"]
+)
+def test_tcp_beyond_this_machine_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="no loopback address"):
+        SocketServer(SocketConfig(tcp=address), HELLO)
+
+
+def test_it_can_be_opened_again(serve: Serve) -> None:
+    server = serve()
+    server.open()
+    server.close()
+    server.open()
+    assert Visitor(server).hello == HELLO

@@ -1,0 +1,134 @@
+"""The client: finds a daemon, says what it wants, and says plainly what is wrong where it cannot."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from listener import wire
+from listener.client import Client
+from listener.errors import ConfigError, SinkError
+from listener.sinks.socket_server import SocketConfig, SocketServer
+from tests.sinks.messages import HELLO, event, level
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SocketServer]:
+    daemon = SocketServer(SocketConfig(path=str(tmp_path / "listener.sock"), tcp="127.0.0.1:0"), HELLO)
+    daemon.open()
+    yield daemon
+    daemon.close()
+
+
+def test_the_greeting_comes_first_then_what_was_asked_for(server: SocketServer) -> None:
+    server.emit(event(1, label="rain"))
+    server.emit(event(2, label="siren"))
+    messages = Client(f"unix:{server.path}").messages(labels=["siren"], replay=5)
+    assert [next(messages), next(messages)] == [HELLO, event(2, label="siren")]
+    server.emit(event(3, label="siren"))
+    assert next(messages) == event(3, label="siren")
+
+
+def test_over_tcp_it_is_the_same(server: SocketServer) -> None:
+    server.emit(event())
+    messages = Client(f"tcp:127.0.0.1:{server.port}").messages(replay=1)
+    assert [next(messages), next(messages)] == [HELLO, event()]
+
+
+def test_without_an_address_it_looks_where_daemons_are(
+    server: SocketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert next(Client().messages()) == HELLO
+    assert server.path.parent == tmp_path
+
+
+def test_events_from_before_the_subscription_are_not_mixed_in(server: SocketServer) -> None:
+    messages = Client(f"unix:{server.path}").messages(subscribe=["level"])
+    next(messages)
+    server.emit(event())  # the daemon sends it: we have not yet said what we want
+    stop = threading.Event()
+
+    def meter() -> None:
+        while not stop.wait(0.001):
+            server.show(level())
+
+    thread = threading.Thread(target=meter)
+    thread.start()
+    assert next(messages) == level()
+    stop.set()
+    thread.join()
+
+
+def test_messages_end_when_the_daemon_does(server: SocketServer) -> None:
+    server.emit(event())
+    messages = Client(f"unix:{server.path}").messages(replay=1)
+    assert [next(messages), next(messages)] == [HELLO, event()]
+    server.close()
+    assert list(messages) == []
+
+
+def test_closing_from_another_thread_ends_messages(server: SocketServer) -> None:
+    server.emit(event())
+    client = Client(f"unix:{server.path}")
+    messages = client.messages(replay=1)
+    assert [next(messages), next(messages)] == [HELLO, event()]
+    threading.Thread(target=client.close).start()
+    assert list(messages) == []
+
+
+def test_without_a_daemon_it_says_where_it_looked_and_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"no daemon is running \(unix:.*/nobody: No such file.*listener run"):
+        next(Client(f"unix:{tmp_path}/nobody").messages())
+
+
+def test_a_label_that_the_daemon_does_not_know_is_refused_with_the_nearest(server: SocketServer) -> None:
+    with pytest.raises(ConfigError, match="no label 'sirens'; did you mean 'siren'"):
+        next(Client(f"unix:{server.path}").messages(labels=["sirens"]))
+
+
+@pytest.mark.parametrize("address", ["/run/listener.sock", "unix:", "tcp:localhost", "tcp:localhost:http", "http://x"])
+def test_an_address_of_no_kind_is_refused_with_how_to_write_one(address: str) -> None:
+    with pytest.raises(ConfigError, match="write unix:PATH or tcp:HOST:PORT"):
+        Client(address)
+
+
+def answering(path: Path, *lines: bytes) -> socket.socket:
+    """A server whose one client is greeted with these lines."""
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(str(path))
+    door.listen()
+
+    def greet() -> None:
+        connection, _ = door.accept()
+        with connection:
+            connection.sendall(b"".join(lines))
+            connection.recv(1000)
+
+    threading.Thread(target=greet, daemon=True).start()
+    return door
+
+
+def test_what_is_no_listener_is_named_so(tmp_path: Path) -> None:
+    with (
+        answering(tmp_path / "s", wire.encode(event())),
+        pytest.raises(SinkError, match="no listener"),
+    ):
+        next(Client(f"unix:{tmp_path}/s").messages())
+
+
+def test_lines_of_a_newer_daemon_are_passed_over(tmp_path: Path) -> None:
+    ack = wire.encode(wire.Ack(subscribe=["event"], labels=None, replay=0))
+    with answering(tmp_path / "s", wire.encode(HELLO), ack, b'{"type":"smell"}\n', wire.encode(event())):
+        assert list(Client(f"unix:{tmp_path}/s").messages()) == [HELLO, event()]
+
+
+def test_a_daemon_that_ends_the_connection_is_quoted(tmp_path: Path) -> None:
+    with (
+        answering(tmp_path / "s", wire.encode(HELLO), wire.encode(wire.Error(message="too many"))),
+        pytest.raises(SinkError, match="too many"),
+    ):
+        list(Client(f"unix:{tmp_path}/s").messages())

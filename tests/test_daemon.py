@@ -1,0 +1,214 @@
+"""The daemon by behaviour: what ends, fails, is slow or hangs harms nothing else, and the end is an end."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from listener import config as configuration
+from listener import pipeline
+from listener.bundle import Bundle
+from listener.daemon import Daemon, Sink
+from listener.ear import Ear
+from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
+from listener.types import Features, Prediction, Source
+from listener.wire import Event, Level, Status
+from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
+
+BARKS = pcm(noise(6, -70))
+BARKS[2 * 16_000 : 3 * 16_000] += pcm(noise(1, -12, seed=1))
+Classify = Callable[[Features], Prediction]
+
+
+def ear(source: Source, daemon: Daemon, bundle: Bundle, classify: "Classify | None" = None) -> Ear:
+    config = configuration.load(None)
+    loop = pipeline.build(config, bundle, classify or FakeClassifier(3), source.name)
+    return Ear(source, loop, pipeline.rules(config, bundle), daemon.publish, daemon.ended)
+
+
+def run(sources: list[Source], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
+    daemon = Daemon()
+    daemon.run(
+        [ear(source, daemon, bundle, classify) for source in sources], [(f"{i}", s) for i, s in enumerate(sinks)]
+    )
+
+
+@pytest.fixture
+def background() -> Iterator[Callable[..., threading.Thread]]:
+    """Runs a call in a thread, which must have ended at the end of the test."""
+    threads = []
+
+    def start(call: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=call)
+        thread.start()
+        threads.append(thread)
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_the_end_of_the_file_ends_the_daemon_and_every_event_got_out(tiny: Bundle) -> None:
+    sink = FakeSink()
+    run([FakeSource(blocks(BARKS))], [sink], tiny)
+    assert [event.phase for event in sink.events] == ["start", "end"]
+    assert sink.calls == ["open", "close"]
+
+
+def test_a_source_that_is_not_live_loses_nothing_to_a_slow_classifier(tiny: Bundle) -> None:
+    def slow(features: Features) -> Prediction:
+        time.sleep(0.03)
+        return FakeClassifier(3)(features)
+
+    sink = FakeSink()
+    daemon = Daemon()
+    listening = ear(FakeSource(blocks(pcm(noise(60, -12)))), daemon, tiny, slow)
+    daemon.run([listening], [("sink", sink)])
+    assert listening.status().lost_s == 0
+    assert listening.status().heard_s == pytest.approx(60, abs=0.1)
+
+
+def test_a_live_source_loses_its_oldest_audio_and_counts_it(tiny: Bundle) -> None:
+    def slow(features: Features) -> Prediction:
+        time.sleep(0.2)
+        return FakeClassifier(3)(features)
+
+    daemon = Daemon()
+    listening = ear(FakeSource(blocks(pcm(noise(60, -12))), live=True), daemon, tiny, slow)
+    daemon.run([listening], [])
+    status = listening.status()
+    assert status.lost_s > 30
+    assert status.heard_s + status.lost_s == pytest.approx(60, abs=0.1)
+
+
+def test_a_failing_classifier_ends_the_daemon_with_its_error(tiny: Bundle) -> None:
+    def broken(_: Features) -> Prediction:
+        raise ClassifierError("no")
+
+    with pytest.raises(ClassifierError):
+        run([FakeSource(blocks(BARKS), then="wait")], [FakeSink()], tiny, broken)
+
+
+def test_a_fault_of_our_own_in_a_thread_reaches_the_main_thread(tiny: Bundle) -> None:
+    def broken(_: Features) -> Prediction:
+        raise ZeroDivisionError
+
+    with pytest.raises(ListenerError, match="fault in listener"):
+        run([FakeSource(blocks(BARKS), then="wait")], [FakeSink()], tiny, broken)
+
+
+def test_a_source_that_cannot_be_had_ends_the_daemon_with_its_error(tiny: Bundle) -> None:
+    sink = FakeSink()
+    with pytest.raises(SourceError, match="no such"):
+        run([FakeSource([], then=SourceError("no such microphone"))], [sink], tiny)
+    assert sink.calls == ["open", "close"]
+
+
+def test_a_hung_sink_keeps_no_event_from_the_others_nor_the_daemon_from_ending(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    release = threading.Event()
+    hung, well = FakeSink(lambda _: release.wait(20) and None), FakeSink()
+    began = time.monotonic()
+    background(lambda: run([FakeSource(blocks(BARKS))], [hung, well], tiny)).join(5)
+    assert time.monotonic() - began < 4
+    assert [event.phase for event in well.events] == ["start", "end"]
+    release.set()
+
+
+def test_a_failing_sink_is_counted_and_harms_no_other(tiny: Bundle) -> None:
+    def refuse(_: Event) -> None:
+        raise SinkError("disk full")
+
+    viewer, well = FakeViewer(), FakeSink()
+    run([FakeSource(blocks(BARKS))], [FakeSink(refuse), well, viewer], tiny)
+    assert len(well.events) == 2
+
+
+def test_a_sink_that_cannot_open_stops_those_that_did(tiny: Bundle) -> None:
+    class Unopenable(FakeSink):
+        def open(self) -> None:
+            raise SinkError("address in use")
+
+    first = FakeSink()
+    with pytest.raises(SinkError, match="in use"):
+        run([FakeSource(blocks(BARKS))], [first, Unopenable()], tiny)
+    assert first.calls == ["open", "close"]
+
+
+def test_a_vanished_microphone_ends_the_event_that_was_under_way(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    sink, daemon = FakeSink(), Daemon()
+    source = FakeSource(blocks(pcm(noise(5, -12))), live=True, then="wait")
+    listening = ear(source, daemon, tiny)
+    background(lambda: daemon.run([listening], [("sink", sink)]))
+    until(lambda: any(event.phase == "end" for event in sink.events), 8)
+    daemon.stop()
+
+
+def test_a_sound_goes_on_being_heard_after_the_microphone_came_back(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    away = blocks(BARKS) + blocks(BARKS, start=60 * 16_000)
+    sink, daemon = FakeSink(), Daemon()
+    background(lambda: daemon.run([ear(FakeSource(away, then="wait"), daemon, tiny)], [("sink", sink)]))
+    until(lambda: len(sink.events) == 4)
+    daemon.stop()
+    assert [round(event.start_s) for event in sink.events if event.phase == "start"] == [2, 62]
+
+
+def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    sink, daemon = FakeSink(), Daemon()
+    ended = FakeSource(blocks(BARKS), name="hall")
+    lasting = FakeSource(blocks(BARKS), name="kitchen", then="wait")
+    background(lambda: daemon.run([ear(ended, daemon, tiny), ear(lasting, daemon, tiny)], [("sink", sink)]))
+    until(lambda: {event.source for event in sink.events if event.phase == "start"} == {"hall", "kitchen"})
+    assert daemon.status().sources["kitchen"].state == "listening"
+    daemon.stop()
+
+
+def test_stop_ends_within_two_seconds_at_any_moment(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
+    daemon = Daemon()
+    thread = background(
+        lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [("s", FakeSink())])
+    )
+    began = time.monotonic()
+    daemon.stop()
+    thread.join(5)
+    assert time.monotonic() - began < 2
+
+
+def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
+    viewer, daemon = FakeViewer(), Daemon()
+    background(lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [("viewer", viewer)]))
+    until(lambda: {type(message) for message in viewer.shown} == {Level, Status})
+    daemon.stop()
+
+
+def test_events_of_a_live_source_carry_wall_clock_times(tiny: Bundle) -> None:
+    stamped = [
+        replace(block, captured_at=1_000_000_000 + (block.start + len(block.pcm)) / 16_000) for block in blocks(BARKS)
+    ]
+    sink = FakeSink()
+    run([FakeSource(stamped)], [sink], tiny)
+    assert (sink.events[0].start or "").startswith("2001-09-09T01:46:42.0")
+
+
+def test_events_of_a_file_carry_none(tiny: Bundle) -> None:
+    sink = FakeSink()
+    run([FakeSource(blocks(BARKS))], [sink], tiny)
+    assert {event.start for event in sink.events} == {None}

@@ -1,0 +1,47 @@
+"""The wire: one JSON object a line, every key in every phase."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from listener import wire
+from tests.sinks.messages import HELLO, event, level, status
+
+
+@pytest.mark.parametrize("message", [HELLO, event(), level(), status(), wire.Error(message="no")])
+def test_what_is_encoded_is_one_line_that_decodes_to_the_same(message: wire.Message) -> None:
+    line = wire.encode(message)
+    assert line.index(b"\n") == len(line) - 1
+    assert wire.decode(line) == message
+
+
+def test_every_key_is_in_every_phase() -> None:
+    start = json.loads(wire.encode(event()))
+    end = json.loads(wire.encode(event(phase="end", end_s=14.0)))
+    assert start.keys() == end.keys()
+    assert (start["type"], start["v"], start["end_s"]) == ("event", 1, None)
+
+
+def test_a_subscription_has_sensible_defaults() -> None:
+    asked = wire.decode_subscription(b'{"subscribe":["level"]}')
+    assert asked == wire.Subscribe(subscribe=["level"], labels=None, replay=0)
+
+
+@pytest.mark.parametrize("word", ["command", "token"])
+def test_what_is_reserved_is_named_as_not_supported(word: str) -> None:
+    with pytest.raises(ValueError, match=f"'{word}' is not supported by this version"):
+        wire.decode_subscription(json.dumps({word: "x"}).encode())
+
+
+@example(b"[" * 100_000)
+@example(b'{"a":' * 60_000)
+@given(st.one_of(st.binary(), st.text().map(str.encode)))
+def test_garbage_is_a_value_error_and_nothing_else(line: bytes) -> None:
+    with pytest.raises(ValueError, match="this is no subscription"):
+        wire.decode_subscription(line)
+
+
+def test_the_wall_clock_is_utc_with_milliseconds() -> None:
+    assert wire.wall_clock(0.12) == "1970-01-01T00:00:00.120Z"
