@@ -55,6 +55,8 @@ class Assembler:
         tail = self._resampler.resample_chunk(np.empty(0, np.float32), last=True) if self._resampler else []
         yield from self._cut(_to_int16(np.asarray(tail, np.float32)))
         missing = -len(self._waiting) % self._frame_samples
+        if self._position == len(self._waiting) == 0:
+            missing = self._frame_samples  # a stream of less than a sample at our rate was a stream all the same
         yield from self._cut(np.zeros(missing, np.int16))
         self._shape = None
 

@@ -69,7 +69,7 @@ class Clipper:
         if span.stop >= self._next_cut:
             self._next_cut += self._hop
             yield self._clip()
-        if span.stop - self._last_wanted >= self._hang_over:
+        if not wanted and span.stop - self._last_wanted >= self._hang_over:
             yield from self.finish()
 
     def _clip(self) -> Clip:

@@ -4,14 +4,13 @@ The filter bank is data. librosa makes it when training starts (`models.frontend
 travels with the checkpoint and the bundle, so that no second implementation of it can drift.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from listener.types import SILENT_DBFS, Clip, Features, Floats, Heard, Span
 
-COLUMNS_AT_ONCE = 64  # keeps a batch of spectra inside the processor's cache, and off the page-fault path
+COLUMNS_AT_ONCE = 53  # those of half a second; few enough to stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class LogMel:
     """Log-mel spectrograms of clips, each column computed once however many clips share it.
 
     Equals `10 * log10(max(librosa.feature.melspectrogram(..., center=False), log_floor))`, normalised.
-    One instance per stream: it remembers the last clip. `filters` is float32 (mels, fft // 2 + 1).
+    One instance per stream and thread: it remembers the last clip, and works in memory of its own.
+    `filters` is float32 (mels, fft // 2 + 1).
     """
 
     def __init__(self, spec: FeatureSpec, filters: Floats) -> None:
@@ -55,6 +55,9 @@ class LogMel:
         self._filters = np.ascontiguousarray(filters, dtype=np.float32)
         angle = 2 * np.pi * np.arange(spec.fft) / spec.fft
         self._window = (0.5 - 0.5 * np.cos(angle)).astype(np.float32)  # periodic Hann, as librosa's
+        self._windowed = np.empty((COLUMNS_AT_ONCE, spec.fft), dtype=np.float32)
+        self._spectrum = np.empty((COLUMNS_AT_ONCE, spec.fft // 2 + 1), dtype=np.complex64)
+        self._powers = np.empty((2, COLUMNS_AT_ONCE, spec.fft // 2 + 1), dtype=np.float32)
         self._last: Features | None = None
 
     def __call__(self, clip: Clip) -> Features:
@@ -67,16 +70,24 @@ class LogMel:
     def columns(self, samples: Floats) -> Floats:
         """Normalised log-mel of float32 (n,) samples: float32 (mels, 1 + (n - fft) // hop)."""
         windows = np.lib.stride_tricks.sliding_window_view(samples, self.spec.fft)[:: self.spec.hop]
-        mel = np.empty((self.spec.mels, len(windows)), dtype=np.float32)
-        for part in _parts(len(windows)):
-            spectrum = np.fft.rfft(windows[part] * self._window, axis=1)
-            power = np.square(spectrum.real) + np.square(spectrum.imag)
-            np.matmul(self._filters, power.T, out=mel[:, part])
+        mel = np.empty((len(windows), self.spec.mels), dtype=np.float32)
+        for start in range(0, len(windows), COLUMNS_AT_ONCE):
+            some = slice(start, start + COLUMNS_AT_ONCE)
+            np.matmul(self._power(windows[some]), self._filters.T, out=mel[some])
         np.maximum(mel, np.float32(self.spec.log_floor), out=mel)
         np.log10(mel, out=mel)
         mel *= np.float32(10 / self.spec.scale_db)
         mel -= np.float32(self.spec.mean_db / self.spec.scale_db)
-        return mel
+        return mel.T
+
+    def _power(self, windows: Floats) -> Floats:
+        """Power spectra of a few windows, in memory that is used again: fresh megabytes cost page faults."""
+        count = len(windows)
+        windowed = np.multiply(windows, self._window, out=self._windowed[:count])
+        spectrum = np.fft.rfft(windowed, axis=1, out=self._spectrum[:count])  # type: ignore[arg-type]  # stubs: complex128
+        power = np.square(spectrum.real, out=self._powers[0, :count])
+        power += np.square(spectrum.imag, out=self._powers[1, :count])
+        return power
 
     def _shared_columns(self, clip: Clip) -> Floats:
         """Leading columns of this clip that the last one had too: same grid, and no padding under them."""
@@ -88,11 +99,6 @@ class LogMel:
             return nothing
         shift, off_grid = divmod(clip.span.stop - last.span.stop, self.spec.hop)
         return nothing if off_grid else last.mel[:, shift:]
-
-
-def _parts(count: int) -> Iterator[slice]:
-    for start in range(0, count, COLUMNS_AT_ONCE):
-        yield slice(start, min(count, start + COLUMNS_AT_ONCE))
 
 
 def whole(samples: Floats) -> Clip:

@@ -65,11 +65,12 @@ def test_frames_lie_on_the_grid_and_never_hold_two_moments(rate: int, pieces: li
         at += samples
     frames = assembled(stream)
     starts = [frame.span.start for frame in frames]
-    assert all(start % FRAME == 0 and len(frame.span) == len(frame.pcm) == FRAME for start, frame in zip(starts, frames))
+    assert all(
+        start % FRAME == 0 and len(frame.span) == len(frame.pcm) == FRAME for start, frame in zip(starts, frames)
+    )
     assert all(later - earlier >= FRAME for earlier, later in zip(starts, starts[1:], strict=False))
     for frame in frames[:-1]:  # the last one may be filled up with zeros
-        own = _values_at(stream, frame.span, rate)
-        assert len(own) == 1, f"{frame.span} covers {own}"
+        assert len(_values_at(stream, frame.span, rate)) == 1
 
 
 def _values_at(stream: list[Block], span: Span, rate: int) -> set[int]:
@@ -79,8 +80,8 @@ def _values_at(stream: list[Block], span: Span, rate: int) -> set[int]:
 
 
 def test_a_gap_between_two_frames_is_seen_in_their_spans() -> None:
-    frames = assembled([Block(0, 16000, noise(FRAME)), Block(FRAME + 1, 16000, noise(3 * FRAME))])
-    assert [frame.span.start for frame in frames] == [0, 2 * FRAME, 3 * FRAME]
+    stream = [Block(0, 16000, noise(FRAME)), Block(FRAME + 1, 16000, noise(3 * FRAME))]
+    assert [frame.span.start for frame in Assembler(16000).frames(stream)] == [0, 2 * FRAME, 3 * FRAME]
 
 
 def test_a_partial_frame_waits_for_the_next_call() -> None:
@@ -137,9 +138,10 @@ def test_channels_are_mixed_to_one() -> None:
 
 
 def test_full_scale_stays_in_range_when_resampled() -> None:
-    square = np.tile(np.repeat(np.array([32767, -32768], np.int16), 50), 100)[:, None]
-    heard = joined(assembled([Block(0, 48000, square)]))
-    assert np.abs(np.diff(heard.astype(int))[300:]).max() < 40000  # a wrap round would be a jump of 65535
+    square = np.tile(np.repeat(np.array([32767, -32768], np.int16), 600), 20)[:, None]
+    plateaus = joined(assembled([Block(0, 48000, square)]))[: 20 * 200].reshape(20, 200)[:, 2:-2]
+    assert (plateaus[0::2] > 0).all()  # the filter overshoots beside the edges; a wrap round would change the sign
+    assert (plateaus[1::2] < 0).all()
 
 
 def test_another_rate_starts_afresh_at_the_same_second() -> None:

@@ -128,3 +128,8 @@ def test_the_level_is_that_of_the_loudest_tenth_of_a_second() -> None:
         for clip in subject.push(frame(i * FRAME, level), active=True, held=False)
     ]
     assert max(round(clip.heard.level_dbfs, 1) for clip in clips) == -20.0
+
+
+def test_without_a_hang_over_a_steady_sound_is_still_cut_once_a_hop() -> None:
+    stops = [clip.span.stop / RATE for _, clip in run([(0, True)] * 100, hang_over_s=0.0)]
+    assert stops == [0.26, 0.76, 1.26, 1.76, 2.0]

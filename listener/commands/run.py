@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -110,10 +111,22 @@ def _sink(part: Part, hello: Hello, arguments: argparse.Namespace) -> Sink:
     if part.kind == "console" and not part.config.json and not arguments.plain and sys.stdout.isatty():
         from listener.display import Display
 
-        sink = Display(hello)
+        sink = display = Display(hello)
+        logging.getLogger().handlers = [_Notes(display.note)]
     else:
         sink = part.factory(part.config, hello)
     return sink
+
+
+class _Notes(logging.Handler):
+    """The log at the foot of the display: on stderr it would spoil the picture."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._note(record.getMessage())
 
 
 def _hello(config: Config, setup: Setup, provider: str) -> Hello:

@@ -1,0 +1,212 @@
+"""Real PortAudio, on the virtual microphone: what is played arrives, and every absence is survived."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from listener.devices import inputs
+from listener.errors import SourceError
+from listener.sources.microphone import Microphone, MicrophoneConfig
+from listener.types import Pcm, Source, SourceState
+from tests.sources.conftest import Listening, VirtualMic, eventually
+
+REPOSITORY = Path(__file__).parent.parent.parent
+Listen = Callable[[Source], Listening]
+
+
+def chirp(rate: int, seconds: float = 0.8) -> Pcm:
+    t = np.arange(round(rate * seconds)) / rate
+    return (12000 * np.sin(2 * np.pi * (300 * t + 1500 * t**2))).astype(np.int16)
+
+
+def likeness(played: Pcm, heard: Pcm) -> float:
+    """The normalised correlation of what was played with where it fits best in what was heard."""
+    size = 1 << (len(heard) + len(played)).bit_length()
+    spectrum = np.fft.rfft(heard.astype(float), size) * np.conj(np.fft.rfft(played.astype(float), size))
+    at = int(np.argmax(np.fft.irfft(spectrum)[: len(heard)]))
+    part = heard[at : at + len(played)].astype(float)
+    whole = played[: len(part)].astype(float)
+    return float(part @ whole / (np.linalg.norm(part) * np.linalg.norm(whole) + 1e-9))
+
+
+@pytest.mark.parametrize("backend", ["sounddevice", "pyaudio"])
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_what_is_played_is_what_arrives(backend: str, rate: int, virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig(backend=backend, rate=rate)))
+    heard.heard()
+    virtual_mic.play(chirp(rate), rate)
+    heard.heard(10)
+    assert {block.rate for block in heard.blocks} == {rate}
+    assert likeness(chirp(rate), heard.audio()) > 0.97
+    assert heard.gaps_s() == []
+
+
+def test_a_device_is_found_by_part_of_its_name_and_gain_applied(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig(device="Virtual", channels=2, gain_db=-20)))
+    heard.heard()
+    virtual_mic.play(chirp(16000), 16000)
+    heard.heard(10)
+    assert heard.blocks[0].pcm.shape[1] == 2
+    assert 1000 < np.abs(heard.audio()).max() < 1400
+
+
+def test_blocks_carry_the_time_at_which_they_were_captured(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard()
+    assert heard.blocks[-1].captured_at == pytest.approx(time.time(), abs=1)
+
+
+def test_an_unplugged_microphone_is_back_when_it_is_plugged_in(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard()
+    gone = time.monotonic()
+    virtual_mic("unplug")
+    eventually(lambda: SourceState.RECOVERING in heard.states, "the absence is noticed", within_s=3)
+    virtual_mic("plug")
+    heard.recovers()
+    away = time.monotonic() - gone
+    assert heard.gaps_s() == [pytest.approx(away, abs=0.8)]
+
+
+def test_a_stalled_microphone_is_started_again(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard()
+    virtual_mic("stall")
+    eventually(lambda: heard.reports[-1] == (SourceState.RECOVERING, "no audio for 1 s"), "the stall is noticed", 4)
+    virtual_mic("resume")
+    heard.recovers()
+    assert len(heard.gaps_s()) == 1
+
+
+def test_a_frozen_sound_server_is_survived(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig(backend="pyaudio")))
+    heard.heard()
+    virtual_mic("freeze")
+    eventually(lambda: SourceState.RECOVERING in heard.states, "the freeze is noticed", within_s=4)
+    virtual_mic("thaw")
+    heard.recovers()
+    assert len(heard.gaps_s()) == 1
+
+
+@pytest.mark.parametrize("backend", ["sounddevice", "pyaudio"])
+def test_a_killed_sound_server_is_survived(backend: str, virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig(backend=backend)))
+    heard.heard()
+    virtual_mic("crash")
+    eventually(lambda: SourceState.RECOVERING in heard.states, "the crash is noticed", within_s=3)
+    assert heard.reports[-1][1] == "the device went away"
+    virtual_mic("start")
+    heard.recovers()
+
+
+def test_close_returns_while_the_sound_server_is_frozen(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard()
+    virtual_mic("freeze")
+    assert heard.close() < 0.5
+    assert heard.error is None
+
+
+def test_no_child_outlives_its_microphone(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard()
+    child = _children()
+    heard.close()
+    assert len(child) == 1
+    assert _children() == []
+
+
+def test_a_killed_capture_process_is_replaced(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard()
+    os.kill(_children()[0], signal.SIGKILL)
+    heard.recovers()
+    assert heard.gaps_s() == [pytest.approx(0.5, abs=0.5)]
+
+
+def test_the_capture_process_ends_when_its_reader_was_killed(virtual_mic: VirtualMic) -> None:
+    script = (
+        "from listener.sources.microphone import Microphone, MicrophoneConfig\n"
+        "for block in Microphone(MicrophoneConfig()).blocks(print): print('block', flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY) as reader:
+        assert reader.stdout
+        while reader.stdout.readline() != b"block\n":
+            pass
+        child = _children(reader.pid)[0]
+        virtual_mic("freeze")  # it must end although PortAudio hangs
+        reader.kill()
+    eventually(lambda: not _runs(child), "the child has ended")
+
+
+def test_the_capture_process_is_small(virtual_mic: VirtualMic, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig()))
+    heard.heard(20)
+    status = Path(f"/proc/{_children()[0]}/status").read_text()
+    resident_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    assert resident_kb * 1024 < 25e6
+
+
+def test_a_name_that_matches_nothing_or_two_gives_the_list_to_choose_from(
+    virtual_mic: VirtualMic, listen: Listen
+) -> None:
+    for name in ("nothing", "u", "77"):
+        heard = listen(Microphone(MicrophoneConfig(device=name)))
+        eventually(lambda: heard.error, "the error")
+        assert isinstance(heard.error, SourceError)
+        assert "0 'virtual_mic' (ALSA); 1 'default' (ALSA)" in str(heard.error)
+
+
+def test_a_microphone_that_is_waited_for_is_heard_when_it_comes(virtual_mic: VirtualMic, listen: Listen) -> None:
+    virtual_mic("unplug")
+    heard = listen(Microphone(MicrophoneConfig(wait=True)))
+    eventually(lambda: heard.reports, "a report")
+    assert heard.states == [SourceState.WAITING]
+    virtual_mic("plug")
+    eventually(lambda: SourceState.LISTENING in heard.states, "listening")
+    heard.heard()
+
+
+def test_a_device_that_does_not_open_says_what_was_tried(virtual_mic: VirtualMic, listen: Listen) -> None:
+    virtual_mic("unplug")
+    heard = listen(Microphone(MicrophoneConfig(device="virtual_mic")))
+    eventually(lambda: heard.error, "the error")
+    assert "16000, 48000" in str(heard.error)
+    assert "ALSA error" in str(heard.error)
+
+
+def test_the_inputs_are_listed_with_the_rates_that_open(virtual_mic: VirtualMic) -> None:
+    for backend in ("sounddevice", "pyaudio"):
+        found = inputs(backend)
+        assert [device.name for device in found] == ["virtual_mic", "default"]
+        assert {16000, 44100, 48000} <= set(found[0].rates)
+
+
+def test_without_a_sound_server_there_is_no_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    empty = tmp_path / "asound.conf"
+    empty.write_text("pcm.!default { type empty }\nctl.!default { type empty }\n")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(empty))
+    assert inputs() == []
+    with pytest.raises(SourceError, match="there is no input device; plug"):
+        next(Microphone(MicrophoneConfig()).blocks(lambda *_: None))
+
+
+def _children(pid: int | str = "self") -> list[int]:
+    """The capture processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    pids = [int(child) for task in tasks for child in task.read_text().split()]
+    return [child for child in pids if b"listener.sources.capture" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
