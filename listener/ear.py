@@ -48,6 +48,7 @@ class Ear:
             for stage in (self._capture, self._listen)
         ]
         self._state, self._detail = SourceState.WAITING, "starting"
+        self._closing = False
         self._lost_said_s = 0.0
         self._lost_before_s = 0.0
         self._cost_before = (0, 0.0)
@@ -59,6 +60,7 @@ class Ear:
 
     def close(self) -> None:
         """Stop, dropping what was not heard yet. Returns at once; `threads` then end by themselves."""
+        self._closing = True
         self._source.close()
         self._blocks.close(discard=True)
 
@@ -103,6 +105,8 @@ class Ear:
         try:
             for block in self._source.blocks(self._report):
                 self._blocks.put(block)
+            if not self._closing:
+                self._report(SourceState.ENDED, "no more audio")
         finally:
             self._blocks.close()
 
@@ -110,7 +114,6 @@ class Ear:
         while not self._blocks.finished:
             for event in self._pipeline.events(self._stretch()):
                 self._publish(self._stamped(event))
-        self._report(SourceState.ENDED, "no more audio")
         self._fail(self.name, None)
 
     def _stretch(self) -> Iterable[Frame]:

@@ -1,5 +1,7 @@
 """Blocks of any size and rate become frames on the grid; a gap is never bridged."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ def tone(rate: int, seconds: float, hz: float = 440.0) -> Pcm:
 def blocks(audio: Pcm, rate: int, sizes: list[int], start: int = 0) -> list[Block]:
     """The audio cut into blocks of these sizes, the last one taking the rest."""
     edges = [edge for edge in np.cumsum([0, *sizes]).tolist() if edge < len(audio)] + [len(audio)]
-    return [Block(start + a, rate, audio[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Block(start + a, rate, audio[a:b]) for a, b in pairwise(edges)]
 
 
 def assembled(given: list[Block], rate: int = 16000) -> list[Frame]:
@@ -66,9 +68,10 @@ def test_frames_lie_on_the_grid_and_never_hold_two_moments(rate: int, pieces: li
     frames = assembled(stream)
     starts = [frame.span.start for frame in frames]
     assert all(
-        start % FRAME == 0 and len(frame.span) == len(frame.pcm) == FRAME for start, frame in zip(starts, frames)
+        start % FRAME == 0 and len(frame.span) == len(frame.pcm) == FRAME
+        for start, frame in zip(starts, frames, strict=True)
     )
-    assert all(later - earlier >= FRAME for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier >= FRAME for earlier, later in pairwise(starts))
     for frame in frames[:-1]:  # the last one may be filled up with zeros
         assert len(_values_at(stream, frame.span, rate)) == 1
 

@@ -18,6 +18,7 @@ from listener.commands._shared import Setup
 from listener.config import Config, Part
 from listener.daemon import Daemon, Sink
 from listener.ear import Ear
+from listener.errors import ConfigError, SourceError
 from listener.schema import changed
 from listener.signals import Capture
 from listener.types import Source
@@ -62,7 +63,12 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
     ears = [_ear(source, config, setup, classifier, daemon) for source in sources]
     capture.deliver_to(daemon.stop)
-    daemon.run(ears, [(part.kind, _sink(part, hello, arguments)) for part in config.sinks])
+    try:
+        daemon.run(ears, [(part.kind, _sink(part, hello, arguments)) for part in config.sinks])
+    except SourceError as err:
+        if any(ear.meter.position for ear in ears):
+            raise
+        raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
     return 0
 
 
@@ -98,7 +104,7 @@ def _source(part: Part, *, or_demo: bool) -> Source:
 
     recording = Path(str(files("listener"))) / "assets" / "demo.ogg"
     demo = configuration.part("source", {"kind": "file", "name": "demo", "path": str(recording), "realtime": True})
-    return Fallback(source, demo.factory(demo.config), "playing the demo recording instead")
+    return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 
 
 def _ear(source: Source, config: Config, setup: Setup, classifier: Classifier, daemon: Daemon) -> Ear:

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 
 from listener.sources.portaudio import (
     RATES,
@@ -28,36 +27,49 @@ from listener.sources.portaudio import (
 from listener.sources.protocol import BACKENDS, GONE_STATUS, HEADER, MAGIC
 
 BACKLOG_S = 5.0  # so much may wait for a slow reader, beside what the pipe holds; then the oldest goes
-LIVENESS_S = 0.25  # no block for so long: ask whether the stream is still going
+LIVENESS_S = 0.25  # the device is asked so often whether it is still there
 
 
-class Backlog:
-    """Packets between PortAudio's callback, which must never wait, and the pipe, which may."""
+class Outlet:
+    """The way from PortAudio's callback to the pipe: it never waits. What the pipe has no room for stays behind.
 
-    def __init__(self, block_ms: int) -> None:
-        self._waiting: deque[tuple[bytes, bytes]] = deque(maxlen=max(1, round(BACKLOG_S * 1000 / block_ms)))
-        self._ready = threading.Event()
+    Written by the callback itself, since to wake a thread for it costs a third of what the whole process does.
+    """
+
+    def __init__(self, fd: int, block_ms: int) -> None:
+        self._fd = fd
+        self._waiting: deque[bytes] = deque(maxlen=max(1, round(BACKLOG_S * 1000 / block_ms)))
+        self._begun = b""  # the rest of a packet that went out in part: it must not be dropped
         self._next = 0  # number of the next sample
         self._heard_at = 0.0
-        self.rate = 0
+        self._rate = 0  # 0 until it is open
+
+    def open(self, rate: int) -> None:
+        """Let packets out."""
+        os.set_blocking(self._fd, False)
+        self._rate = rate
 
     def heard(self, pcm: bytes, samples: int, overflowed: bool) -> None:
         """Take what the callback was given."""
         now = time.monotonic()
         if overflowed:  # PortAudio does not say how much it lost: what the clock says, and at least a gap
-            self._next += max(1, round((now - self._heard_at) * self.rate) - samples)
+            self._next += max(1, round((now - self._heard_at) * self._rate) - samples)
         self._heard_at = now
-        self._waiting.append((HEADER.pack(MAGIC, samples, self._next, time.time()), pcm))
+        self._waiting.append(HEADER.pack(MAGIC, samples, self._next, time.time()) + pcm)
         self._next += samples
-        self._ready.set()
+        if self._rate:
+            self._write()
 
-    def write(self, write: Callable[[bytes], object], alive: Callable[[], bool]) -> None:
-        """Write packets until the device gives no more."""
-        while self._ready.wait(LIVENESS_S) or alive():
-            self._ready.clear()
-            while self._waiting:
-                header, pcm = self._waiting.popleft()
-                write(header + pcm)
+    def _write(self) -> None:
+        try:
+            while self._begun or self._waiting:
+                packet = self._begun or self._waiting.popleft()
+                self._begun = packet  # until it is known to be out
+                self._begun = packet[os.write(self._fd, packet) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            os._exit(0)
 
 
 def main() -> int:
@@ -96,17 +108,16 @@ def _end_with_the_reader() -> None:
 def _capture(library: Backend, arguments: argparse.Namespace) -> int:
     devices = library.inputs()
     device = choose(devices, arguments.device, library.default())
-    backlog = Backlog(arguments.block_ms)
+    outlet = Outlet(1, arguments.block_ms)
     wish = Wish(arguments.rate, arguments.channels, arguments.block_ms)
     try:
-        backlog.rate, channels, alive = open_best(library, device, wish, backlog.heard)
+        rate, channels, alive = open_best(library, device, wish, outlet.heard)
     except CaptureError as err:
         raise CaptureError(f"{err}. There are: {described(devices)}") from err
-    _say(device=device.name, rate=backlog.rate, channels=channels)
-    try:
-        backlog.write(_write, alive)
-    except BrokenPipeError:
-        os._exit(0)
+    _say(device=device.name, rate=rate, channels=channels)
+    outlet.open(rate)
+    while alive():
+        time.sleep(LIVENESS_S)
     os._exit(GONE_STATUS)  # not return: closing a stream whose device is gone can hang
 
 
@@ -119,13 +130,7 @@ def _rates(library: Backend, device: Input) -> list[int]:
 
 
 def _say(**facts: object) -> None:
-    _write(json.dumps(facts).encode() + b"\n")
-
-
-def _write(message: bytes) -> None:
-    view = memoryview(message)
-    while view:
-        view = view[os.write(1, view) :]
+    os.write(1, json.dumps(facts).encode() + b"\n")  # less than a pipe holds: never in part
 
 
 if __name__ == "__main__":

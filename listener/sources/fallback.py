@@ -28,9 +28,8 @@ class Fallback:
             if heard:
                 raise
             log.warning("%s", err)
-            log.warning("%s: %s", self.name, self._meaning)
         if not heard:
-            yield from self._second.blocks(report)
+            yield from self._second.blocks(lambda state, _: report(state, self._meaning))
 
     def close(self) -> None:
         """End both."""

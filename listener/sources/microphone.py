@@ -12,8 +12,8 @@ from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environm
 from listener.types import Block, Report
 
 STARTING_S = 5.0
-STALLED_S = 1.0  # 25 blocks
-BLOCK_MS = 40
+STALLED_S = 1.0  # 20 blocks
+BLOCK_MS = 50  # each costs its wake-ups, here and in the child; and half of it is delay
 
 
 class MicrophoneConfig(Section, frozen=True):

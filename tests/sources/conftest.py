@@ -76,7 +76,7 @@ class Listening:
     def recovers(self, times: int = 1) -> None:
         """Wait until it listens again, and hears."""
         eventually(lambda: self.states.count(SourceState.LISTENING) > times, f"listening again; {self.reports}")
-        self.heard()
+        self.heard(1)
 
     def gaps_s(self) -> list[float]:
         """The lengths of the gaps in the stream."""

@@ -21,9 +21,9 @@ REPOSITORY = Path(__file__).parent.parent.parent
 Listen = Callable[[Source], Listening]
 
 
-def chirp(rate: int, seconds: float = 0.8) -> Pcm:
+def chirp(rate: int, seconds: float = 0.4) -> Pcm:
     t = np.arange(round(rate * seconds)) / rate
-    return (12000 * np.sin(2 * np.pi * (300 * t + 1500 * t**2))).astype(np.int16)
+    return (12000 * np.sin(2 * np.pi * (300 * t + 3000 * t**2))).astype(np.int16)
 
 
 def likeness(played: Pcm, heard: Pcm) -> float:
@@ -57,7 +57,8 @@ def test_a_device_is_found_by_part_of_its_name_and_gain_applied(virtual_mic: Vir
     assert 1000 < np.abs(heard.audio()).max() < 1400
 
 
-def test_blocks_carry_the_time_at_which_they_were_captured(virtual_mic: VirtualMic, listen: Listen) -> None:
+@pytest.mark.usefixtures("virtual_mic")
+def test_blocks_carry_the_time_at_which_they_were_captured(listen: Listen) -> None:
     heard = listen(Microphone(MicrophoneConfig()))
     heard.heard()
     assert heard.blocks[-1].captured_at == pytest.approx(time.time(), abs=1)
@@ -114,7 +115,8 @@ def test_close_returns_while_the_sound_server_is_frozen(virtual_mic: VirtualMic,
     assert heard.error is None
 
 
-def test_no_child_outlives_its_microphone(virtual_mic: VirtualMic, listen: Listen) -> None:
+@pytest.mark.usefixtures("virtual_mic")
+def test_no_child_outlives_its_microphone(listen: Listen) -> None:
     heard = listen(Microphone(MicrophoneConfig()))
     heard.heard()
     child = _children()
@@ -123,7 +125,8 @@ def test_no_child_outlives_its_microphone(virtual_mic: VirtualMic, listen: Liste
     assert _children() == []
 
 
-def test_a_killed_capture_process_is_replaced(virtual_mic: VirtualMic, listen: Listen) -> None:
+@pytest.mark.usefixtures("virtual_mic")
+def test_a_killed_capture_process_is_replaced(listen: Listen) -> None:
     heard = listen(Microphone(MicrophoneConfig()))
     heard.heard()
     os.kill(_children()[0], signal.SIGKILL)
@@ -146,7 +149,8 @@ def test_the_capture_process_ends_when_its_reader_was_killed(virtual_mic: Virtua
     eventually(lambda: not _runs(child), "the child has ended")
 
 
-def test_the_capture_process_is_small(virtual_mic: VirtualMic, listen: Listen) -> None:
+@pytest.mark.usefixtures("virtual_mic")
+def test_the_capture_process_is_small(listen: Listen) -> None:
     heard = listen(Microphone(MicrophoneConfig()))
     heard.heard(20)
     status = Path(f"/proc/{_children()[0]}/status").read_text()
@@ -154,14 +158,13 @@ def test_the_capture_process_is_small(virtual_mic: VirtualMic, listen: Listen) -
     assert resident_kb * 1024 < 25e6
 
 
-def test_a_name_that_matches_nothing_or_two_gives_the_list_to_choose_from(
-    virtual_mic: VirtualMic, listen: Listen
-) -> None:
-    for name in ("nothing", "u", "77"):
-        heard = listen(Microphone(MicrophoneConfig(device=name)))
-        eventually(lambda: heard.error, "the error")
-        assert isinstance(heard.error, SourceError)
-        assert "0 'virtual_mic' (ALSA); 1 'default' (ALSA)" in str(heard.error)
+@pytest.mark.parametrize("name", ["nothing", "u", "77"])
+@pytest.mark.usefixtures("virtual_mic")
+def test_a_name_that_matches_nothing_or_two_gives_the_list_to_choose_from(name: str, listen: Listen) -> None:
+    heard = listen(Microphone(MicrophoneConfig(device=name)))
+    eventually(lambda: heard.error, "the error")
+    assert isinstance(heard.error, SourceError)
+    assert "0 'virtual_mic' (ALSA); 1 'default' (ALSA)" in str(heard.error)
 
 
 def test_a_microphone_that_is_waited_for_is_heard_when_it_comes(virtual_mic: VirtualMic, listen: Listen) -> None:
@@ -182,7 +185,8 @@ def test_a_device_that_does_not_open_says_what_was_tried(virtual_mic: VirtualMic
     assert "ALSA error" in str(heard.error)
 
 
-def test_the_inputs_are_listed_with_the_rates_that_open(virtual_mic: VirtualMic) -> None:
+@pytest.mark.usefixtures("virtual_mic")
+def test_the_inputs_are_listed_with_the_rates_that_open() -> None:
     for backend in ("sounddevice", "pyaudio"):
         found = inputs(backend)
         assert [device.name for device in found] == ["virtual_mic", "default"]

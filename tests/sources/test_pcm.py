@@ -1,6 +1,7 @@
 """Every sample format means the same sound."""
 
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_bytes_may_come_in_any_pieces(sizes: list[int]) -> None:
     audio = bytes(range(240))
     samples = Samples("s24le", 2)
     edges = np.minimum(np.cumsum([0, *sizes, 240]), 240).tolist()
-    parts = [samples(audio[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [samples(audio[a:b]) for a, b in pairwise(edges)]
     assert np.array_equal(np.concatenate(parts), decoded(audio, "s24le", 2))
 
 

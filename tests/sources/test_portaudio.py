@@ -1,11 +1,12 @@
 """Which device is chosen, at which rate it is opened, and what is said when it is not."""
 
-import struct
-from collections.abc import Callable
+import fcntl
+import os
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from listener.sources.capture import Backlog
+from listener.sources.capture import Outlet
 from listener.sources.portaudio import CaptureError, Heard, Input, Wish, choose, open_best, settings
 from listener.sources.protocol import HEADER, MAGIC
 
@@ -28,18 +29,18 @@ class Card:
     def default(self) -> int | None:
         return 3
 
-    def offers(self, device: Input, rate: int, channels: int) -> bool:
+    def offers(self, _device: Input, rate: int, channels: int) -> bool:
         return (rate, channels) in self.takes
 
-    def open(self, device: Input, rate: int, channels: int, block: int, heard: Heard) -> Callable[[], bool]:
+    def open(self, _device: Input, rate: int, channels: int, _block: int, _heard: Heard) -> Callable[[], bool]:
         self.tried.append((rate, channels))
         if (rate, channels) not in self.takes:
             raise OSError(self.answer)
         return lambda: True
 
 
-def opened(card: Card, wish: Wish = Wish(16000, 0, 40)) -> tuple[int, int]:
-    rate, channels, _ = open_best(card, CAMERA, wish, lambda *_: None)
+def opened(card: Card) -> tuple[int, int]:
+    rate, channels, _ = open_best(card, CAMERA, Wish(16000, 0, 40), lambda *_: None)
     return rate, channels
 
 
@@ -112,33 +113,70 @@ def test_a_busy_device_is_asked_once() -> None:
     assert len(card.tried) == 1
 
 
-def packets(backlog: Backlog) -> list[tuple[int, int]]:
-    """The first sample and the length of each packet that the backlog holds."""
-    written: list[bytes] = []
-    backlog.write(written.append, lambda: False)
-    found = [HEADER.unpack_from(packet) for packet in written]
-    assert all(magic == MAGIC for magic, *_ in found)
-    return [(index, samples) for _, samples, index, _ in found]
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)
 
 
-def test_the_backlog_numbers_samples() -> None:
-    backlog = Backlog(block_ms=40)
+def packets(reader: int) -> list[tuple[int, int]]:
+    """The first sample and the length of each packet in the pipe, which must hold whole ones."""
+    os.set_blocking(reader, False)
+    try:
+        written = os.read(reader, 1 << 20)
+    except BlockingIOError:
+        return []
+    found, at = [], 0
+    while at < len(written):
+        magic, samples, index, _ = HEADER.unpack_from(written, at)
+        assert magic == MAGIC
+        at += HEADER.size + 2 * samples
+        found.append((index, samples))
+    assert at == len(written)
+    return found
+
+
+def test_packets_number_their_samples(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    outlet = Outlet(writer, block_ms=40)
+    outlet.open(16000)
     for _ in range(3):
-        backlog.heard(struct.pack("<2h", 1, 2), 2, False)
-    assert packets(backlog) == [(0, 2), (2, 2), (4, 2)]
+        outlet.heard(bytes(4), 2, False)
+    assert packets(reader) == [(0, 2), (2, 2), (4, 2)]
 
 
-def test_a_reader_that_does_not_read_costs_the_oldest() -> None:
-    backlog = Backlog(block_ms=1000)
-    for _ in range(8):
-        backlog.heard(b"", 1000, False)
-    assert packets(backlog) == [(index, 1000) for index in range(3000, 8000, 1000)]
+def test_nothing_is_written_before_the_opening_was_told(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    outlet = Outlet(writer, block_ms=40)
+    outlet.heard(bytes(4), 2, False)
+    assert packets(reader) == []
+    outlet.open(16000)
+    outlet.heard(bytes(4), 2, False)
+    assert packets(reader) == [(0, 2), (2, 2)]
 
 
-def test_an_overflow_is_a_gap() -> None:
-    backlog = Backlog(block_ms=40)
-    backlog.rate = 16000
-    backlog.heard(b"", 640, False)
-    backlog.heard(b"", 640, True)
-    (_, _), (second, _) = packets(backlog)
-    assert second > 640
+def test_a_reader_that_does_not_read_costs_the_oldest_and_no_packet_is_torn(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 16)
+    outlet = Outlet(writer, block_ms=1000)
+    outlet.open(16000)
+    for _ in range(12):
+        outlet.heard(bytes(32000), 16000, False)  # two fit into the pipe, the third in part
+    written = bytearray(os.read(reader, 1 << 16))
+    outlet.heard(bytes(32000), 16000, False)
+    while len(written) < 8 * (32000 + HEADER.size):
+        written += os.read(reader, 1 << 16)
+        outlet.heard(b"", 0, False)
+    starts = [HEADER.unpack_from(written, at)[::2] for at in range(0, 8 * (32000 + HEADER.size), 32000 + HEADER.size)]
+    assert starts == [(MAGIC, 16000 * number) for number in (0, 1, 2, 8, 9, 10, 11, 12)]
+
+
+def test_an_overflow_is_a_gap(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    outlet = Outlet(writer, block_ms=40)
+    outlet.open(16000)
+    outlet.heard(bytes(1280), 640, False)
+    outlet.heard(bytes(1280), 640, True)
+    assert packets(reader)[1][0] > 640

@@ -1,0 +1,63 @@
+"""The demo recording and its truth: `python -m scripts.make_demo`.
+
+Everything in it is synthesised, in a room with a quiet background, so that it is ours to ship. What the model
+makes of it is not written down anywhere: it answers as it would to a microphone.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from listener.types import Floats
+from models.rooms import room_noise, room_response
+from models.synthesis import synthesise
+
+ASSETS = Path(__file__).resolve().parents[1] / "listener" / "assets"
+RATE = 16_000
+SECONDS = 72.0
+ROOM_DBFS = -62.0
+SEED = 20_261
+
+# label, seed of the sound, starts at s, lasts s, level dBFS (root mean square)
+SCORE = (
+    ("doorbell", 9001, 4.0, 4.0, -26.0),
+    ("clock_tick", 9002, 12.0, 7.0, -38.0),
+    ("telephone_ring", 9003, 22.0, 7.0, -26.0),
+    ("rain", 9004, 33.0, 8.0, -30.0),
+    ("siren", 9005, 44.0, 7.0, -28.0),
+    ("smoke_alarm", 9006, 55.0, 13.0, -22.0),
+)
+
+
+def main() -> None:
+    """Write demo.ogg and demo.json beside the model."""
+    rng = np.random.default_rng(SEED)
+    scene = room_noise(rng, int(SECONDS * RATE), RATE) * np.float32(10 ** (ROOM_DBFS / 20))
+    events = []
+    for label, seed, start_s, length_s, level_dbfs in SCORE:
+        dry = synthesise(label, seed, length_s, RATE)
+        wet = in_room(dry, rng, level_dbfs)
+        begin = int(start_s * RATE)
+        scene[begin : begin + len(wet)] += wet[: len(scene) - begin]
+        offset_s = start_s + sounding_s(dry)
+        events.append({"label": label, "onset_s": start_s, "offset_s": round(offset_s, 2), "snr_db": level_dbfs - ROOM_DBFS})
+    soundfile.write(ASSETS / "demo.ogg", np.clip(scene, -0.99, 0.99), RATE, format="OGG", subtype="VORBIS")
+    truth = {"duration_s": SECONDS, "seed": SEED, "events": events}
+    (ASSETS / "demo.json").write_text(json.dumps(truth, indent=1) + "\n")
+
+
+def in_room(dry: Floats, rng: np.random.Generator, level_dbfs: float) -> Floats:
+    """The sound in a room, its tail included, at a level."""
+    wet = np.convolve(dry, room_response(rng, RATE)).astype(np.float32)
+    return wet * np.float32(10 ** (level_dbfs / 20) / (np.sqrt(np.square(wet).mean()) + 1e-9))
+
+
+def sounding_s(dry: Floats) -> float:
+    """How long it is heard: up to the last sample within 40 dB of its peak."""
+    return float(np.flatnonzero(np.abs(dry) > 0.01 * np.abs(dry).max())[-1]) / RATE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Standard input, raw or WAV, to its very end; and what is said when it is something else."""
+
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from listener.errors import SourceError
+from listener.sources.stdin import Stdin, StdinConfig
+from listener.sources.wav import header
+from listener.types import Block, Pcm, Source
+from tests.sources.conftest import Listening
+
+RAMP = np.arange(-3000, 3000, dtype="<i2")
+
+
+def read(content: bytes, piece: int = 1000, **changes: Any) -> list[Block]:
+    """The blocks of standard input with this content, written in pieces."""
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        try:
+            for at in range(0, len(content), piece):
+                os.write(writer, content[at : at + piece])
+        except BrokenPipeError:
+            pass  # it read all that it wanted
+        finally:
+            os.close(writer)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        return list(Stdin(StdinConfig(**changes), reader).blocks(lambda *_: None))
+    finally:
+        os.close(reader)
+        thread.join()
+
+
+def samples(blocks: list[Block]) -> Pcm:
+    assert [block.start for block in blocks] == np.cumsum([0, *(len(block.pcm) for block in blocks)])[:-1].tolist()
+    return np.concatenate([block.pcm for block in blocks])
+
+
+def wav(
+    audio: bytes, size: int | None = None, *, tag: int = 1, bits: int = 16, channels: int = 1, before: bytes = b""
+) -> bytes:
+    """A WAV file of 22050 Hz whose header claims `size` bytes of audio."""
+    block = channels * bits // 8
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, tag, channels, 22050, 22050 * block, block, bits)
+    size = len(audio) if size is None else size
+    return b"RIFF\xff\xff\xff\xffWAVE" + before + form + struct.pack("<4sI", b"data", size) + audio
+
+
+@pytest.mark.parametrize("piece", [7, 1000, 20000])
+def test_raw_audio_is_read_as_declared(piece: int) -> None:
+    blocks = read(RAMP.tobytes(), piece, rate=48000, channels=2)
+    assert np.array_equal(samples(blocks), RAMP.reshape(-1, 2))
+    assert blocks[0].rate == 48000
+
+
+@pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x80000000, 1_000_000])
+@pytest.mark.parametrize("piece", [13, 44, 20000])
+def test_a_wav_is_read_to_its_end_whatever_its_header_claims(size: int | None, piece: int) -> None:
+    blocks = read(wav(RAMP.tobytes(), size), piece)
+    assert np.array_equal(samples(blocks)[:, 0], RAMP)
+    assert blocks[0].rate == 22050
+
+
+def test_what_follows_the_audio_of_a_wav_is_left_out() -> None:
+    blocks = read(wav(RAMP.tobytes(), 2 * len(RAMP)) + b"LIST\x04\x00\x00\x00tags")
+    assert np.array_equal(samples(blocks)[:, 0], RAMP)
+
+
+def test_chunks_before_the_audio_are_passed_over() -> None:
+    blocks = read(wav(RAMP.tobytes(), before=b"LIST\x05\x00\x00\x00abcde\x00"))
+    assert np.array_equal(samples(blocks)[:, 0], RAMP)
+
+
+def test_a_wav_of_floats_is_read() -> None:
+    blocks = read(wav((RAMP / 32768).astype("<f4").tobytes(), tag=3, bits=32, channels=2), format="wav")
+    assert np.array_equal(samples(blocks), RAMP.reshape(-1, 2))
+
+
+def test_an_odd_byte_at_the_end_is_let_go() -> None:
+    assert np.array_equal(samples(read(RAMP.tobytes() + b"\x01"))[:, 0], RAMP)
+
+
+@pytest.mark.parametrize(
+    ("content", "declared", "message"),
+    [
+        (b"", "auto", "ended before there was any audio"),
+        (RAMP.tobytes(), "wav", "does not begin as a WAV"),
+        (wav(RAMP.tobytes()), "s16le", "is a WAV, not s16le"),
+        (b"fLaC" + bytes(100), "auto", "is FLAC, not PCM"),
+        (wav(RAMP.tobytes(), tag=85), "auto", "kind 85"),
+        (wav(RAMP.tobytes(), channels=0), "auto", "0 channels"),
+        (wav(RAMP.tobytes())[:30], "auto", "ended within its header"),
+        (b"RIFF\0\0\0\0WAVEdata\0\0\0\0" + bytes(100), "wav", "does not say what its samples are"),
+    ],
+)
+def test_what_was_not_declared_is_a_clear_error(content: bytes, declared: Any, message: str) -> None:
+    with pytest.raises(SourceError, match=f"^standard input.*{message}"):
+        read(content, format=declared)
+
+
+def test_a_header_without_end_is_refused() -> None:
+    with pytest.raises(SourceError, match="does not end"):
+        header(b"RIFF\0\0\0\0WAVE" + struct.pack("<4sI", b"junk", 0x70000000) + bytes(2 << 20))
+
+
+def test_a_pipe_has_times_and_a_file_has_none(tmp_path: Path) -> None:
+    (tmp_path / "audio.raw").write_bytes(RAMP.tobytes())
+    with (tmp_path / "audio.raw").open("rb") as file:
+        from_file = list(Stdin(StdinConfig(), file.fileno()).blocks(lambda *_: None))
+    assert from_file[0].captured_at is None
+    assert read(RAMP.tobytes())[0].captured_at == pytest.approx(time.time(), abs=1)
+
+
+def test_close_ends_it_while_nothing_comes(listen: Callable[[Source], Listening]) -> None:
+    reader, writer = os.pipe()
+    heard = listen(Stdin(StdinConfig(), reader))
+    os.write(writer, RAMP.tobytes())
+    heard.heard(1)
+    assert heard.close() < 0.5
+    os.close(writer)
+    os.close(reader)
+    assert heard.error is None
+
+
+def test_a_terminal_is_no_audio() -> None:
+    primary, secondary = os.openpty()
+    with pytest.raises(SourceError, match="is a terminal"):
+        next(Stdin(StdinConfig(), secondary).blocks(lambda *_: None))
+    os.close(primary)
+    os.close(secondary)
