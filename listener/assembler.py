@@ -1,6 +1,7 @@
 """Blocks at the device's rate become 20 ms frames at the model's rate, on the 20 ms grid of the stream."""
 
 from collections.abc import Iterable, Iterator
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from listener.types import SILENT_DBFS, Block, Floats, Frame, Pcm, Span
 
 FRAMES_PER_S = 50
 FULL_SCALE = 32768.0
+SILENT_POWER = 10 ** (SILENT_DBFS / 10)
 
 
 class Assembler:
@@ -118,7 +120,7 @@ def _to_int16(samples: Floats) -> Pcm:
 
 def _levels_dbfs(rows: Pcm) -> list[float]:
     """Root mean square of each row over full scale, at least SILENT_DBFS."""
-    scaled = rows.astype(np.float32) / FULL_SCALE
-    power = np.einsum("ij,ij->i", scaled, scaled) / max(rows.shape[1], 1)
-    levels: list[float] = (10 * np.log10(np.maximum(power, 10 ** (SILENT_DBFS / 10)))).tolist()
-    return levels
+    scaled = rows.astype(np.float32)
+    energies: list[float] = np.vecdot(scaled, scaled).tolist()
+    full = FULL_SCALE**2 * rows.shape[1]
+    return [10 * log10(max(energy / full, SILENT_POWER)) for energy in energies]

@@ -56,7 +56,9 @@ def load(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, UnpicklingError) as err:
-        raise ListenerError(f"{path}: no checkpoint can be read from it. Train one with python -m models.train.") from err
+        raise ListenerError(
+            f"{path}: no checkpoint can be read from it. Train one with python -m models.train."
+        ) from err
     if content.pop("format", None) != FORMAT:
         raise ListenerError(f"{path}: a checkpoint of another version than {FORMAT}. Train again.")
     content["recipe"] = from_plain(content["recipe"])

@@ -58,8 +58,8 @@ def score(
     for seed in seeds:
         scene = work / f"scene{seed}"
         _make_scene(scene, metadata, seed, minutes, fold)
-        events = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
-        events = events.events(frames(scene.with_suffix(".wav")))
+        loop = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
+        events = loop.events(frames(scene.with_suffix(".wav")))
         _write_events(scene.with_suffix(".jsonl"), events)
         arguments += ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
     return json.loads(_tool("score_events.py", arguments))

@@ -12,8 +12,8 @@ from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environm
 from listener.types import Block, Report
 
 STARTING_S = 5.0
-STALLED_S = 1.0  # 20 blocks
-BLOCK_MS = 50  # each costs its wake-ups, here and in the child; and half of it is delay
+STALLED_S = 1.0  # a dozen blocks
+BLOCK_MS = 80  # whole frames; each block costs its wake-ups here and in the child: at 40 ms, half as much again
 
 
 class MicrophoneConfig(Section, frozen=True):

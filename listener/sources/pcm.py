@@ -26,8 +26,10 @@ def decoded(audio: bytes | bytearray | memoryview, sample_format: Format, channe
     match sample_format:
         case "u8":
             flat = (np.frombuffer(audio, np.uint8).astype(np.int16) - 128) << 8
-        case "s16le" | "s16be":
-            flat = np.frombuffer(audio, "<i2" if sample_format == "s16le" else ">i2").astype(np.int16)
+        case "s16le":
+            flat = np.frombuffer(audio, "<i2").astype(np.int16, copy=False)
+        case "s16be":
+            flat = np.frombuffer(audio, ">i2").astype(np.int16)
         case "s24le":
             flat = np.frombuffer(audio, np.uint8).reshape(-1, 3)[:, 1:].copy().view("<i2")[:, 0].astype(np.int16)
         case "s32le":

@@ -152,7 +152,7 @@ class _PyAudio:
         try:
             import pyaudio
         except ImportError as err:
-            if "portaudio" in str(err):
+            if "libportaudio" in str(err):
                 raise _no_portaudio(err) from err
             remedy = "pip install 'listener[pyaudio]' (a compiler and portaudio19-dev are needed)"
             raise CaptureError(f"PyAudio is not installed; run: {remedy}", lasting=True) from err

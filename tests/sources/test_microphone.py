@@ -202,6 +202,25 @@ def test_without_a_sound_server_there_is_no_device(monkeypatch: pytest.MonkeyPat
         next(Microphone(MicrophoneConfig()).blocks(lambda *_: None))
 
 
+@pytest.mark.parametrize(
+    ("backend", "failure", "remedy"),
+    [
+        ("sounddevice", "OSError('PortAudio library not found')", "sudo apt install libportaudio2"),
+        ("pyaudio", "ImportError('libportaudio.so.2: cannot open')", "sudo apt install libportaudio2"),
+        ("pyaudio", "ImportError('No module named pyaudio')", "pip install 'listener\\[pyaudio\\]'"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_remedy(
+    backend: str, failure: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{backend}.py").write_text(f"raise {failure}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(SourceError, match=remedy):
+        next(Microphone(MicrophoneConfig(backend=backend, wait=True)).blocks(lambda *_: None))
+    with pytest.raises(SourceError, match=remedy):
+        inputs(backend)
+
+
 def _children(pid: int | str = "self") -> list[int]:
     """The capture processes that a process has started."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")

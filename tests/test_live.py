@@ -1,0 +1,94 @@
+"""The whole thing: real recordings played into a real PortAudio microphone come out of the socket with their names."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from listener.client import Client
+from listener.wire import Event
+from tests.conftest import shared_recording
+from tests.sources.conftest import VirtualMic
+
+RATE = 48_000
+SOUNDS = {"dog_bark": 1, "rooster": 1, "baby_cry": 0, "rain": 1}
+
+
+def played(labels: list[str]) -> "np.ndarray":
+    """The recordings one after the other with a room's silence between them, as int16 at 48 kHz."""
+    silence = np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32) * 0.001
+    parts = [part for label in labels for part in (shared_recording(label, RATE, SOUNDS[label]), silence)]
+    return (np.clip(np.concatenate([silence[: 2 * RATE], *parts]), -1, 1) * 32_767).astype(np.int16)
+
+
+@pytest.fixture
+def daemon(virtual_mic: VirtualMic, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Starts a daemon on the virtual microphone; its socket, once it greets and listens."""
+    processes = []
+
+    def start(*flags: str) -> Path:
+        socket = tmp_path / "listener.sock"
+        text = f'[[sink]]\nkind = "socket"\npath = "{socket}"\n'
+        (tmp_path / "config.toml").write_text(text)
+        command = [sys.executable, "-m", "listener", "run", "--config", str(tmp_path / "config.toml"), *flags]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ))
+        processes.append(process)
+        assert process.stderr
+        assert any(b"listening" in line for line in iter(process.stderr.readline, b""))
+        return socket
+
+    yield start
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+        _, complaint = process.communicate(timeout=5)
+        assert process.returncode == -signal.SIGTERM
+        assert b"Traceback" not in complaint
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--backend", "sounddevice", "--rate", "16000"),
+        ("--backend", "sounddevice", "--rate", "48000"),
+        ("--backend", "pyaudio", "--rate", "16000"),
+        ("--backend", "pyaudio", "--rate", "48000"),
+    ],
+    ids=" ".join,
+)
+def test_recordings_played_into_the_microphone_come_out_of_the_socket_by_name(
+    flags: tuple[str, ...], daemon: Callable[..., Path], virtual_mic: VirtualMic
+) -> None:
+    labels = list(SOUNDS) if flags[1] == "sounddevice" else ["dog_bark"]
+    sound = played(labels)
+    messages = Client(f"unix:{daemon(*flags)}").messages()
+    next(messages)
+    virtual_mic.play(sound, RATE)
+    heard: list[str] = []
+    while not set(labels) <= set(heard):
+        message = next(messages)
+        if isinstance(message, Event) and message.phase == "start":
+            heard.append(message.label)
+            assert message.start is not None
+    assert [label for label in heard if label in labels] == labels
+
+
+def test_a_command_that_writes_pcm_is_a_microphone_too(tmp_path: Path) -> None:
+    path = tmp_path / "bark.wav"
+    soundfile.write(path, played(["rooster"]), RATE)
+    command = json.dumps(["bash", "-c", f"tail -c +45 {path}; sleep 30"])
+    text = (
+        f'[[source]]\nkind = "command"\ncommand = {command}\nrate = {RATE}\n[[sink]]\nkind = "console"\njson = true\n'
+    )
+    (tmp_path / "config.toml").write_text(text)
+    run = [sys.executable, "-m", "listener", "run", "--config", str(tmp_path / "config.toml")]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        assert "rooster" in {json.loads(process.stdout.readline())["label"] for _ in range(1)}
+        process.send_signal(signal.SIGTERM)
