@@ -22,6 +22,8 @@ FRAME = 320  # samples: levels are kept for every 20 ms, and every sound starts 
 ACTIVE_DB = 35.0  # below the loudest frame: what is quieter at the ends is cut away
 SYNTHESISED = "synthesised"
 
+Entry = tuple[str, str, str, int, int]  # label, dataset, source, start, stop
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -29,6 +31,7 @@ class Sound:
 
     label: str
     dataset: str
+    source: str
     start: int
     stop: int
     peak_db: float  # of its loudest frame
@@ -60,7 +63,7 @@ def open_bank(recordings: Sequence[Recording], variants: dict[str, int], seed: i
     pcm = np.load(pcm_path, mmap_mode="r")
     level_db = _levels_db(pcm)
     entries = json.loads(index_path.read_text())
-    sounds = [_active(label, dataset, start, stop, level_db) for label, dataset, start, stop in entries]
+    sounds = [_active(entry, level_db) for entry in entries]
     heard = tuple(sound for sound in sounds if sound.peak_db > -80)
     if not heard:
         raise DataError("no recording could be read, or all are silent: see the lines above.")
@@ -86,7 +89,9 @@ def _name(recordings: Sequence[Recording], variants: dict[str, int], seed: int) 
     for recording in recordings:
         stat = recording.path.stat() if recording.path.is_file() else None
         stamp = (stat.st_size, stat.st_mtime_ns) if stat else None
-        digest.update(repr((str(recording.path), recording.labels, recording.dataset, stamp)).encode())
+        digest.update(
+            repr((str(recording.path), recording.labels, recording.dataset, recording.source, stamp)).encode()
+        )
     return digest.hexdigest()[:16]
 
 
@@ -94,12 +99,12 @@ def _make(
     recordings: Sequence[Recording], variants: dict[str, int], seed: int, pcm_path: Path, index_path: Path
 ) -> None:
     pieces: list[Pcm] = []
-    entries: list[tuple[str, str, int, int]] = []
+    entries: list[Entry] = []
     frames = 0
-    for labels, dataset, samples in _all(recordings, variants, seed):
+    for labels, dataset, source, samples in _all(recordings, variants, seed):
         piece = _whole_frames(samples)
         count = len(piece) // FRAME
-        entries += [(label, dataset, frames, frames + count) for label in labels]
+        entries += [(label, dataset, source, frames, frames + count) for label in labels]
         pieces.append(piece)
         frames += count
     np.save(pcm_path, np.concatenate(pieces or [np.zeros(0, np.int16)]))
@@ -108,15 +113,15 @@ def _make(
 
 def _all(
     recordings: Sequence[Recording], variants: dict[str, int], seed: int
-) -> Iterable[tuple[Sequence[str], str, Floats]]:
+) -> Iterable[tuple[Sequence[str], str, str, Floats]]:
     for recording in tqdm(recordings, "decoding", unit="file"):
         try:
-            yield recording.labels, recording.dataset, decode(recording.path, 16_000)
+            yield recording.labels, recording.dataset, recording.source, decode(recording.path, 16_000)
         except DataError as err:
             log.warning("%s", err)
     for label, count in tqdm(variants.items(), "synthesising", unit="label"):
         for n in range(count):
-            yield (label,), SYNTHESISED, 0.7 * synthesise(label, seed * 100_000 + n, 6.5)
+            yield (label,), SYNTHESISED, str(n), 0.7 * synthesise(label, seed * 100_000 + n, 6.5)
 
 
 def _whole_frames(samples: Floats) -> Pcm:
@@ -135,8 +140,9 @@ def _levels_db(pcm: Pcm) -> Floats:
     return level_db
 
 
-def _active(label: str, dataset: str, start: int, stop: int, level_db: Floats) -> Sound:
+def _active(entry: Entry, level_db: Floats) -> Sound:
+    label, dataset, source, start, stop = entry
     levels = level_db[start:stop]
     peak_db = float(levels.max())
     loud = np.flatnonzero(levels > peak_db - ACTIVE_DB)
-    return Sound(label, dataset, start + int(loud[0]), start + int(loud[-1]) + 1, peak_db)
+    return Sound(label, dataset, source, start + int(loud[0]), start + int(loud[-1]) + 1, peak_db)

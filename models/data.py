@@ -32,12 +32,13 @@ class DataError(ListenerError):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An audio file and what is to be heard in it. Recordings of one source share a fold."""
+    """An audio file and what is to be heard in it. Cuts of one recording share their source, and so a fold."""
 
     path: Path
     labels: tuple[str, ...]
     fold: int
     dataset: str
+    source: str  # what it was cut from: one jackhammer gave 79 cuts
 
 
 def read_any(folder: Path) -> list[Recording]:
@@ -56,12 +57,21 @@ def read_any(folder: Path) -> list[Recording]:
 def read_metadata(folder: Path) -> list[Recording]:
     """Recordings of a folder with a metadata.csv of at least path, dataset, label and fold."""
     rows = _rows(folder / "metadata.csv", ("path", "dataset", "label", "fold"))
-    return [Recording(folder / row["path"], (row["label"],), int(row["fold"]), row["dataset"]) for row in rows]
+    return [
+        Recording(
+            folder / row["path"],
+            (row["label"],),
+            int(row["fold"]),
+            row["dataset"],
+            row.get("source_id") or row["path"],
+        )
+        for row in rows
+    ]
 
 
 def read_esc50(folder: Path, only_esc10: bool = True) -> list[Recording]:
     """ESC-50 as published. Its names become ours where the sound is the same; the rest keep their own."""
-    rows = _rows(folder / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10"))
+    rows = _rows(folder / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10", "src_file"))
     chosen = [row for row in rows if not only_esc10 or row["esc10"] == "True"]
     names = ESC_10 | ESC_OTHERS
     return [
@@ -70,6 +80,7 @@ def read_esc50(folder: Path, only_esc10: bool = True) -> list[Recording]:
             (names.get(row["category"], row["category"]),),
             int(row["fold"]),
             "esc10" if row["esc10"] == "True" else "esc50",
+            row["src_file"],
         )
         for row in chosen
     ]
@@ -77,13 +88,14 @@ def read_esc50(folder: Path, only_esc10: bool = True) -> list[Recording]:
 
 def read_urbansound8k(folder: Path) -> list[Recording]:
     """UrbanSound8K as published."""
-    rows = _rows(folder / "metadata" / "UrbanSound8K.csv", ("slice_file_name", "fold", "class"))
+    rows = _rows(folder / "metadata" / "UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "class"))
     return [
         Recording(
             folder / "audio" / f"fold{row['fold']}" / row["slice_file_name"],
             (row["class"],),
             int(row["fold"]),
             "urbansound8k",
+            row["fsID"],
         )
         for row in rows
     ]
@@ -97,7 +109,7 @@ def read_label_folders(folder: Path) -> list[Recording]:
             f"{folder}: no training data. Expected a metadata.csv, ESC-50, UrbanSound8K, or one folder of audio "
             "files for each label; name the right folder with --data."
         )
-    return [Recording(path, (path.parent.name,), _fold(path.stem), folder.name) for path in paths]
+    return [Recording(path, (path.parent.name,), _fold(path.stem), folder.name, path.stem) for path in paths]
 
 
 def without_fold(recordings: list[Recording], fold: int | None) -> list[Recording]:

@@ -5,6 +5,7 @@ model knows and among the data set's own. Synthesised sounds come from other see
 """
 
 import argparse
+import itertools
 import json
 import logging
 import sys
@@ -24,7 +25,7 @@ from models.bank import SYNTHESISED, decode
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError, Recording, read_any
-from models.rooms import room_noise, room_response
+from models.rooms import in_room, room_noise, room_response
 from models.scoring import Classify, file_scores
 from models.synthesis import STANDARD, synthesise
 from models.train import DATA
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 UNSEEN_SEED = 900_000  # synthesised sounds of training have seeds of 100,000 and on
 SYNTHESISED_EACH = 60
+AUDIBLE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,21 @@ def torch_classifier(trained: Checkpoint) -> Classify:
 def unseen_sound(label: str, number: int, rate: int = 16_000) -> Floats:
     """A synthesised sound that training has not had, in a room and noise that it has not had: 3 to 6 s."""
     rng = np.random.default_rng([UNSEEN_SEED, number, *label.encode()])
-    dry = synthesise(label, UNSEEN_SEED + number, float(rng.uniform(3, 6)), rate)
-    wet = np.convolve(dry, room_response(rng, rate))[: len(dry)].astype(np.float32)
+    dry = _audible(label, number, float(rng.uniform(3, 6)), rate)
+    wet = in_room(dry, room_response(rng, rate))
     level = float(np.sqrt(np.square(wet).mean())) * 10 ** (-rng.uniform(6, 40) / 20)
     heard = wet + np.float32(level) * room_noise(rng, len(wet), rate)
     peak = 10 ** (rng.uniform(-35, -3) / 20)
     return heard * np.float32(peak / np.abs(heard).max())
+
+
+def _audible(label: str, number: int, duration_s: float, rate: int) -> Floats:
+    """A dry sound of which at least AUDIBLE_S is heard: alarms may start in their pause, and T4's is 5 s long."""
+    for attempt in itertools.count():
+        dry = synthesise(label, UNSEEN_SEED + number + 1000 * attempt, duration_s, rate)
+        if (np.abs(dry) > 0.05).sum() > AUDIBLE_S * rate:
+            return dry
+    raise AssertionError
 
 
 def _recorded(recordings: Sequence[Recording], trained: Checkpoint, classify: Classify) -> Iterator[Scored]:

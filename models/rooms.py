@@ -23,9 +23,18 @@ def room_response(rng: np.random.Generator, rate: int = 16_000) -> Floats:
     return unit
 
 
+def in_room(dry: Floats, response: Floats) -> Floats:
+    """A sound as it is heard in a room, cut to its own length."""
+    size = 1 << (len(dry) + len(response)).bit_length()
+    wet: Floats = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(response, size), size)[: len(dry)].astype(
+        np.float32
+    )
+    return wet
+
+
 def room_noise(rng: np.random.Generator, count: int, rate: int = 16_000) -> Floats:
     """Steady noise of a room, of unit power: coloured, with hum, or of a fan."""
-    kind: Callable[..., Floats] = rng.choice(np.array([coloured, _with_hum, _fan], dtype=object), p=(0.6, 0.2, 0.2))
+    kind: Callable[..., Floats] = rng.choice(np.array([coloured, _with_hum, _fan], dtype=object), p=(0.75, 0.2, 0.05))
     return _unit(kind(rng, count, rate))
 
 

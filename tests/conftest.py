@@ -1,6 +1,8 @@
 """What many tests need: real recordings where they are at hand, and a tiny bundle that is real ONNX."""
 
 import csv
+import shutil
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from listener import bundle as bundles
 from listener.bundle import Bundle, LabelRule, Manifest
 from listener.features import FeatureSpec
 from listener.types import Floats
+from tests.virtual import VirtualMic
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY_LABELS = ["hiss", "hum", "nothing"]
@@ -101,3 +104,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
     bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(FeatureSpec()))
     return bundles.load(folder)
+
+
+@pytest.fixture
+def virtual_mic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMic]:
+    """A microphone of this test's own, which PortAudio finds by the environment."""
+    if not shutil.which("apt-get") and not shutil.which("pulseaudio"):
+        pytest.skip("no pulseaudio on this machine: nothing to make a virtual microphone of")
+    mic = VirtualMic(tmp_path / "mic")
+    mic("start")
+    for line in (mic.folder / "env").read_text().splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        monkeypatch.setenv(name, value.strip("'"))
+    yield mic
+    mic("stop")

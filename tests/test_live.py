@@ -15,7 +15,7 @@ import soundfile
 from listener.client import Client
 from listener.wire import Event
 from tests.conftest import shared_recording
-from tests.sources.conftest import VirtualMic
+from tests.virtual import VirtualMic
 
 RATE = 48_000
 SOUNDS = {"dog_bark": 1, "rooster": 1, "baby_cry": 0, "rain": 1}
@@ -29,7 +29,7 @@ def played(labels: list[str]) -> "np.ndarray":
 
 
 @pytest.fixture
-def daemon(virtual_mic: VirtualMic, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+def daemon(virtual_mic: VirtualMic, tmp_path: Path) -> Iterator[Callable[..., Path]]:  # noqa: ARG001 - its environment
     """Starts a daemon on the virtual microphone; its socket, once it greets and listens."""
     processes = []
 

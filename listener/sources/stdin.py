@@ -66,12 +66,14 @@ class Stdin:
         if begun is None:
             return
         report(SourceState.LISTENING, f"standard input, {begun.rate} Hz")
-        start = 0
+        start, began = 0, time.time()
         for audio in self._pieces(begun.audio, begun.audio_bytes):
             pcm = amplified(begun.samples(audio), self._config.gain_db)
             if len(pcm):
-                yield Block(start, begun.rate, pcm, captured_at=time.time() if timed else None)
-                start += len(pcm)
+                first, start = start, start + len(pcm)
+                # A recording sent down a pipe comes faster than time: it is as if it had begun when we did.
+                captured_at = max(time.time(), began + start / begun.rate) if timed else None
+                yield Block(first, begun.rate, pcm, captured_at)
 
     def _is_file(self) -> bool:
         if os.isatty(self._fd):

@@ -32,10 +32,11 @@ class Header:
 
 def header(received: bytes) -> Header | None:
     """The header, None where more must be received first. SourceError where this is no WAV that we can read."""
+    riff = b"RIFF".startswith(received[:4]) or b"RF64".startswith(received[:4])
+    if not riff or not b"WAVE".startswith(received[8:12]):
+        raise SourceError("the audio does not begin as a WAV does; is it raw PCM? Then declare its format")
     if len(received) < 12:
         return None
-    if received[:4] not in (b"RIFF", b"RF64") or received[8:12] != b"WAVE":
-        raise SourceError("the audio does not begin as a WAV does; is it raw PCM? Then declare its format")
     at, declared = 12, None
     while len(received) >= at + 8:
         name, size = struct.unpack_from("<4sI", received, at)

@@ -20,21 +20,21 @@ def test_a_bank_holds_every_recording_and_every_synthesised_variant(tmp_path: Pa
 def test_only_the_active_part_of_a_recording_counts(tmp_path: Path) -> None:
     quiet = np.zeros(RATE, np.float32)
     soundfile.write(tmp_path / "a.wav", np.concatenate([quiet, tone(500, 0.5), quiet]), RATE)
-    bank = open_bank([Recording(tmp_path / "a.wav", ("x",), 1, "set")], {}, 1, tmp_path / "cache")
+    bank = open_bank([Recording(tmp_path / "a.wav", ("x",), 1, "set", "a")], {}, 1, tmp_path / "cache")
     assert len(bank.samples(bank.sounds[0])) == pytest.approx(RATE / 2, abs=2 * FRAME)
 
 
 def test_another_rate_and_stereo_become_16_khz_mono(tmp_path: Path) -> None:
     both = np.stack([tone(500, 1.0), tone(500, 1.0)], axis=1)
     soundfile.write(tmp_path / "a.wav", both, 8_000)
-    bank = open_bank([Recording(tmp_path / "a.wav", ("x",), 1, "set")], {}, 1, tmp_path / "cache")
+    bank = open_bank([Recording(tmp_path / "a.wav", ("x",), 1, "set", "a")], {}, 1, tmp_path / "cache")
     assert len(bank.samples(bank.sounds[0])) == pytest.approx(2 * RATE, abs=2 * FRAME)
 
 
 def test_a_bad_file_is_one_line_and_no_crash(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "bad.wav").write_bytes(b"not audio")
     soundfile.write(tmp_path / "good.wav", tone(500, 1.0), RATE)
-    recordings = [Recording(tmp_path / name, ("x",), 1, "set") for name in ("bad.wav", "gone.wav", "good.wav")]
+    recordings = [Recording(tmp_path / name, ("x",), 1, "set", "s") for name in ("bad.wav", "gone.wav", "good.wav")]
     with caplog.at_level(logging.WARNING):
         bank = open_bank(recordings, {}, 1, tmp_path / "cache")
     assert len(bank.sounds) == 1
@@ -44,7 +44,7 @@ def test_a_bad_file_is_one_line_and_no_crash(tmp_path: Path, caplog: pytest.LogC
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        open_bank([Recording(tmp_path / "gone.wav", ("x",), 1, "set")], {}, 1, tmp_path / "cache")
+        open_bank([Recording(tmp_path / "gone.wav", ("x",), 1, "set", "s")], {}, 1, tmp_path / "cache")
 
 
 def test_the_second_run_decodes_nothing(tmp_path: Path) -> None:

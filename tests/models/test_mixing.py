@@ -23,7 +23,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
     recordings = read_any(label_folders(folder / "sounds"))
     for label in ("music", "street_music"):
         soundfile.write(folder / f"{label}.wav", tone(440, 4.0), RATE)
-        recordings.append(Recording(folder / f"{label}.wav", (label,), 1, "set"))
+        recordings.append(Recording(folder / f"{label}.wav", (label,), 1, "set", label))
     return open_bank(recordings, {"smoke_alarm": 2}, 1, folder / "cache")
 
 

@@ -1,48 +1,14 @@
-"""A virtual microphone: a private sound server that PortAudio takes for a sound card."""
+"""Reading sources in threads, as the daemon does."""
 
-import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from listener.types import Block, Pcm, Source, SourceState
-
-SCRIPT = Path(__file__).parent.parent / "virtual_mic.sh"
-DEADLINE_S = 15.0
-
-
-def eventually(condition: Callable[[], object], what: str, within_s: float = DEADLINE_S) -> None:
-    """Return once the condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {within_s} s: {what}"
-        time.sleep(0.01)
-
-
-class VirtualMic:
-    """The virtual microphone of one test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, *command: str) -> None:
-        """Run one of the script's commands."""
-        environment = {**os.environ, "VIRTUAL_MIC_DIR": str(self.folder)}
-        # Not captured: the sound server that `start` leaves behind would hold the pipe open.
-        subprocess.run([SCRIPT, *command], env=environment, check=True, stdout=subprocess.DEVNULL, timeout=60)
-
-    def play(self, audio: Pcm, rate: int) -> None:
-        """Play samples into it; returns when they were played."""
-        path = self.folder / "played.wav"
-        soundfile.write(path, audio, rate, subtype="PCM_16")
-        self("play", str(path))
+from tests.virtual import eventually
 
 
 class Listening:
@@ -111,17 +77,3 @@ def listen() -> Iterator[Callable[[Source], Listening]]:
     yield listening
     for each in begun:
         each.close()
-
-
-@pytest.fixture
-def virtual_mic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMic]:
-    """A microphone of this test's own, which PortAudio finds by the environment."""
-    if not shutil.which("apt-get") and not shutil.which("pulseaudio"):
-        pytest.skip("no pulseaudio on this machine: nothing to make a virtual microphone of")
-    mic = VirtualMic(tmp_path / "mic")
-    mic("start")
-    for line in (mic.folder / "env").read_text().splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        monkeypatch.setenv(name, value.strip("'"))
-    yield mic
-    mic("stop")

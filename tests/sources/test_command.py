@@ -12,7 +12,8 @@ import pytest
 from listener.errors import ConfigError, SourceError
 from listener.sources.command import Command, CommandConfig
 from listener.types import Source, SourceState
-from tests.sources.conftest import Listening, eventually
+from tests.sources.conftest import Listening
+from tests.virtual import eventually
 
 Listen = Callable[[Source], Listening]
 

@@ -15,7 +15,8 @@ from listener.devices import inputs
 from listener.errors import SourceError
 from listener.sources.microphone import Microphone, MicrophoneConfig
 from listener.types import Pcm, Source, SourceState
-from tests.sources.conftest import Listening, VirtualMic, eventually
+from tests.sources.conftest import Listening
+from tests.virtual import VirtualMic, eventually
 
 REPOSITORY = Path(__file__).parent.parent.parent
 Listen = Callable[[Source], Listening]

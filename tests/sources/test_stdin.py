@@ -96,6 +96,7 @@ def test_an_odd_byte_at_the_end_is_let_go() -> None:
     [
         (b"", "auto", "ended before there was any audio"),
         (RAMP.tobytes(), "wav", "does not begin as a WAV"),
+        (b"bad", "wav", "does not begin as a WAV"),
         (wav(RAMP.tobytes()), "s16le", "is a WAV, not s16le"),
         (b"fLaC" + bytes(100), "auto", "is FLAC, not PCM"),
         (wav(RAMP.tobytes(), tag=85), "auto", "kind 85"),
@@ -120,6 +121,12 @@ def test_a_pipe_has_times_and_a_file_has_none(tmp_path: Path) -> None:
         from_file = list(Stdin(StdinConfig(), file.fileno()).blocks(lambda *_: None))
     assert from_file[0].captured_at is None
     assert read(RAMP.tobytes())[0].captured_at == pytest.approx(time.time(), abs=1)
+
+
+def test_a_recording_sent_down_a_pipe_keeps_one_beginning() -> None:
+    blocks = read(bytes(16000 * 2 * 20), rate=16000)
+    beginnings = [block.captured_at - (block.start + len(block.pcm)) / 16000 for block in blocks if block.captured_at]
+    assert max(beginnings) - min(beginnings) < 0.5
 
 
 def test_close_ends_it_while_nothing_comes(listen: Callable[[Source], Listening]) -> None:

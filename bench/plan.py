@@ -1,0 +1,49 @@
+"""What is to be measured, and how much of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"  # recordings, tools and YAMNet, which are not ours to ship
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How long and how often each thing is measured."""
+
+    audio_s: float  # of sound, for the cost of the pipeline
+    silence_s: float
+    rounds: int  # ours and theirs by turns
+    starts: int
+    live_s: float  # of the daemon on the microphone with nothing to hear
+    plays: int  # recordings of each label, into the microphone
+    seeds: tuple[int, ...]  # of the scenes
+    minutes: float  # of each scene
+
+
+FULL = Sizes(
+    audio_s=60, silence_s=240, rounds=7, starts=5, live_s=30, plays=3, seeds=(1, 2), minutes=20
+)  # under four minutes in all
+QUICK = Sizes(audio_s=20, silence_s=60, rounds=3, starts=3, live_s=8, plays=1, seeds=(1,), minutes=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run of the bench."""
+
+    sizes: Sizes
+    scratch: Path  # a folder of its own, gone afterwards
+    shared: Path = SHARED
+    bundle: str = "default"
+
+    @property
+    def settings(self) -> list[str]:
+        """`key=value` overrides of listener's defaults."""
+        return [f"model.bundle={self.bundle}"]
+
+    @property
+    def flags(self) -> list[str]:
+        """The same as flags of a listener command; an empty file keeps this machine's own configuration out."""
+        empty = self.scratch / "empty.toml"
+        empty.touch()
+        return ["--config", str(empty), *(part for setting in self.settings for part in ("--set", setting))]
