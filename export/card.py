@@ -19,7 +19,7 @@ from listener.bundle import Bundle
 from listener.errors import ListenerError
 from models.command import command
 from models.network import make_net, multiply_adds
-from models.recipe import from_plain
+from models.recipe import Recipe, from_plain
 from models.train import DATA
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,9 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 Row = dict[str, str]
 
 
-def card(loaded: Bundle, report: dict[str, Any], listing: Sequence[Row], commands: str, scenes: Any = None) -> str:
+def card(
+    loaded: Bundle, report: dict[str, Any], listing: Sequence[Row], *, commands: str, history: str, scenes: Any = None
+) -> str:
     """The card of a bundle, given an evaluation of its recipe and the listing of what it was trained on."""
     recipe = from_plain(_recipe(loaded))
     net = make_net(recipe)
@@ -44,7 +46,8 @@ def card(loaded: Bundle, report: dict[str, Any], listing: Sequence[Row], command
         "labels": ", ".join(f"`{label}`" for label in loaded.labels),
         "data": _data(listing),
         "fold": report["fold"],
-        "steps": report["steps"],
+        "fitted": _fitted(recipe, report),
+        "history": history.strip(),
         "urbansound": datasets.get("urbansound8k", {}).get("files", 0),
         "scores": _scores(datasets),
         "recalls": _recalls(datasets),
@@ -62,6 +65,20 @@ def card(loaded: Bundle, report: dict[str, Any], listing: Sequence[Row], command
 def _recipe(loaded: Bundle) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(loaded.manifest.provenance["recipe"])
     return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+
+
+def _fitted(recipe: Recipe, report: dict[str, Any]) -> str:
+    """Whose figures the report's are: these weights', or those of their twin without the fold."""
+    fold, steps = report["fold"], report["steps"]
+    if recipe.leave_out_fold == fold:
+        return (
+            f"These figures are of **these very weights**, trained without fold {fold} of any data set ({steps} steps)."
+        )
+    return (
+        f"These figures are of **the same recipe trained without fold {fold}** (every data set's), {steps} steps, on "
+        f"that fold. The shipped weights were then fitted on everything here, with {recipe.steps} steps; they have "
+        "seen these files, so no figure of theirs on this data would mean anything."
+    )
 
 
 def _data(listing: Sequence[Row]) -> str:
@@ -143,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--scenes", type=Path, help="JSON of models.scenes, of the same model as --report")
     ap.add_argument("--listing", type=Path, default=DATA / "metadata.csv", help="what it was trained on")
     ap.add_argument("--commands", type=Path, required=True, help="text file of the commands that made it")
+    ap.add_argument("--history", type=Path, help="text file: what was tried before, and what the test fold decided")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     return command(lambda: _write(options))
@@ -155,9 +173,10 @@ def _write(options: argparse.Namespace) -> None:
         with options.listing.open(newline="", encoding="utf-8") as lines:
             listing = list(csv.DictReader(lines))
         commands = options.commands.read_text()
+        history = options.history.read_text() if options.history else ""
     except (OSError, ValueError) as err:
         raise ListenerError(f"a card cannot be written: {err}") from err
-    text = card(bundle.load(options.bundle), report, listing, commands, scenes)
+    text = card(bundle.load(options.bundle), report, listing, commands=commands, history=history, scenes=scenes)
     (options.bundle / CARD).write_text(text, encoding="utf-8")
     log.info("wrote %s", options.bundle / CARD)
 

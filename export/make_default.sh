@@ -1,5 +1,5 @@
 #!/bin/sh
-# The default bundle, from the data to the card. Run in the checkout's root; two hours on two cores.
+# The default bundle, from the data to the card. Run in the checkout's root; an hour and a half on two cores.
 set -e
 python -m models.train --leave-out-fold 3 --out runs/fold3
 python -m models.evaluate --checkpoint runs/fold3/checkpoint.pt --json runs/fold3/report.json
@@ -9,4 +9,4 @@ python -m models.train --out runs/all
 python -m export.bundle --checkpoint runs/all/checkpoint.pt --out listener/assets/default --report runs/fold3/report.json
 python -m export.golden --bundle listener/assets/default
 python -m export.card --bundle listener/assets/default --report runs/fold3/report.json \
-    --scenes runs/fold3/scenes.json --commands export/make_default.sh
+    --scenes runs/fold3/scenes.json --commands export/make_default.sh --history export/history.md

@@ -69,8 +69,10 @@ def test_the_bundle_says_where_it_comes_from_and_how_it_scores(folder: Path) -> 
 
 
 def test_the_card_names_figures_and_authors_under_cc_by(folder: Path) -> None:
-    text = card(bundle.load(folder), REPORT, LISTING, "python -m models.train")
+    text = card(bundle.load(folder), REPORT, LISTING, commands="python -m models.train", history="A first try failed.")
     assert "| esc10 | 2 | 100.0% | 50.0% |" in text
+    assert "A first try failed." in text
+    assert "these very weights" in text
     assert "Ann (7)" in text
     assert "Bob" not in text
     assert "- music: Cy, CC BY, <http://c>" in text
