@@ -36,6 +36,9 @@ class Sink(Protocol):
 class Viewer(Protocol):
     """A sink that also wants to know how the daemon is doing. `show` neither blocks nor raises."""
 
+    @property
+    def watched(self) -> bool: ...  # whether anybody looks at levels just now
+
     def show(self, message: Level | Status) -> None: ...
 
 
@@ -139,9 +142,9 @@ class Daemon:
     def _look_after(self) -> None:
         viewers = [outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer)]
         status_due = time.monotonic()
-        while not self._stop.wait(METER_S if viewers else STATUS_S):
+        while not self._stop.wait(METER_S if any(viewer.watched for viewer in viewers) else STATUS_S):
             for viewer in viewers:
-                for ear in self._ears.values():
+                for ear in self._ears.values() if viewer.watched else ():
                     viewer.show(ear.level())
             if time.monotonic() >= status_due:
                 status_due += STATUS_S

@@ -46,6 +46,11 @@ class Display:
         self._thread = threading.Thread(target=self._redraw, args=(self._live,), name="display", daemon=True)
         self._thread.start()
 
+    @property
+    def watched(self) -> bool:
+        """Always: somebody has opened it to look at it."""
+        return True
+
     def emit(self, event: wire.Event) -> None:
         self._take(event)
         if self._gone is not None:

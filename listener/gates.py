@@ -1,6 +1,7 @@
 """Gates: is there anything to hear in this frame? They save power and never decide what a sound is."""
 
 from collections import deque
+from math import log10
 
 import numpy as np
 import webrtcvad
@@ -15,7 +16,7 @@ FLOOR_FALL = 0.05  # share of the way down a frame, so that the end of a noise i
 FIRST_FLOOR_DB = -85.0  # low, so that a stream that opens in the middle of a sound is heard;
 FIRST_RISE_DB = 0.2  # and then it comes up to the room's in seconds, not in a minute
 FIRST_FRAMES = 200
-RISE, FALL = np.float32(0.5), np.float32(0.9)  # smoothing of band power: 20 ms spectra of steady noise are rough,
+RISE, FALL = 0.5, 0.9  # smoothing of band power: 20 ms spectra of steady noise are rough,
 # but the end of a sound is to be seen when it comes
 
 
@@ -57,8 +58,8 @@ class BandsGate:
             np.float32
         )  # white noise keeps its dBFS
         self._bands = _band_matrix(samples, sample_rate)
-        self._power = np.zeros(BANDS, dtype=np.float32)
-        self._floor_db = np.full(BANDS, FIRST_FLOOR_DB, dtype=np.float32)
+        self._power = [0.0] * BANDS
+        self._floor_db = [FIRST_FLOOR_DB] * BANDS
         self._level_floor = SILENT_DBFS
         self._frames = 0
         self._risen = False
@@ -68,18 +69,26 @@ class BandsGate:
         return self._level_floor
 
     def __call__(self, frame: Frame) -> bool:
-        spectrum = np.fft.rfft(frame.pcm * self._window)
-        power = self._bands @ (np.square(spectrum.real) + np.square(spectrum.imag))
-        self._power += np.where(power > self._power, RISE, FALL) * (power - self._power)
-        band_db = 10 * np.log10(self._power + np.float32(1e-12))
-        over = band_db - self._floor_db
         self._frames += 1
         rise_db = FIRST_RISE_DB if self._frames < FIRST_FRAMES else FLOOR_RISE_DB
-        self._floor_db += np.where(over > 0, np.float32(rise_db), over * np.float32(FLOOR_FALL))
-        over_level = frame.level_dbfs - self._level_floor
-        self._level_floor += rise_db if over_level > 0 else over_level * FLOOR_FALL
-        was_risen, self._risen = self._risen, int(np.count_nonzero(over > self._rise_db)) >= 2
+        risen = 0
+        for band, power in enumerate(self._band_powers(frame)):  # a loop: eight numbers are too few for numpy
+            before = self._power[band]
+            smoothed = before + (RISE if power > before else FALL) * (power - before)
+            over_db = 10 * log10(smoothed + 1e-12) - self._floor_db[band]
+            self._power[band] = smoothed
+            self._floor_db[band] += rise_db if over_db > 0 else over_db * FLOOR_FALL
+            risen += over_db > self._rise_db
+        over_db = frame.level_dbfs - self._level_floor
+        self._level_floor += rise_db if over_db > 0 else over_db * FLOOR_FALL
+        was_risen, self._risen = self._risen, risen >= 2
         return was_risen and self._risen
+
+    def _band_powers(self, frame: Frame) -> list[float]:
+        parts = np.fft.rfft(frame.pcm * self._window).view(np.float32)  # real and imaginary parts in turn
+        parts *= parts
+        powers: list[float] = (self._bands @ parts).tolist()
+        return powers
 
 
 class EitherGate:
@@ -109,9 +118,9 @@ def make(config: GateConfig, sample_rate: int) -> Gate:
 
 
 def _band_matrix(samples: int, sample_rate: int) -> Floats:
-    """Mean power of each band from a power spectrum: float32 (bands, samples // 2 + 1)."""
+    """Mean power of each band from the squared parts of a spectrum: float32 (bands, 2 * (samples // 2 + 1))."""
     edges = np.geomspace(BANDS_HZ[0], min(BANDS_HZ[1], 0.475 * sample_rate), BANDS + 1)
     hz = np.fft.rfftfreq(samples, 1 / sample_rate)
     member = (hz >= edges[:-1, None]) & (hz < edges[1:, None])
-    bands: Floats = (member / member.sum(axis=1, keepdims=True)).astype(np.float32)
-    return bands
+    mean = (member / member.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.repeat(mean, 2, axis=1)

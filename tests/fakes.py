@@ -87,6 +87,7 @@ class FakeViewer(FakeSink):
 
     def __init__(self) -> None:
         super().__init__()
+        self.watched = True
         self.shown: list[Level | Status] = []
 
     def show(self, message: Level | Status) -> None:

@@ -82,6 +82,12 @@ class SocketServer:
         if self._failure is not None:
             raise SinkError(f"socket {self.path}: its thread failed ({self._failure!r}); restart the daemon")
 
+    @property
+    def watched(self) -> bool:
+        """Whether a client has asked for levels."""
+        with self._lock:
+            return any(peer.wants("level") for peer in self._peers)
+
     def show(self, message: wire.Level | wire.Status) -> None:
         """Offer a meter line to those who asked for it."""
         kind = "level" if isinstance(message, wire.Level) else "status"

@@ -13,7 +13,7 @@ from listener.types import Block, Report
 
 STARTING_S = 5.0
 STALLED_S = 1.0  # a dozen blocks
-BLOCK_MS = 80  # whole frames; each block costs its wake-ups here and in the child: at 40 ms, half as much again
+BLOCK_MS = 160
 
 
 class MicrophoneConfig(Section, frozen=True):
