@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from listener.assembler import Assembler
 from listener.channel import Channel
 from listener.errors import ListenerError
-from listener.meter import Meter, metered
+from listener.meter import metered
 from listener.pipeline import Pipeline
 from listener.tracker import Rules
 from listener.types import Block, Frame, Source, SourceState
@@ -35,9 +35,8 @@ class Ear:
         fail: Callable[[str, ListenerError | None], None],
     ) -> None:
         self.name = source.name
-        self.meter = Meter(source.name, rules)
         self._source = source
-        self._pipeline = metered(pipeline, self.meter)
+        self._pipeline, self.meter = metered(pipeline, source.name, rules)
         self._assembler = Assembler(rules.sample_rate)
         self._blocks: Channel[Block] = Channel(CHANNEL_S, "drop_oldest" if source.live else "block", _seconds)
         self._publish, self._fail = publish, fail

@@ -72,12 +72,12 @@ class BandsGate:
         self._frames += 1
         rise_db = FIRST_RISE_DB if self._frames < FIRST_FRAMES else FLOOR_RISE_DB
         risen = 0
+        smoothed, floors_db = self._power, self._floor_db
         for band, power in enumerate(self._band_powers(frame)):  # a loop: eight numbers are too few for numpy
-            before = self._power[band]
-            smoothed = before + (RISE if power > before else FALL) * (power - before)
-            over_db = 10 * log10(smoothed + 1e-12) - self._floor_db[band]
-            self._power[band] = smoothed
-            self._floor_db[band] += rise_db if over_db > 0 else over_db * FLOOR_FALL
+            before = smoothed[band]
+            smoothed[band] = now = before + (RISE if power > before else FALL) * (power - before)
+            over_db = 10 * log10(now + 1e-12) - floors_db[band]
+            floors_db[band] += rise_db if over_db > 0 else over_db * FLOOR_FALL
             risen += over_db > self._rise_db
         over_db = frame.level_dbfs - self._level_floor
         self._level_floor += rise_db if over_db > 0 else over_db * FLOOR_FALL

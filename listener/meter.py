@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from listener.clipper import Clipper
 from listener.pipeline import Pipeline
 from listener.tracker import Rules, top_labels
 from listener.types import SILENT_DBFS, Clip, Features, Frame, Gate, Prediction
@@ -18,10 +19,10 @@ class Meter:
 
     source: str
     rules: Rules
+    gate: Gate
+    clipper: Clipper
     position: int = 0  # samples
     level_dbfs: float = SILENT_DBFS
-    floor_dbfs: float | None = None
-    open: bool = False
     clips: int = 0
     busy_s: float = 0.0  # spent in front end and model
     heard_at: float = 0.0  # monotonic
@@ -30,32 +31,33 @@ class Meter:
     def level(self) -> Level:
         """The meter as a message."""
         rate = self.rules.sample_rate
-        last = self.prediction
+        last, floor_dbfs = self.prediction, self.gate.floor_dbfs
         fresh = last and self.position - last.span.stop < TOP_FADES_S * rate
         return Level(
             source=self.source,
             at_s=round(self.position / rate, 2),
             level_dbfs=round(self.level_dbfs, 1),
-            floor_dbfs=None if self.floor_dbfs is None else round(self.floor_dbfs, 1),
-            open=self.open,
+            floor_dbfs=None if floor_dbfs is None else round(floor_dbfs, 1),
+            open=self.clipper.open,
             top=top_labels(self.rules, last.scores) if last and fresh else {},
         )
 
 
-def metered(pipeline: Pipeline, meter: Meter) -> Pipeline:
-    """The same pipeline with a meter looking on."""
-    return replace(
+def metered(pipeline: Pipeline, source: str, rules: Rules) -> tuple[Pipeline, Meter]:
+    """The same pipeline with a meter looking on, and the meter."""
+    meter = Meter(source, rules, pipeline.gate, pipeline.clipper)
+    watched = replace(
         pipeline,
-        gate=_MeteredGate(pipeline, meter),
+        gate=_MeteredGate(pipeline.gate, meter),
         featurise=_timed(pipeline.featurise, meter),
         classify=_scored(pipeline.classify, meter),
     )
+    return watched, meter
 
 
 class _MeteredGate:
-    def __init__(self, pipeline: Pipeline, meter: Meter) -> None:
-        self._gate: Gate = pipeline.gate
-        self._clipper = pipeline.clipper
+    def __init__(self, gate: Gate, meter: Meter) -> None:
+        self._gate = gate
         self._meter = meter
 
     @property
@@ -63,12 +65,10 @@ class _MeteredGate:
         return self._gate.floor_dbfs
 
     def __call__(self, frame: Frame) -> bool:
-        active = self._gate(frame)
         meter = self._meter
         meter.position, meter.level_dbfs = frame.span.stop, frame.level_dbfs
-        meter.floor_dbfs, meter.open = self._gate.floor_dbfs, active or self._clipper.open
         meter.heard_at = time.monotonic()
-        return active
+        return self._gate(frame)
 
 
 def _timed(featurise: Callable[[Clip], Features], meter: Meter) -> Callable[[Clip], Features]:

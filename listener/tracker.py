@@ -71,11 +71,12 @@ class Tracker:
             index: _Track(label, rules.rules[label]) for index, label in enumerate(rules.labels) if label in rules.rules
         }
         self._last: Prediction | None = None
+        self._under_way = 0
 
     @property
     def active(self) -> bool:
         """Whether an event is under way, so that clips must keep coming for it to end."""
-        return any(track.id for track in self._tracks.values())
+        return self._under_way > 0
 
     def update(self, prediction: Prediction) -> Iterator[Event]:
         """The events that begin, change or end with this prediction."""
@@ -115,6 +116,7 @@ class Tracker:
 
     def _begin(self, track: _Track, prediction: Prediction) -> None:
         track.id = f"{self._prefix}-{next(self._numbers)}"
+        self._under_way += 1
         track.seq, track.reported, track.peak, track.peak_reported = 0, False, 0.0, 0.0
         track.start = self._onset(track, prediction)
         track.level_dbfs = prediction.heard.level_dbfs
@@ -152,6 +154,7 @@ class Tracker:
             yield self._event(track, "end", prediction)
             track.ready = prediction.span.stop + self._samples(track.rule.cooldown_s)
         track.id = None
+        self._under_way -= 1
         track.last_quiet = prediction.span.stop
 
     def _event(self, track: _Track, phase: Phase, prediction: Prediction) -> Event:

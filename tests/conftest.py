@@ -80,7 +80,7 @@ def manifest(**changes: object) -> Manifest:
         name="tiny",
         labels=TINY_LABELS,
         groups={"all": TINY_LABELS},
-        rules={"hiss": LabelRule(on=0.6, off=0.5, hold_s=0.5)},
+        rules={"hiss": LabelRule(on=0.6, off=0.5, hold_s=1.0)},
         features=FeatureSpec(),
         sha256={},
         licence="Apache-2.0",

@@ -7,7 +7,7 @@ from listener import pipeline
 from listener.assembler import Assembler
 from listener.bundle import Bundle
 from listener.classifier import Classifier
-from listener.meter import Meter, metered
+from listener.meter import metered
 from listener.types import Floats
 from listener.wire import Event
 from tests.fakes import FakeClassifier, blocks, noise, pcm
@@ -37,8 +37,8 @@ def test_a_sound_in_a_quiet_room_is_one_event_with_its_times(tiny: Bundle) -> No
 def test_silence_is_no_event_and_costs_no_inference(tiny: Bundle) -> None:
     config = configuration.load(None)
     loop = pipeline.build(config, tiny, FakeClassifier(3), "test")
-    meter = Meter("test", pipeline.rules(config, tiny))
-    assert list(metered(loop, meter).events(Assembler(16_000).frames(blocks(pcm(noise(60, -70)))))) == []
+    loop, meter = metered(loop, "test", pipeline.rules(config, tiny))
+    assert list(loop.events(Assembler(16_000).frames(blocks(pcm(noise(60, -70)))))) == []
     assert meter.clips < 20  # while the floor is being found, and then no more
 
 
@@ -65,8 +65,8 @@ def test_every_gate_lets_a_loud_sound_through(tiny: Bundle) -> None:
 def test_a_meter_that_looks_on_changes_nothing(tiny: Bundle) -> None:
     config = configuration.load(None)
     loop = pipeline.build(config, tiny, FakeClassifier(3), "test")
-    meter = Meter("test", pipeline.rules(config, tiny))
-    seen = metered(loop, meter).events(Assembler(16_000).frames(blocks(pcm(sound_at(10, 12, 15)))))
+    loop, meter = metered(loop, "test", pipeline.rules(config, tiny))
+    seen = loop.events(Assembler(16_000).frames(blocks(pcm(sound_at(10, 12, 15)))))
     plain = events(sound_at(10, 12, 15), tiny)
     assert [(e.phase, e.start_s, e.peak) for e in seen] == [(e.phase, e.start_s, e.peak) for e in plain]
     assert meter.clips > 0

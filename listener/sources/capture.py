@@ -27,7 +27,7 @@ from listener.sources.portaudio import (
 from listener.sources.protocol import BACKENDS, GONE_STATUS, HEADER, MAGIC
 
 BACKLOG_S = 5.0  # so much may wait for a slow reader, beside what the pipe holds; then the oldest goes
-LIVENESS_S = 0.25  # the device is asked so often whether it is still there
+LIVENESS_S = 0.5  # the device is asked so often whether it is still there
 
 
 class Outlet:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-POLL_MS = 100  # silence is looked into this often: also how long `close` of a source may take
+POLL_MS = 200  # silence is looked into this often: also how long `close` of a source may take
 TERM_S = 0.2  # a program may take so long to end when it is asked to
 READ_BYTES = 1 << 16
 COMPLAINT_LINES = 3
