@@ -42,7 +42,8 @@ def main() -> None:
         begin = int(start_s * RATE)
         scene[begin : begin + len(wet)] += wet[: len(scene) - begin]
         offset_s = start_s + sounding_s(dry)
-        events.append({"label": label, "onset_s": start_s, "offset_s": round(offset_s, 2), "snr_db": level_dbfs - ROOM_DBFS})
+        snr_db = level_dbfs - ROOM_DBFS
+        events.append({"label": label, "onset_s": start_s, "offset_s": round(offset_s, 2), "snr_db": snr_db})
     soundfile.write(ASSETS / "demo.ogg", np.clip(scene, -0.99, 0.99), RATE, format="OGG", subtype="VORBIS")
     truth = {"duration_s": SECONDS, "seed": SEED, "events": events}
     (ASSETS / "demo.json").write_text(json.dumps(truth, indent=1) + "\n")
