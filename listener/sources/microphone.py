@@ -12,8 +12,8 @@ from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environm
 from listener.types import Block, Report
 
 STARTING_S = 5.0
-STALLED_S = 1.0  # six blocks
-BLOCK_MS = 160  # whole frames; each block costs its wake-ups here and in the child: at 80 ms, half as much again
+STALLED_S = 1.0  # five blocks
+BLOCK_MS = 200  # whole frames; each block wakes threads here and in the child whose caches have gone cold meanwhile
 
 
 class MicrophoneConfig(Section, frozen=True):
