@@ -164,6 +164,15 @@ def names(config: Config) -> dict[str, str]:
     return {label: section.name for label, section in config.labels.items() if section.name}
 
 
+def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
+    """The bundle's groups and the user's, which win, of labels under the names they are reported under."""
+    called = names(config)
+    return {
+        group: [called.get(label, label) for label in labels]
+        for group, labels in (bundle.groups | config.groups).items()
+    }
+
+
 def strangers(config: Config, bundle: Bundle) -> list[str]:
     """What the configuration says of labels that this bundle lacks, one line each.
 

@@ -101,3 +101,8 @@ def test_a_label_that_the_model_lacks_is_named_with_the_nearest(tiny: Bundle, tm
     faults = configuration.strangers(config, tiny)
     assert len(faults) == 2
     assert faults[0].endswith("labels.his: model tiny has no label 'his'; did you mean 'hiss'?")
+
+
+def test_groups_are_of_labels_under_the_names_they_are_reported_under(tiny: Bundle, tmp_path: Path) -> None:
+    config = load("[labels.hiss]\nname = 'kettle'\n[groups]\nmine = ['hiss']", tmp_path)
+    assert configuration.groups(config, tiny) == {"all": ["kettle", "hum", "nothing"], "mine": ["kettle"]}

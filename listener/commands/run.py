@@ -144,7 +144,7 @@ def _hello(config: Config, setup: Setup, provider: str) -> Hello:
         provider=provider,
         labels=[names.get(label, label) for label in rules],
         thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
-        groups=setup.bundle.groups | config.groups,
+        groups=configuration.groups(config, setup.bundle),
         sources=[part.config.name for part in config.sources],
     )
 
