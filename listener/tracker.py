@@ -137,8 +137,12 @@ class Tracker:
         """Where the gate's activity ended that last kept the event alive; else somewhat before it was last alive."""
         latest = prediction.heard.activity
         stopped = latest.stop if latest.start == track.activity_start else track.activity_stop
-        goes_on = stopped > prediction.span.stop - self._samples(self._rules.hop_s)
-        return max(track.start, track.alive - self._samples(TAIL_S) if goes_on else min(stopped, track.alive))
+        if stopped <= prediction.span.stop - self._samples(self._rules.hop_s):
+            return max(track.start, min(stopped, track.alive))
+        tail = (
+            0 if track.alive == prediction.span.stop else self._samples(TAIL_S)
+        )  # 0: the stream ended before the sound
+        return max(track.detected, track.alive - tail)
 
     def _report(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
         now = prediction.span.stop

@@ -125,6 +125,12 @@ def test_the_end_of_the_stream_ends_what_is_under_way() -> None:
     assert not subject.active
 
 
+def test_a_sound_that_the_stream_ends_before_lasts_to_its_end() -> None:
+    subject = tracker()
+    follow(subject, [0.1, 0.9, 0.9])
+    assert [event.end_s for event in subject.finish()] == [1.5]
+
+
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_every_event_ends_and_is_numbered_without_a_hole(scores: list[float]) -> None:
     subject = tracker(smoothing=0.3)
