@@ -51,17 +51,19 @@ clean:
 help:
 	@grep -E '^# make|##' Makefile | grep -v grep | sed 's/:.*##/  /; s/^# //'
 
-$(VENV)/bin/python:
+$(VENV)/.pip:
 	scripts/system-packages.sh libportaudio2 $(VENV_PACKAGE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "listener needs Python 3.11 or newer; make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -U 'pip>=25.1'
+	touch $@
 
-$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 	scripts/system-packages.sh libportaudio2
 	$(PIP) install -e . -c constraints.txt
 	touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.pip
 	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc pulseaudio pulseaudio-utils libasound2-plugins
 	$(PIP) install $(GROUPS) -e '.[pyaudio]' -c constraints.txt
 	touch $@

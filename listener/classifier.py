@@ -1,6 +1,5 @@
 """Log-mel in, probabilities out. The only file that imports onnxruntime."""
 
-import logging
 from typing import Literal
 
 import numpy as np
@@ -9,8 +8,6 @@ import onnxruntime as ort
 from listener.bundle import MODEL, Bundle
 from listener.errors import BundleError, ClassifierError
 from listener.types import Features, Prediction
-
-log = logging.getLogger(__name__)
 
 INPUT, SCORES = "mel", "scores"
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"

@@ -23,6 +23,7 @@ class Client:
     def __init__(self, address: str | None = None) -> None:
         self._addresses: list[Address] = [_parse(address)] if address else [*paths.sockets()]
         self._connection: socket.socket | None = None
+        self._closed = False
 
     def messages(
         self, subscribe: Sequence[wire.Topic] = ("event",), labels: Sequence[str] | None = None, replay: int = 0
@@ -35,6 +36,8 @@ class Client:
             subscribe=list(subscribe), labels=None if labels is None else list(labels), replay=replay
         )
         self._connection = _connect(self._addresses)
+        if self._closed:  # while it connected
+            self.close()
         with self._connection, self._connection.makefile("rb") as lines:
             hello = _greeting(lines)
             _check(asked, hello)
@@ -43,7 +46,8 @@ class Client:
             yield from _answers(self._connection, lines, asked)
 
     def close(self) -> None:
-        """End `messages`, from any thread."""
+        """End `messages`, from any thread and before it has begun."""
+        self._closed = True
         if self._connection is not None:
             try:
                 self._connection.shutdown(socket.SHUT_RDWR)

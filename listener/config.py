@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -134,15 +135,21 @@ def load(path: Path | None, overrides: Sequence[str] = (), tables: dict[str, Any
 
     ConfigError is one line: file, key, what is wrong, the nearest valid name.
     """
-    where = f"{path}: " if path else ""
     document = _read(path) if path else {}
+    with located(path):
+        _build(document, path)  # by itself first, so that what is wrong with it is said of it
     for override in overrides:
         _override(document, override)
-    document |= tables or {}
+    return _build(document | (tables or {}), path)
+
+
+@contextmanager
+def located(path: Path | None) -> Iterator[None]:
+    """What is wrong with the configuration inside is said of its file."""
     try:
-        return _build(document, path)
+        yield
     except ConfigError as err:
-        raise ConfigError(f"{where}{err}") from err
+        raise ConfigError(f"{path}: {err}" if path else str(err)) from err
 
 
 def defaults() -> str:

@@ -5,6 +5,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Protocol, runtime_checkable
 
 from listener.channel import Channel
@@ -16,8 +17,7 @@ from listener.wire import Event, Level, Status
 log = logging.getLogger(__name__)
 
 OUTBOX_EVENTS = 256
-DRAIN_S = 1.0  # a sink may take so long to deliver what it has when the daemon stops
-STOP_S = 2.0  # and the whole stop so long
+STOP_S = 1.8  # the whole stop, the sinks' last deliveries included
 METER_S = 0.1
 STATUS_S = 1.0
 
@@ -45,10 +45,10 @@ class Viewer(Protocol):
 class Outlet:
     """A sink with its outbox and the thread that drains it: a hung sink hangs nobody else."""
 
-    def __init__(self, name: str, sink: Sink, fail: Callable[[str, ListenerError | None], None]) -> None:
+    def __init__(self, name: str, sink: Sink, stop: Callable[[], None]) -> None:
         self.name, self.sink = name, sink
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
-        self._fail = fail
+        self._stop = stop
         self.failed = 0
         self.thread = threading.Thread(target=self._drain, name=f"sink {name}", daemon=True)
 
@@ -68,17 +68,22 @@ class Outlet:
         """No more events: the sink's thread ends once it has delivered what is waiting."""
         self._outbox.close()
 
-    def close(self) -> None:
-        self.sink.close()
-
     def _drain(self) -> None:
+        """Deliver until no more comes, then close: here, so that a sink that hangs in it hangs only this thread."""
+        try:
+            self._deliver()
+            self.sink.close()
+        except Exception as err:  # noqa: BLE001 - whatever a sink does, the others go on
+            self._count(err)
+
+    def _deliver(self) -> None:
         for event in self._outbox:
             try:
                 self.sink.emit(event)
             except OutputClosed:
-                self._fail(self.name, None)
+                self._stop()
                 return
-            except Exception as err:  # noqa: BLE001 - whatever a sink does, the others go on
+            except Exception as err:  # noqa: BLE001 - likewise
                 self._count(err)
 
     def _count(self, err: Exception) -> None:
@@ -99,13 +104,15 @@ class Daemon:
         self._outlets: list[Outlet] = []
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
-        self._stop = threading.Event()
+        self._stopping = False
+        self._wake: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it may be put to by a signal handler
         self._began = time.monotonic()
         self._cpu = _CpuShare()
 
     def stop(self) -> None:
         """End `run` soon. For any thread and for signal handlers."""
-        self._stop.set()
+        self._stopping = True
+        self._wake.put(None)
 
     def publish(self, event: Event) -> None:
         """Offer an event to every sink."""
@@ -113,11 +120,11 @@ class Daemon:
             outlet.offer(event)
 
     def ended(self, name: str, error: ListenerError | None) -> None:
-        """An ear or a sink has ended, well or with an error. The daemon stops on an error or when no ear is left."""
+        """An ear has ended, well or with an error. The daemon stops on an error or when no ear is left."""
         self._error = self._error or error
         self._ended.add(name)
-        if error or name not in self._ears or self._ended >= self._ears.keys():
-            self._stop.set()
+        if error or self._ended >= self._ears.keys():
+            self.stop()
 
     def run(self, ears: Sequence[Ear], sinks: Sequence[tuple[str, Sink]]) -> None:
         """Start everything, look after it until it is over, and stop it in the opposite order.
@@ -127,7 +134,7 @@ class Daemon:
         self._ears = {ear.name: ear for ear in ears}
         try:
             for name, sink in sinks:
-                outlet = Outlet(name, sink, self.ended)
+                outlet = Outlet(name, sink, self.stop)
                 outlet.open()
                 self._outlets.append(outlet)
             for ear in ears:
@@ -142,20 +149,30 @@ class Daemon:
     def _look_after(self) -> None:
         viewers = [outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer)]
         status_due = time.monotonic()
-        while not self._stop.wait(METER_S if any(viewer.watched for viewer in viewers) else STATUS_S):
-            for viewer in viewers:
-                for ear in self._ears.values() if viewer.watched else ():
-                    viewer.show(ear.level())
+        while not self._stopping:
+            watching = [viewer for viewer in viewers if viewer.watched]
+            self._sleep(METER_S if watching else STATUS_S)
+            for ear in self._ears.values() if watching else ():
+                level = ear.level()
+                for viewer in watching:
+                    viewer.show(level)
             if time.monotonic() >= status_due:
-                status_due += STATUS_S
+                status_due = time.monotonic() + STATUS_S
                 self._tick(viewers)
+
+    def _sleep(self, seconds: float) -> None:
+        """Until it is time, or `stop` is called."""
+        try:
+            self._wake.get(timeout=seconds)
+        except Empty:
+            return
 
     def _tick(self, viewers: Sequence[Viewer]) -> None:
         status = self.status()
         for viewer in viewers:
             viewer.show(status)
         for ear in self._ears.values():
-            ear.say_what_was_lost()
+            ear.say_what_was_lost(time.monotonic())
         notify("STATUS=" + ", ".join(f"{name}: {source.state}" for name, source in status.sources.items()))
         if all(ear.healthy(time.monotonic()) for ear in self._ears.values()):
             notify("WATCHDOG=1")
@@ -180,13 +197,10 @@ class Daemon:
         for outlet in self._outlets:
             outlet.finish()
         draining = [outlet.thread for outlet in self._outlets]
-        _join(draining, min(deadline, time.monotonic() + DRAIN_S))
-        for outlet in reversed(self._outlets):
-            outlet.close()
-        _join([*listening, *draining], deadline)
+        _join([*draining, *listening], deadline)
         alive = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
         if alive:
-            log.warning("did not stop in %.0f s: %s", STOP_S, ", ".join(alive))
+            log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(alive))
 
 
 class _CpuShare:

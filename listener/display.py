@@ -1,4 +1,4 @@
-"""The live display in a terminal. The only file that imports rich."""
+"""The live display in a terminal."""
 
 import atexit
 import threading
@@ -45,6 +45,11 @@ class Display:
         self._live.start(refresh=True)
         self._thread = threading.Thread(target=self._redraw, args=(self._live,), name="display", daemon=True)
         self._thread.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has the terminal."""
+        return self._live is not None
 
     @property
     def watched(self) -> bool:

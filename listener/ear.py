@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL_S = 10.0  # of audio between the two threads
 STARVED_S = 3.0  # without audio for so long, events under way are ended
+LOSING_S = 60.0
 DEAF_S = 10.0  # a source that says it listens and gives nothing for so long is not healthy
 
 
@@ -47,8 +48,10 @@ class Ear:
             for stage in (self._capture, self._listen)
         ]
         self._state, self._detail = SourceState.WAITING, "starting"
+        self._said = False
         self._closing = False
         self._lost_said_s = 0.0
+        self._lost_said_at = 0.0
         self._lost_before_s = 0.0
         self._cost_before = (0, 0.0)
 
@@ -92,12 +95,12 @@ class Ear:
         """Whether audio flows, or the source is known to be looked after. `now` is monotonic."""
         return self._state is not SourceState.LISTENING or now - self.meter.heard_at < DEAF_S
 
-    def say_what_was_lost(self) -> None:
-        """Log lost audio, one line an episode: to be called about once a second."""
+    def say_what_was_lost(self, now: float) -> None:
+        """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
         lost_s = self._assembler.lost_s
-        if lost_s > self._lost_said_s and lost_s == self._lost_before_s:
+        if lost_s > self._lost_said_s and (lost_s == self._lost_before_s or now - self._lost_said_at > LOSING_S):
             log.warning("%s: lost %.1f s of audio", self.name, lost_s - self._lost_said_s)
-            self._lost_said_s = lost_s
+            self._lost_said_s, self._lost_said_at = lost_s, now
         self._lost_before_s = lost_s
 
     def _capture(self) -> None:
@@ -129,9 +132,12 @@ class Ear:
     def _report(self, state: SourceState, detail: str) -> None:
         if (state, detail) == (self._state, self._detail):
             return
-        self._state, self._detail = state, detail
         troubled = state in (SourceState.WAITING, SourceState.RECOVERING)
-        log.log(logging.WARNING if troubled else logging.INFO, "%s: %s: %s", self.name, state, detail)
+        level = logging.WARNING if troubled else logging.INFO
+        if troubled and state is self._state and self._said:
+            level = logging.DEBUG  # still in the same trouble: it may say so in ever new words
+        self._state, self._detail, self._said = state, detail, True
+        log.log(level, "%s: %s: %s", self.name, state, detail)
 
     def _guard(self, stage: Callable[[], None]) -> None:
         """A thread never ends quietly: what ends it reaches the daemon."""

@@ -32,11 +32,12 @@ class Meter:
         """The meter as a message."""
         rate = self.rules.sample_rate
         last, floor_dbfs = self.prediction, self.gate.floor_dbfs
-        fresh = last and self.position - last.span.stop < TOP_FADES_S * rate
+        absent = time.monotonic() - self.heard_at > TOP_FADES_S
+        fresh = last and not absent and self.position - last.span.stop < TOP_FADES_S * rate
         return Level(
             source=self.source,
             at_s=round(self.position / rate, 2),
-            level_dbfs=round(self.level_dbfs, 1),
+            level_dbfs=SILENT_DBFS if absent else round(self.level_dbfs, 1),
             floor_dbfs=None if floor_dbfs is None else round(floor_dbfs, 1),
             open=self.clipper.open,
             top=top_labels(self.rules, last.scores) if last and fresh else {},

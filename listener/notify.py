@@ -1,4 +1,4 @@
-"""Word to systemd: ready, alive, stopping (sd_notify(3)). How often it wants a sign of life: `paths.watchdog_s`."""
+"""Word to systemd: ready, alive, stopping (sd_notify(3))."""
 
 import logging
 import socket

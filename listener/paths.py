@@ -26,18 +26,14 @@ def sockets() -> list[Path]:
 
 def under_journal() -> bool:
     """Whether what is written to stderr lands in systemd's journal."""
-    return bool(os.environ.get("JOURNAL_STREAM"))
+    try:
+        stderr = os.fstat(2)
+    except OSError:
+        return False
+    # The variable is inherited; what counts is that stderr is still what it names (systemd.exec(5)).
+    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
 def notify_socket() -> str | None:
     """Where systemd wants to be told that the service is ready and alive; None where nobody does."""
     return os.environ.get("NOTIFY_SOCKET") or None
-
-
-def watchdog_s() -> float | None:
-    """How long systemd waits for a sign of life from this very process; None where it does not ask for one."""
-    interval_us = os.environ.get("WATCHDOG_USEC", "")
-    whose = os.environ.get("WATCHDOG_PID") or str(os.getpid())
-    if not interval_us.isdecimal() or int(interval_us) == 0 or whose != str(os.getpid()):
-        return None
-    return int(interval_us) / 1e6

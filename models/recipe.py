@@ -35,17 +35,18 @@ class Recipe:
     leave_out_fold: int | None = None
     spec: FeatureSpec = field(default_factory=FeatureSpec)
 
-    steps: int = 4600
+    steps: int = 9000
     batch: int = 64
     peak_rate: float = 3e-3  # of the one-cycle schedule
-    weight_decay: float = 0.05
+    weight_decay: float = 0.02
     ema_decay: float = 0.998  # warmed up: less in the first steps
-    dropout: float = 0.25
+    dropout: float = 0.15
     freq_mix_style: float = 0.0  # share of batches whose frequency-wise statistics are swapped
-    frequency_masks: float = 0.5  # share of clips that lose a band
+    frequency_masks: float = 0.3  # share of clips that lose a band
 
     widths: tuple[int, int, int, int, int] = (16, 32, 64, 112, 128)
     label_weights: dict[str, float] = field(default_factory=_weights)
+    source_balance: float = 0.0  # 0: every cut alike; 1: every recording alike, however many cuts it gave
     variants: int = 300  # synthesised sounds of each label that is made so
     siren_variants: int = 40
     rooms: int = 150
@@ -57,7 +58,6 @@ class Recipe:
     cadence_speed: tuple[float, float] = (0.97, 1.03)  # of alarms: their pattern is their meaning
     unchanged_speed: float = 0.35
     snr_db: tuple[float, float] = (0.0, 34.0)
-    noise_like_snr_db: float = 8.0  # more, for what is noise itself: one steady noise in another is neither
     clean: float = 0.3  # share of clips with sounds whose noise is next to nothing
     second_db: tuple[float, float] = (-10.0, 5.0)  # a further sound beside the first
     inaudible_db: float = 9.0  # below the rest: masked

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-WIDEST = 12  # mels of a mask
+WIDEST = 9  # mels of a mask
 
 
 def mask_bands(mel: Tensor, share: float) -> Tensor:

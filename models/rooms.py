@@ -34,7 +34,7 @@ def in_room(dry: Floats, response: Floats) -> Floats:
 
 def room_noise(rng: np.random.Generator, count: int, rate: int = 16_000) -> Floats:
     """Steady noise of a room, of unit power: coloured, with hum, or of a fan."""
-    kind: Callable[..., Floats] = rng.choice(np.array([coloured, _with_hum, _fan], dtype=object), p=(0.75, 0.2, 0.05))
+    kind: Callable[..., Floats] = rng.choice(np.array([coloured, _with_hum, _fan], dtype=object), p=(0.6, 0.2, 0.2))
     return _unit(kind(rng, count, rate))
 
 

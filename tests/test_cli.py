@@ -1,10 +1,14 @@
 """The command line as a person or a script meets it: a process, its output, its exit status."""
 
+import array
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +30,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "run").mkdir()
     ours = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_STATE_HOME": str(tmp_path)}
     others = {key: value for key, value in os.environ.items() if key not in ("JOURNAL_STREAM", "ALSA_CONFIG_PATH")}
+    others.pop("PYTHONUNBUFFERED", None)  # users do not have it
     return others | ours | {"PULSE_SERVER": "unix:/nonexistent", "JACK_NO_START_SERVER": "1"}
 
 
@@ -116,6 +121,24 @@ def test_a_label_that_the_model_lacks_is_an_error_for_check(tmp_path: Path, list
     assert "no label 'dog_brk'; did you mean 'dog_bark'?" in one_line(done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[[source]]\nkind = 'file'", "path is empty"),
+        ("[[source]]\nkind = 'command'", "command"),
+        ("[[sink]]\nkind = 'socket'\ntcp = '0.0.0.0:80'", "loopback"),
+        ("[labels.rain]\non = 0.2", "labels.rain: off"),
+    ],
+)
+def test_check_finds_what_run_would_refuse(text: str, says: str, tmp_path: Path, listener: Listener) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    for command in ("check", "run"):
+        done = listener(command, "--config", tmp_path / "c.toml")
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert f"{tmp_path / 'c.toml'}: " in done.stderr
+
+
 def test_and_only_a_warning_for_run(tmp_path: Path, beeps: Path, listener: Listener) -> None:
     (tmp_path / "c.toml").write_text("[labels.dog_brk]\non = 0.5\n")
     done = listener("run", "--json", "--config", tmp_path / "c.toml", "--path", beeps)
@@ -195,6 +218,14 @@ def test_files_that_are_no_audio_get_one_line_each_after_which_the_others_are_do
     lines = done.stderr.strip().splitlines()
     assert len(lines) == len(bad)
     assert all(str(path) in line for path, line in zip(bad, lines, strict=True))
+
+
+def test_a_file_whose_name_is_no_utf_8_is_classified(tmp_path: Path, beeps: Path, listener: Listener) -> None:
+    odd = os.fsencode(tmp_path) + b"/h\xf6ren.wav"
+    Path(os.fsdecode(odd)).write_bytes(beeps.read_bytes())
+    done = listener("classify", "--json", os.fsdecode(odd))
+    assert done.returncode == 0, done.stderr
+    assert "ren.wav" in json.loads(done.stdout.splitlines()[0])["source"]
 
 
 def test_a_recording_that_is_cut_short_is_heard_as_far_as_it_goes(
@@ -305,6 +336,31 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(beeps: Path, environment: 
     assert json.loads(done.stdout)["phase"] == "start"
     assert b"Traceback" not in done.stderr
     assert done.returncode == 0
+
+
+def test_a_reader_that_stops_reading_does_not_keep_it_from_ending(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "long.toml").write_text('[[source]]\nkind = "file"\npath = "demo.ogg"\nloop = true\n')
+    (tmp_path / "demo.ogg").write_bytes((find(DEFAULT).parent / "demo.ogg").read_bytes())
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    command = [sys.executable, "-m", "listener", "run", "--json", "--config", "long.toml"]
+    process = subprocess.Popen(command, stdout=writing, stderr=subprocess.PIPE, env=environment, cwd=tmp_path)
+    os.close(writing)
+    deadline = time.monotonic() + 20
+    while len(select.select([reading], [], [], 0)[0]) == 0 or pending(reading) < 3000:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(3) == -signal.SIGTERM
+    process.communicate()
+    os.close(reading)
+
+
+def pending(descriptor: int) -> int:
+    """Bytes that wait in a pipe."""
+    count = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return count[0]
 
 
 def test_tail_without_a_daemon_says_how_to_start_one(listener: Listener) -> None:

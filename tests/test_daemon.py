@@ -127,6 +127,27 @@ def test_a_hung_sink_keeps_no_event_from_the_others_nor_the_daemon_from_ending(
     release.set()
 
 
+def test_a_sink_that_hangs_or_fails_in_close_keeps_no_other_from_closing(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    release = threading.Event()
+
+    class Hanging(FakeSink):
+        def close(self) -> None:
+            release.wait(20)
+
+    class Failing(FakeSink):
+        def close(self) -> None:
+            raise OSError("no")
+
+    well = FakeSink()
+    began = time.monotonic()
+    background(lambda: run([FakeSource(blocks(BARKS))], [well, Hanging(), Failing()], tiny)).join(6)
+    assert time.monotonic() - began < 4
+    assert well.calls == ["open", "close"]
+    release.set()
+
+
 def test_a_failing_sink_is_counted_and_harms_no_other(tiny: Bundle) -> None:
     def refuse(_: Event) -> None:
         raise SinkError("disk full")

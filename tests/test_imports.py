@@ -29,8 +29,9 @@ ONE_PLACE = {
     "webrtcvad": {"gates.py"},
     "soxr": {"assembler.py"},
     "soundfile": {"sources/file.py"},
-    "sounddevice": {"sources/capture.py", "sources/portaudio.py"},
-    "pyaudio": {"sources/capture.py", "sources/portaudio.py"},
+    "sounddevice": {"sources/portaudio.py"},
+    "pyaudio": {"sources/portaudio.py"},
+    "rich": {"display.py", "commands/_tables.py"},
     "msgspec": {"schema.py", "config.py", "bundle.py", "wire.py"},
 }
 NEVER = {"torch", "librosa", "models", "export", "scipy"}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from listener import paths
 from listener.notify import notify
 
 
@@ -40,21 +39,3 @@ def test_without_a_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_manager_that_has_gone_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     assert not notify("READY=1")
-
-
-@pytest.mark.parametrize(
-    ("interval_us", "pid", "expected_s"),
-    [
-        ("30000000", "", 30.0),
-        ("30000000", str(os.getpid()), 30.0),
-        ("30000000", "1", None),
-        ("", "", None),
-        ("x", "", None),
-    ],
-)
-def test_the_watchdog_is_ours_only_if_it_names_us(
-    interval_us: str, pid: str, expected_s: float | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WATCHDOG_USEC", interval_us)
-    monkeypatch.setenv("WATCHDOG_PID", pid)
-    assert paths.watchdog_s() == expected_s

@@ -33,5 +33,6 @@ def read(arguments: argparse.Namespace, tables: dict[str, Any] | None = None) ->
     """What the flags ask for. ConfigError or BundleError where it cannot be had."""
     config = configuration.load(arguments.config or configuration.find(), arguments.set, tables)
     bundle = bundles.load(bundles.find(config.model.bundle))
-    configuration.rules(config, bundle)  # refuses what only both together can tell to be wrong
+    with configuration.located(config.path):
+        configuration.rules(config, bundle)  # refuses what only both together can tell to be wrong
     return Setup(config, bundle)

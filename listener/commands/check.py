@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from listener import config as configuration
 from listener.classifier import Classifier
-from listener.commands import _shared, _tables
+from listener.commands import _shared, _tables, run
 from listener.commands._shared import Setup
 from listener.errors import ConfigError
 from listener.signals import Capture
+from listener.wire import Hello
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +28,18 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
     if faults:
         raise ConfigError("\n".join(faults))
     classifier = Classifier(setup.bundle, setup.config.model.providers)
+    with configuration.located(setup.config.path):
+        _make_parts(setup, run.hello(setup.config, setup.bundle, classifier.provider))
     _print(setup, classifier.provider)
     return 0
+
+
+def _make_parts(setup: Setup, hello: Hello) -> None:
+    """Make every part and open none: what its section alone cannot tell to be wrong is found now."""
+    for part in setup.config.sources:
+        part.factory(part.config)
+    for part in setup.config.sinks:
+        part.factory(part.config, hello)
 
 
 def _print(setup: Setup, provider: str) -> None:

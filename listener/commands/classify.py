@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -40,18 +41,18 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
     for path in arguments.files:
         try:
             if arguments.scores:
-                print(json.dumps({"file": path, "scores": scores(path, setup, classifier)}), flush=True)
+                print(json.dumps({"file": _spelled(path), "scores": scores(path, setup, classifier)}), flush=True)
             else:
-                _print_events(path, whole_events(path, setup, classifier), as_json=arguments.json)
+                _print_events(_spelled(path), whole_events(path, setup, classifier), as_json=arguments.json)
         except SourceError as err:
-            print(f"listener: {err}", file=sys.stderr)
+            print(f"listener: {_spelled(str(err))}", file=sys.stderr)
             status = 1
     return status
 
 
 def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
     """The events of a file in the order in which they were detected, each whole, without a phase."""
-    loop = pipeline.build(setup.config, setup.bundle, classifier, path)
+    loop = pipeline.build(setup.config, setup.bundle, classifier, _spelled(path))
     latest = {event.id: event for event in loop.events(_frames(path, setup))}
     return sorted((wire.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
 
@@ -72,6 +73,11 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
         clips += 1
     mean = (total / clips).tolist()
     return {label: round(score, 5) for label, score in zip(setup.bundle.labels, mean, strict=True)}
+
+
+def _spelled(path: str) -> str:
+    """A name that can be printed, whatever bytes the file system gave it."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _frames(path: str, setup: Setup) -> Iterator[Frame]:

@@ -4,14 +4,14 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from listener import __version__, paths, pipeline
 from listener import config as configuration
+from listener.bundle import Bundle
 from listener.classifier import Classifier
 from listener.commands import _shared
 from listener.commands._shared import Setup
@@ -23,6 +23,9 @@ from listener.schema import changed
 from listener.signals import Capture
 from listener.types import Source
 from listener.wire import Hello
+
+if TYPE_CHECKING:
+    from listener.display import Display
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +61,27 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     for stranger in configuration.strangers(config, setup.bundle):
         log.warning("%s", stranger)
     classifier = Classifier(setup.bundle, config.model.providers)
+    log.info("model %s on %s", setup.bundle.name, classifier.provider)
     daemon = Daemon()
-    hello = _hello(config, setup, classifier.provider)
-    sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
+    greeting = hello(config, setup.bundle, classifier.provider)
+    with configuration.located(config.path):
+        sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
+        sinks = list(zip(_sink_names(config), (_sink(part, greeting, arguments) for part in config.sinks), strict=True))
     ears = [_ear(source, config, setup, classifier, daemon) for source in sources]
     capture.deliver_to(daemon.stop)
     try:
-        daemon.run(ears, [(part.kind, _sink(part, hello, arguments)) for part in config.sinks])
+        daemon.run(ears, sinks)
     except SourceError as err:
         if any(ear.meter.position for ear in ears):
             raise
         raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
     return 0
+
+
+def _sink_names(config: Config) -> list[str]:
+    """The sinks' kinds, numbered where there are several of one."""
+    kinds = [part.kind for part in config.sinks]
+    return [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
 
 
 def _source_table(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -112,39 +124,55 @@ def _ear(source: Source, config: Config, setup: Setup, classifier: Classifier, d
     return Ear(source, loop, pipeline.rules(config, setup.bundle), daemon.publish, daemon.ended)
 
 
-def _sink(part: Part, hello: Hello, arguments: argparse.Namespace) -> Sink:
+def _sink(part: Part, greeting: Hello, arguments: argparse.Namespace) -> Sink:
     sink: Sink
     if part.kind == "console" and not part.config.json and not arguments.plain and sys.stdout.isatty():
         from listener.display import Display
 
-        sink = display = Display(hello)
-        logging.getLogger().handlers = [_Notes(display.note)]
+        sink = display = Display(greeting)
+        root = logging.getLogger()
+        root.handlers = [_Notes(display, handler) for handler in root.handlers]
     else:
-        sink = part.factory(part.config, hello)
+        sink = part.factory(part.config, greeting)
     return sink
 
 
 class _Notes(logging.Handler):
-    """The log at the foot of the display: on stderr it would spoil the picture."""
+    """The log at the foot of the display while it is open, for on stderr it would spoil the picture.
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    Errors are also kept, and written to stderr at the end.
+    """
+
+    def __init__(self, display: "Display", stderr: logging.Handler) -> None:
         super().__init__()
-        self._note = note
+        self._display, self._stderr = display, stderr
+        self._kept: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._note(record.getMessage())
+        if not self._display.is_open:
+            self._stderr.emit(record)
+            return
+        self._display.note(record.getMessage())
+        if record.levelno >= logging.ERROR:
+            self._kept = [*self._kept[-20:], record]
+
+    def close(self) -> None:
+        for record in self._kept:
+            self._stderr.emit(record)
+        super().close()
 
 
-def _hello(config: Config, setup: Setup, provider: str) -> Hello:
-    rules, names = configuration.rules(config, setup.bundle), configuration.names(config)
+def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
+    """Who we are, for sinks and their clients."""
+    rules, names = configuration.rules(config, bundle), configuration.names(config)
     return Hello(
         version=__version__,
         pid=os.getpid(),
-        model=setup.bundle.name,
+        model=bundle.name,
         provider=provider,
         labels=[names.get(label, label) for label in rules],
         thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
-        groups=configuration.groups(config, setup.bundle),
+        groups=configuration.groups(config, bundle),
         sources=[part.config.name for part in config.sources],
     )
 

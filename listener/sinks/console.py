@@ -29,16 +29,17 @@ class Console:
         self._stream = stream
 
     def open(self) -> None:
-        # Bytes, not text: JSON is UTF-8 whatever the locale of the terminal says.
-        self._stream = self._stream or sys.stdout.buffer
+        # Bytes, for JSON is UTF-8 whatever the locale says; and past Python's own buffer, whose lock a reader that
+        # has stopped reading would keep from everybody for ever.
+        self._stream = self._stream or open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
 
     def emit(self, event: wire.Event) -> None:
         line = wire.encode(event) if self._json else _human(event)
         if not line or not self._stream:
             return
         try:
-            self._stream.write(line)
-            self._stream.flush()
+            while line:  # unbuffered, it may take only a part
+                line = line[self._stream.write(line) :]
         except BrokenPipeError as err:
             _forget(self._stream)
             raise OutputClosed("standard output: its reader has gone") from err

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,10 +80,25 @@ def _alone(folder: Path) -> Iterator[None]:
     """Two daemons that start together must not both find a dead socket and take it over from each other."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, folder)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Take the lock within a second: whoever keeps it longer is no daemon that starts."""
+    deadline = time.monotonic() + 1.0
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as err:
+            if time.monotonic() > deadline:
+                raise SinkError(
+                    f"socket: {folder} is locked; give the socket sink a path in a folder of its own"
+                ) from err
+            time.sleep(0.01)
 
 
 def _clear(path: Path) -> None:

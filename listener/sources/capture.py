@@ -94,7 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="default")
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--channels", type=int, default=0)
-    parser.add_argument("--block-ms", type=int, default=40)
+    parser.add_argument("--block-ms", type=int, default=200)
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
 

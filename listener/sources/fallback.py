@@ -28,7 +28,6 @@ class Fallback:
             if heard:
                 raise
             log.warning("%s", err)
-        if not heard:
             yield from self._second.blocks(lambda state, _: report(state, self._meaning))
 
     def close(self) -> None:

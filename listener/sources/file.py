@@ -1,6 +1,7 @@
 """Recordings: whatever libsndfile reads."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ class File:
 
     def blocks(self, report: Report) -> Iterator[Block]:
         """Blocks until the end or `close`. SourceError where the file is no audio that can be read."""
-        path = Path(self._config.path)
+        path = Path(self._config.path).expanduser()
         began = time.monotonic()
         start = 0
         report(SourceState.LISTENING, str(path))
@@ -88,10 +89,9 @@ def _opened(path: Path) -> Any:
     import soundfile
 
     try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise SourceError(f"{path}: is empty")
-        recording = soundfile.SoundFile(path)
+        if path.is_file() and not path.stat().st_size:
+            raise SourceError(f"{path}: is empty")
+        recording = soundfile.SoundFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # libsndfile takes UTF-8 names only
     except OSError as err:
         raise SourceError(f"{path}: cannot be read ({err.strerror})") from err
     except (soundfile.LibsndfileError, TypeError) as err:  # TypeError: by its name it holds raw samples

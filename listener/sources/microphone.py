@@ -11,7 +11,7 @@ from listener.sources.program import Chunk, Program, Recipe, Unavailable
 from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environment
 from listener.types import Block, Report
 
-STARTING_S = 5.0
+STARTING_S = 15.0  # a slow board with many cards and rates to try
 STALLED_S = 1.0  # five blocks
 BLOCK_MS = 200  # whole frames; each block wakes threads here and in the child whose caches have gone cold meanwhile
 

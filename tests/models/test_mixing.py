@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from listener.types import Floats
-from models.bank import Bank, open_bank
+from models.bank import Bank, Sound, open_bank
 from models.data import Recording, read_any
-from models.mixing import Mixer
+from models.mixing import Mixer, _drawn
 from models.placing import Placed, place
 from models.recipe import Recipe
 from tests.models.sounds import RATE, label_folders, tiny_recipe, tone
@@ -137,3 +137,11 @@ def test_a_microphone_band_limits_at_random(bank: Bank) -> None:
 def _share_above(samples: Floats, hz: float) -> float:
     power = np.abs(np.fft.rfft(samples)) ** 2
     return float(power[int(hz * CLIP / RATE) :].sum() / power.sum())
+
+
+@pytest.mark.parametrize(("balance", "share"), [(0.0, 3 / 4), (1.0, 1 / 2)])
+def test_a_recording_that_gave_many_cuts_can_be_drawn_less_often(balance: float, share: float) -> None:
+    sounds = [Sound("x", "set", source, 0, 50, 0.0) for source in ("many", "many", "many", "one")]
+    _, upto = _drawn(sounds, balance)
+    assert upto[2] == pytest.approx(share)
+    assert upto[3] == pytest.approx(1.0)

@@ -44,7 +44,7 @@ def test_a_mask_covers_one_band_of_some_clips_and_nothing_else() -> None:
     mel = torch.randn(50, 64, 20)
     changed = (mask_bands(mel, 0.5) != mel).all(dim=2).numpy()  # (clips, mels)
     assert 10 < changed.any(axis=1).sum() < 40
-    assert all(np.ptp(np.flatnonzero(row)) + 1 == row.sum() <= 12 for row in changed if row.any())
+    assert all(np.ptp(np.flatnonzero(row)) + 1 == row.sum() <= 9 for row in changed if row.any())
     assert torch.equal(mask_bands(mel, 0.0), mel)
 
 
