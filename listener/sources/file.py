@@ -89,8 +89,9 @@ def _opened(path: Path) -> Any:
     import soundfile
 
     try:
-        if path.is_file() and not path.stat().st_size:
-            raise SourceError(f"{path}: is empty")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise SourceError(f"{path}: is empty")
         recording = soundfile.SoundFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # libsndfile takes UTF-8 names only
     except OSError as err:
         raise SourceError(f"{path}: cannot be read ({err.strerror})") from err

@@ -43,7 +43,7 @@ def test_with_json_every_phase_is_a_line() -> None:
 def test_a_reader_that_has_gone_is_an_end_of_its_own_kind() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "wb") as stream, pytest.raises(OutputClosed):
+    with os.fdopen(writing, "wb", buffering=0) as stream, pytest.raises(OutputClosed):
         console(stream).emit(event())
 
 
