@@ -4,6 +4,7 @@
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool spins: 13 % of a core for matrices of this size
+    _make_output_safe()
     with signals.captured() as capture:
         arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
         from listener.errors import BundleError, ConfigError, ListenerError
@@ -44,11 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
         except BrokenPipeError:  # whoever read our output has had enough
-            sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - the interpreter flushes stdout once more
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the interpreter flushes stdout once more
             return 0
+        except OSError as err:
+            print(f"listener: standard output cannot be written ({err.strerror})", file=sys.stderr)
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+            return 1
         except ListenerError as err:
             print(f"listener: {err}", file=sys.stderr)
             return 2 if isinstance(err, ConfigError | BundleError) else 1
+
+
+def _make_output_safe() -> None:
+    """Nothing that is printed may fail for the locale, nor for a standard output that was closed."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

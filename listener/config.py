@@ -159,10 +159,14 @@ def defaults() -> str:
 
 def rules(config: Config, bundle: Bundle) -> dict[str, LabelRule]:
     """The rule of every label that is to be reported: the bundle's, with what the configuration changes."""
+    reported = [label for label in bundle.labels if config.labels.get(label, LabelConfig()).enabled]
+    called = [names(config).get(label, label) for label in reported]
+    for label, name in zip(reported, called, strict=True):
+        if called.count(name) > 1 and name != label:
+            raise ConfigError(f"labels.{label}.name: another label is reported as {name!r} already")
     return {
         label: _rule(bundle.rules.get(label, LabelRule()), config.labels.get(label, LabelConfig()), label)
-        for label in bundle.labels
-        if config.labels.get(label, LabelConfig()).enabled
+        for label in reported
     }
 
 
@@ -256,9 +260,10 @@ def _groups(table: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _parts(tables: Sequence[Any], what: Literal["source", "sink"]) -> Iterator[Part]:
+    example = "microphone" if what == "source" else "socket"
     for number, table in enumerate(tables, 1):
         if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
-            raise ConfigError(f"{what} {number}: a [[{what}]] needs a kind, as kind = 'socket'")
+            raise ConfigError(f"{what} {number}: a [[{what}]] needs a kind, as kind = {example!r}")
         yield part(what, table, f"{what} {number} ({table['kind']})")
 
 

@@ -49,6 +49,7 @@ class Ear:
         ]
         self._state, self._detail = SourceState.WAITING, "starting"
         self._said = False
+        self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
         self._closing = False
         self._lost_said_s = 0.0
         self._lost_said_at = 0.0
@@ -125,9 +126,14 @@ class Ear:
             yield from self._assembler.flush()
 
     def _stamped(self, event: Event) -> Event:
-        """The event with wall-clock times, anchored anew by the latest block: sample clocks drift."""
-        offset_s = self._assembler.clock_offset_s
-        return event if offset_s is None else at_wall_clock(event, offset_s)
+        """The event with wall-clock times, anchored anew for each by the latest block: sample clocks drift."""
+        offset_s = self._began.get(event.id, self._assembler.clock_offset_s)
+        if offset_s is None:
+            return event
+        self._began[event.id] = offset_s  # its later lines say the same start
+        if event.phase == "end":
+            del self._began[event.id]
+        return at_wall_clock(event, offset_s)
 
     def _report(self, state: SourceState, detail: str) -> None:
         if (state, detail) == (self._state, self._detail):

@@ -35,7 +35,9 @@ def convert(table: dict[str, Any], section: type[T], where: str) -> T:
         return msgspec.convert(table, section)
     except msgspec.ValidationError as err:
         problem, _, at = str(err).partition(" - at `$")
-        raise ConfigError(f"{_path(where, at.strip('.`'))}: {problem[:1].lower()}{problem[1:]}") from err
+        key = at.strip(".`")
+        choices = nearest("", _choices(section, key)) if "enum" in problem else ""
+        raise ConfigError(f"{_path(where, key)}: {problem[:1].lower()}{problem[1:]}{choices}") from err
 
 
 def changed(section: T, **changes: Any) -> T:
@@ -62,6 +64,12 @@ def render(section: Section, header: str) -> Iterator[str]:
             yield f"# {meaning}"
         default = getattr(section, field)
         yield f"# {field} = {_toml(default)}" if default is not None else f"# {field} is not set"
+
+
+def _choices(section: type[Section], key: str) -> list[str]:
+    """The values that a field may have, where it is one of a few."""
+    hint: Any = get_type_hints(section).get(key)
+    return [choice for choice in get_args(hint) if isinstance(choice, str)]
 
 
 def _path(where: str, key: str) -> str:

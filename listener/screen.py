@@ -12,7 +12,7 @@ TOP = 5
 PANE_WIDTH = 54  # at least so wide, or panes are put below each other
 QUIETEST_DBFS = -90.0  # the left end of the meter
 NAME_WIDTH = 19
-FIGURES_WIDTH = 20  # for `-100 dBFS, floor -60`
+FIGURES_WIDTH = 21  # for `-100 dBFS, floor -100`
 EVENT_ROWS = 4  # the panes leave at least so many to the events
 
 Piece = tuple[str, str]  # text, style

@@ -139,6 +139,12 @@ def test_check_finds_what_run_would_refuse(text: str, says: str, tmp_path: Path,
         assert f"{tmp_path / 'c.toml'}: " in done.stderr
 
 
+def test_two_labels_may_not_be_reported_under_one_name(listener: Listener) -> None:
+    done = listener("check", "--set", "labels.dog_bark.name=rooster")
+    assert done.returncode == 2
+    assert "labels.dog_bark.name: another label is reported as 'rooster'" in one_line(done.stderr)
+
+
 def test_and_only_a_warning_for_run(tmp_path: Path, beeps: Path, listener: Listener) -> None:
     (tmp_path / "c.toml").write_text("[labels.dog_brk]\non = 0.5\n")
     done = listener("run", "--json", "--config", tmp_path / "c.toml", "--path", beeps)
@@ -290,8 +296,8 @@ def test_with_or_demo_it_says_so_and_plays_the_demo(started: Callable[..., "subp
     assert json.loads(process.stdout.readline())["phase"] == "start"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after_s", [0.1, 0.25, 0.4, 0.6, 0.9, 1.4])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("after_s", [0.1, 0.25, 0.4, 0.6, 1.2])
 def test_a_signal_ends_it_within_two_seconds_whenever_it_comes(
     number: signal.Signals,
     after_s: float,
@@ -361,6 +367,19 @@ def pending(descriptor: int) -> int:
     count = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, count)
     return count[0]
+
+
+@pytest.mark.parametrize("command", [["classify"], ["classify", "--json"], ["check"], ["run", "--json", "--path"]])
+def test_output_that_cannot_be_written_is_one_line_and_no_success(
+    command: list[str], beeps: Path, environment: dict[str, str]
+) -> None:
+    files = [] if command == ["check"] else [str(beeps)]
+    with Path("/dev/full").open("wb") as full:
+        line = [sys.executable, "-m", "listener", *command, *files]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"No space left" in done.stderr
 
 
 def test_tail_without_a_daemon_says_how_to_start_one(listener: Listener) -> None:

@@ -23,7 +23,7 @@ def load(text: str, tmp_path: Path, *overrides: str) -> configuration.Config:
     [
         ("[gate]\nknd = 'bands'", "gate.knd: unknown key; did you mean 'kind'?"),
         ("[gates]\nkind = 'bands'", "gates: unknown key; did you mean 'gate'?"),
-        ("[gate]\nkind = 'band'", "gate.kind: invalid enum value 'band'"),
+        ("[gate]\nkind = 'band'", "gate.kind: invalid enum value 'band'; valid are: bands, either, open, webrtc"),
         ("[clips]\nhop_s = 'fast'", "clips.hop_s: expected `float`, got `str`"),
         ("[clips]\nhop_s = 9", "clips.hop_s: expected `float` <= 3"),
         ("gate = 3", "gate: write it as [gate]"),

@@ -75,7 +75,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
         if any(ear.meter.position for ear in ears):
             raise
         raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
-    return 0
+    return 1 if any(daemon.status().sinks.values()) else 0  # events were lost, and the log has said so
 
 
 def _sink_names(config: Config) -> list[str]:

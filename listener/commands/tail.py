@@ -5,6 +5,7 @@ import sys
 
 from listener import wire
 from listener.client import Client
+from listener.errors import SinkError
 from listener.signals import Capture
 from listener.sinks import text
 from listener.wire import Event
@@ -27,6 +28,8 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
             line = wire.encode(message).decode() if arguments.json else _text(message)
             sys.stdout.write(line)
             sys.stdout.flush()
+    if not capture.caught:
+        raise SinkError("the daemon has ended; its log says why")
     return 0
 
 

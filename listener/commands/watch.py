@@ -34,4 +34,6 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
                 display.show(message)
     finally:
         display.close()
+    if not capture.caught:
+        raise SinkError("the daemon has ended; its log says why")
     return 0
