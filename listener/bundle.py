@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ from listener.types import Floats
 FORMAT = 1
 MANIFEST, MODEL, FILTERS = "bundle.json", "model.onnx", "filters.npy"
 DEFAULT = "default"
+ASSETS = Path(__file__).parent / "assets"
 RATES = (8_000, 16_000, 32_000, 48_000)  # the only ones that WebRTC VAD knows
 
 
@@ -59,7 +59,7 @@ class Bundle:
 
 def find(name: str) -> Path:
     """The folder of a bundle named in the configuration: one that is shipped, or a path."""
-    shipped = Path(str(files("listener"))) / "assets" / name
+    shipped = ASSETS / name
     return shipped if "/" not in name and shipped.is_dir() else Path(name).expanduser()
 
 

@@ -1,6 +1,6 @@
 """The loop: frames in, events out. Everything else in this program feeds it or drains it."""
 
-import secrets
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ def build(config: Config, bundle: Bundle, classify: Callable[[Features], Predict
         clipper=Clipper(spec, config.clips, config.gate.hang_over_s),
         featurise=LogMel(spec, bundle.filters),
         classify=classify,
-        tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=secrets.token_hex(5)),
+        tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=os.urandom(5).hex()),
     )
 
 

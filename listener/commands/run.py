@@ -5,13 +5,11 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listener import __version__, paths, pipeline
 from listener import config as configuration
-from listener.bundle import Bundle
+from listener.bundle import ASSETS, Bundle
 from listener.classifier import Classifier
 from listener.commands import _shared
 from listener.commands._shared import Setup
@@ -114,7 +112,7 @@ def _source(part: Part, *, or_demo: bool) -> Source:
         return source
     from listener.sources.fallback import Fallback
 
-    recording = Path(str(files("listener"))) / "assets" / "demo.ogg"
+    recording = ASSETS / "demo.ogg"
     demo = configuration.part("source", {"kind": "file", "name": "demo", "path": str(recording), "realtime": True})
     return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 

@@ -24,7 +24,7 @@ from listener.sources.portaudio import (
     described,
     open_best,
 )
-from listener.sources.protocol import BACKENDS, GONE_STATUS, HEADER, MAGIC
+from listener.sources.protocol import BACKENDS, BLOCK_MS, GONE_STATUS, HEADER, MAGIC
 
 BACKLOG_S = 5.0  # so much may wait for a slow reader, beside what the pipe holds; then the oldest goes
 LIVENESS_S = 0.5  # the device is asked so often whether it is still there
@@ -94,7 +94,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="default")
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--channels", type=int, default=0)
-    parser.add_argument("--block-ms", type=int, default=200)
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
 
@@ -108,8 +107,8 @@ def _end_with_the_reader() -> None:
 def _capture(library: Backend, arguments: argparse.Namespace) -> int:
     devices = library.inputs()
     device = choose(devices, arguments.device, library.default())
-    outlet = Outlet(1, arguments.block_ms)
-    wish = Wish(arguments.rate, arguments.channels, arguments.block_ms)
+    outlet = Outlet(1, BLOCK_MS)
+    wish = Wish(arguments.rate, arguments.channels, BLOCK_MS)
     try:
         rate, channels, alive = open_best(library, device, wish, outlet.heard)
     except CaptureError as err:

@@ -12,8 +12,7 @@ from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environm
 from listener.types import Block, Report
 
 STARTING_S = 15.0  # a slow board with many cards and rates to try
-STALLED_S = 1.0  # five blocks
-BLOCK_MS = 200  # whole frames; each block wakes threads here and in the child whose caches have gone cold meanwhile
+STALLED_S = 1.0  # more than five blocks
 
 
 class MicrophoneConfig(Section, frozen=True):
@@ -50,7 +49,7 @@ class Microphone:
         settings = [f"--{flag}={getattr(config, flag)}" for flag in flags]
         self._program = Program(
             Recipe(
-                argv=argv(*settings, f"--block-ms={BLOCK_MS}"),
+                argv=argv(*settings),
                 environment=environment(),
                 decoder=_Packets,
                 starting_s=STARTING_S,

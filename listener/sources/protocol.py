@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 
+BLOCK_MS = 160  # whole frames; each block wakes threads here and in the child whose caches have gone cold meanwhile
 HEADER = struct.Struct(
     "<4sIQd"
 )  # MAGIC, samples a channel, number of the first since the opening, Unix time of the last
