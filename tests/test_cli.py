@@ -4,6 +4,7 @@ import array
 import fcntl
 import json
 import os
+import pty
 import select
 import signal
 import subprocess
@@ -380,6 +381,32 @@ def test_output_that_cannot_be_written_is_one_line_and_no_success(
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"No space left" in done.stderr
+
+
+@needs_silence
+def test_on_a_terminal_run_shows_the_display_and_gives_the_terminal_back(environment: dict[str, str]) -> None:
+    ours, its = pty.openpty()
+    environment |= {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    command = [sys.executable, "-m", "listener", "run", "--or-demo"]
+    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment)
+    os.close(its)
+    seen = read_until(ours, b"playing the demo recording")
+    process.send_signal(signal.SIGTERM)
+    seen += read_until(ours, b"\x1b[?1049l")
+    assert process.wait(3) == -signal.SIGTERM
+    os.close(ours)
+    assert b"gate " in seen
+    assert b"\x1b[?25h" in seen  # the cursor is back
+
+
+def read_until(descriptor: int, wanted: bytes) -> bytes:
+    """What comes up to and with these bytes."""
+    seen, deadline = b"", time.monotonic() + 10
+    while wanted not in seen:
+        assert time.monotonic() < deadline, seen
+        if select.select([descriptor], [], [], 0.5)[0]:
+            seen += os.read(descriptor, 65_536)
+    return seen
 
 
 def test_tail_without_a_daemon_says_how_to_start_one(listener: Listener) -> None:

@@ -109,3 +109,20 @@ def test_a_command_that_writes_pcm_is_a_microphone_too(tmp_path: Path) -> None:
         assert process.stdout
         assert "rooster" in {json.loads(process.stdout.readline())["label"] for _ in range(1)}
         process.send_signal(signal.SIGTERM)
+
+
+def test_devices_lists_the_microphone_with_the_rates_that_open(virtual_mic: VirtualMic) -> None:  # noqa: ARG001
+    done = subprocess.run([sys.executable, "-m", "listener", "devices"], capture_output=True, text=True, check=False)
+    (line,) = [line for line in done.stdout.splitlines() if "virtual_mic" in line]
+    assert done.returncode == 0
+    assert "16000" in line
+    assert "48000" in line
+
+
+def test_a_device_that_matches_no_name_is_refused_with_the_list(virtual_mic: VirtualMic, tmp_path: Path) -> None:  # noqa: ARG001
+    command = [sys.executable, "-m", "listener", "run", "--plain", "--device", "USB"]
+    environment = dict(os.environ) | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert "no input device is 'USB'; there are: " in done.stderr
+    assert "virtual_mic" in done.stderr
