@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GROUPS := --group test --group train --group export
+GROUPS := --group test --group train --group export --group bench
 # Reproducible: constraints.txt says which versions were tested together.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
@@ -29,7 +29,6 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.test  ## what it costs, beside what people would use instead
-	$(PIP) install --group bench -c constraints.txt
 	$(BIN)/python -m bench
 
 model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; an hour and a quarter on two cores
