@@ -9,6 +9,7 @@ GROUPS := --group test --group train --group export --group bench
 # Reproducible: constraints.txt says which versions were tested together.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
+HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
 .PHONY: run test check format bench model demo config clean help
 
@@ -59,6 +60,6 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.pip
-	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc pulseaudio pulseaudio-utils libasound2-plugins
+	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins
 	$(PIP) install $(GROUPS) -e '.[pyaudio]' -c constraints.txt
 	touch $@
