@@ -34,7 +34,7 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool spins: 13 % of a core for matrices of this size
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool of threads spins between clips
     _make_output_safe()
     with signals.captured() as capture:
         arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the interpreter flushes stdout once more
             return 0
         except OSError as err:
-            print(f"listener: standard output cannot be written ({err.strerror})", file=sys.stderr)
+            print(f"listener: {err.filename or 'standard output'}: {err.strerror or err}", file=sys.stderr)
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
             return 1
         except ListenerError as err:

@@ -277,9 +277,6 @@ def _check_together(config: Config) -> None:
         raise ConfigError("source: there is none; write a [[source]], or leave them out for the default microphone")
     if config.clips.first_s > config.clips.hop_s:
         raise ConfigError(f"clips.first_s: {config.clips.first_s} is more than clips.hop_s, {config.clips.hop_s}")
-    reported = [section.name or label for label, section in config.labels.items() if section.enabled]
-    if len(set(reported)) != len(reported):
-        raise ConfigError("labels: two labels are reported under the same name")
 
 
 def _rule(rule: LabelRule, section: LabelConfig, label: str) -> LabelRule:

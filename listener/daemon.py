@@ -104,6 +104,7 @@ class Daemon:
         self._outlets: list[Outlet] = []
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
+        self._unfinished: list[str] = []
         self._stopping = False
         self._wake: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it may be put to by a signal handler
         self._began = time.monotonic()
@@ -113,6 +114,11 @@ class Daemon:
         """End `run` soon. For any thread and for signal handlers."""
         self._stopping = True
         self._wake.put(None)
+
+    @property
+    def lossless(self) -> bool:
+        """After `run`: whether every event got out, and every thread has ended."""
+        return not self._unfinished and not any(outlet.lost for outlet in self._outlets)
 
     def publish(self, event: Event) -> None:
         """Offer an event to every sink."""
@@ -198,9 +204,9 @@ class Daemon:
             outlet.finish()
         draining = [outlet.thread for outlet in self._outlets]
         _join([*draining, *listening], deadline)
-        alive = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
-        if alive:
-            log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(alive))
+        self._unfinished = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
+        if self._unfinished:
+            log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(self._unfinished))
 
 
 class _CpuShare:

@@ -126,14 +126,17 @@ class Ear:
             yield from self._assembler.flush()
 
     def _stamped(self, event: Event) -> Event:
-        """The event with wall-clock times, anchored anew for each by the latest block: sample clocks drift."""
-        offset_s = self._began.get(event.id, self._assembler.clock_offset_s)
-        if offset_s is None:
+        """The event with wall-clock times, anchored anew by the latest block: sample clocks drift.
+
+        All lines of an event say the same start, so its anchor is kept until the end.
+        """
+        now_at = self._assembler.clock_offset_s
+        if now_at is None:
             return event
-        self._began[event.id] = offset_s  # its later lines say the same start
+        began_at = self._began.setdefault(event.id, now_at)
         if event.phase == "end":
             del self._began[event.id]
-        return at_wall_clock(event, offset_s)
+        return at_wall_clock(event, began_at, now_at)
 
     def _report(self, state: SourceState, detail: str) -> None:
         if (state, detail) == (self._state, self._detail):

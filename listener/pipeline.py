@@ -58,5 +58,4 @@ def rules(config: Config, bundle: Bundle) -> Rules:
         update_s=config.events.update_s,
         sample_rate=spec.sample_rate,
         hop_s=config.clips.hop_s,
-        clip_s=spec.clip_samples / spec.sample_rate,
     )

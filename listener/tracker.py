@@ -29,7 +29,6 @@ class Rules:
     update_s: float
     sample_rate: int
     hop_s: float
-    clip_s: float
 
 
 @dataclass(slots=True)
@@ -139,10 +138,8 @@ class Tracker:
         stopped = latest.stop if latest.start == track.activity_start else track.activity_stop
         if stopped <= prediction.span.stop - self._samples(self._rules.hop_s):
             return max(track.start, min(stopped, track.alive))
-        tail = (
-            0 if track.alive == prediction.span.stop else self._samples(TAIL_S)
-        )  # 0: the stream ended before the sound
-        return max(track.detected, track.alive - tail)
+        outlasts_stream = track.alive == prediction.span.stop
+        return max(track.detected, track.alive - (0 if outlasts_stream else self._samples(TAIL_S)))
 
     def _report(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
         now = prediction.span.stop

@@ -138,10 +138,10 @@ def wall_clock(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def at_wall_clock(event: Event, stream_began: float) -> Event:
-    """The event with its wall-clock times, from the Unix time at which its stream began."""
-    end = None if event.end_s is None else wall_clock(stream_began + event.end_s)
-    return msgspec.structs.replace(event, start=wall_clock(stream_began + event.start_s), end=end)
+def at_wall_clock(event: Event, began_at: float, now_at: float) -> Event:
+    """The event with its wall-clock times, from the Unix times of stream second 0 as of its start and as of now."""
+    end = None if event.end_s is None else wall_clock(now_at + event.end_s)
+    return msgspec.structs.replace(event, start=wall_clock(began_at + event.start_s), end=end)
 
 
 def whole(event: Event) -> Event:

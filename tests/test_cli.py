@@ -359,7 +359,8 @@ def test_a_reader_that_stops_reading_does_not_keep_it_from_ending(tmp_path: Path
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     assert process.wait(3) == -signal.SIGTERM
-    process.communicate()
+    _, complaint = process.communicate()
+    assert b"did not stop" in complaint
     os.close(reading)
 
 

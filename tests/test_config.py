@@ -36,7 +36,6 @@ def load(text: str, tmp_path: Path, *overrides: str) -> configuration.Config:
         ("[clips]\nfirst_s = 1.0", "clips.first_s: 1.0 is more than clips.hop_s, 0.5"),
         ("[labels.dog_bark]\nonn = 0.5", "labels.dog_bark.onn: unknown key; did you mean 'on'?"),
         ("[labels]\ndog_bark = 1", "labels.dog_bark: write it as [labels.dog_bark]"),
-        ("[labels.a]\nname = 'x'\n[labels.b]\nname = 'x'", "two labels are reported under the same name"),
         ("[groups]\npets = 'dog_bark'", "groups: a group is a list of labels"),
         ("source = []", "source: there is none"),
         ("[gate\n", "not TOML"),
@@ -106,3 +105,9 @@ def test_a_label_that_the_model_lacks_is_named_with_the_nearest(tiny: Bundle, tm
 def test_groups_are_of_labels_under_the_names_they_are_reported_under(tiny: Bundle, tmp_path: Path) -> None:
     config = load("[labels.hiss]\nname = 'kettle'\n[groups]\nmine = ['hiss']", tmp_path)
     assert configuration.groups(config, tiny) == {"all": ["kettle", "hum", "nothing"], "mine": ["kettle"]}
+
+
+@pytest.mark.parametrize("text", ["[labels.hiss]\nname = 'x'\n[labels.hum]\nname = 'x'", "[labels.hiss]\nname = 'hum'"])
+def test_two_labels_may_not_be_reported_under_one_name(text: str, tiny: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="another label is reported as"):
+        configuration.rules(load(text, tmp_path), tiny)

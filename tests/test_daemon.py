@@ -120,9 +120,11 @@ def test_a_hung_sink_keeps_no_event_from_the_others_nor_the_daemon_from_ending(
 ) -> None:
     release = threading.Event()
     hung, well = FakeSink(lambda _: release.wait(20) and None), FakeSink()
-    began = time.monotonic()
-    background(lambda: run([FakeSource(blocks(BARKS))], [hung, well], tiny)).join(5)
+    began, daemon = time.monotonic(), Daemon()
+    listening = ear(FakeSource(blocks(BARKS)), daemon, tiny)
+    background(lambda: daemon.run([listening], [("hung", hung), ("well", well)])).join(5)
     assert time.monotonic() - began < 4
+    assert not daemon.lossless
     assert [event.phase for event in well.events] == ["start", "end"]
     release.set()
 

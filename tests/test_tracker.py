@@ -16,7 +16,7 @@ RULE = LabelRule(on=0.7, off=0.4, hold_s=1.5)
 
 
 def tracker(rule: LabelRule = RULE, smoothing: float = 0.0, names: dict[str, str] | None = None) -> Tracker:
-    rules = Rules(("bark", "siren"), {"bark": rule}, names or {}, smoothing, 1.0, RATE, 0.5, 3.0)
+    rules = Rules(("bark", "siren"), {"bark": rule}, names or {}, smoothing, 1.0, RATE, 0.5)
     return Tracker(rules, source="kitchen", model="test", prefix="t")
 
 

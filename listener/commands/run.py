@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
         if any(ear.meter.position for ear in ears):
             raise
         raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
-    return 1 if any(daemon.status().sinks.values()) else 0  # events were lost, and the log has said so
+    return 0 if daemon.lossless else 1  # what was lost, the log has said
 
 
 def _sink_names(config: Config) -> list[str]:

@@ -8,7 +8,6 @@ from listener.errors import ConfigError
 from listener.schema import Meta, Section
 from listener.sources.pcm import Format, Samples
 from listener.sources.program import Chunk, Program, Recipe
-from listener.types import Block, Report
 
 STARTING_S = 15.0  # a network stream may take long to begin
 
@@ -30,18 +29,16 @@ class CommandConfig(Section, frozen=True):
     wait: Annotated[bool, Meta(description="start it again also when it gives no audio at first")] = False
 
 
-class Command:
+class Command(Program):
     """A program that writes raw PCM to its standard output, started again when it ends."""
 
     Config = CommandConfig
-    live = True
 
     def __init__(self, config: CommandConfig) -> None:
         if not config.command:
             raise ConfigError(f"source {config.name}: command is empty; write the program and its arguments")
-        self.name = config.name
         self._config = config
-        self._program = Program(
+        super().__init__(
             Recipe(
                 argv=config.command,
                 environment=None,
@@ -54,14 +51,6 @@ class Command:
             wait=config.wait,
             gain_db=config.gain_db,
         )
-
-    def blocks(self, report: Report) -> Iterator[Block]:
-        """Blocks until `close`, over every end of the program."""
-        return self._program.blocks(report)
-
-    def close(self) -> None:
-        """End `blocks` soon."""
-        self._program.close()
 
     def _decoder(self) -> "_Raw":
         return _Raw(self._config)

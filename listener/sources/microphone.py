@@ -9,7 +9,6 @@ from listener.schema import Meta, Section
 from listener.sources.pcm import decoded
 from listener.sources.program import Chunk, Program, Recipe, Unavailable
 from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environment
-from listener.types import Block, Report
 
 STARTING_S = 15.0  # a slow board with many cards and rates to try
 STALLED_S = 1.0  # more than five blocks
@@ -37,17 +36,15 @@ class MicrophoneConfig(Section, frozen=True):
     )
 
 
-class Microphone:
+class Microphone(Program):
     """A microphone of this machine, through PortAudio."""
 
     Config = MicrophoneConfig
-    live = True
 
     def __init__(self, config: MicrophoneConfig) -> None:
-        self.name = config.name
         flags = ("backend", "device", "rate", "channels")
         settings = [f"--{flag}={getattr(config, flag)}" for flag in flags]
-        self._program = Program(
+        super().__init__(
             Recipe(
                 argv=argv(*settings),
                 environment=environment(),
@@ -60,14 +57,6 @@ class Microphone:
             wait=config.wait,
             gain_db=config.gain_db,
         )
-
-    def blocks(self, report: Report) -> Iterator[Block]:
-        """Blocks until `close`, over every absence of the device."""
-        return self._program.blocks(report)
-
-    def close(self) -> None:
-        """End `blocks` soon."""
-        self._program.close()
 
 
 class _Packets:

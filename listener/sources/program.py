@@ -3,7 +3,6 @@
 A stream goes on by the clock while its program is away, so that the absence is a gap of honest length.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,6 @@ from listener.errors import SourceError
 from listener.sources.child import Child
 from listener.sources.pcm import amplified
 from listener.types import Block, Pcm, Report, SourceState
-
-log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.25
 LAST_DELAY_S = 5.0
@@ -91,10 +88,12 @@ class Timeline:
 
 
 class Program:
-    """The blocks of a program, started again with growing delays for as long as it takes."""
+    """A source: the blocks of a program, started again with growing delays for as long as it takes."""
+
+    live = True
 
     def __init__(self, recipe: Recipe, *, name: str, wait: bool, gain_db: float) -> None:
-        self._recipe, self._name = recipe, name
+        self._recipe, self.name = recipe, name
         self._wait, self._gain_db = wait, gain_db
         self._closed = threading.Event()
         self._timeline = Timeline(_clock, _asleep)
@@ -113,7 +112,7 @@ class Program:
                 yield from self._run(report)
             except SourceError as err:
                 if not self._ever_heard and not (self._wait and isinstance(err, Unavailable)):
-                    raise SourceError(f"{self._name}: {err}") from err
+                    raise SourceError(f"{self.name}: {err}") from err
                 report(SourceState.RECOVERING if self._ever_heard else SourceState.WAITING, str(err))
             if time.monotonic() - began > STEADY_S:
                 delay_s = FIRST_DELAY_S
