@@ -18,67 +18,62 @@ from listener import bundle
 from listener.bundle import Bundle
 from listener.errors import ListenerError
 from models.command import command
-from models.network import make_net, multiply_adds
+from models.network import make_net, multiply_adds, weights
+from models.pool import DATA
 from models.recipe import Recipe, from_plain
-from models.train import DATA
 
 log = logging.getLogger(__name__)
+
+Report = dict[str, Any]
+Row = dict[str, str]
 
 CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
 
-Row = dict[str, str]
 
-
-def card(
-    loaded: Bundle, report: dict[str, Any], listing: Sequence[Row], *, commands: str, history: str, scenes: Any = None
-) -> str:
-    """The card of a bundle, given an evaluation of its recipe and the listing of what it was trained on."""
-    recipe = from_plain(_recipe(loaded))
+def card(loaded: Bundle, report: Report, listing: Sequence[Row], *, commands: str, history: str) -> str:
+    """The card of a bundle, given the cross-validation of its recipe and the listing of what it was trained on."""
+    recipe = from_plain(json.loads(loaded.manifest.provenance["recipe"]))
     net = make_net(recipe)
-    datasets = report["datasets"]
+    used = [row for row in listing if row["dataset"] not in recipe.leave_out_datasets]
     words = {
         "name": loaded.name,
-        "parameters": f"{sum(weight.numel() for weight in net.parameters()):,}",
+        "parameters": f"{weights(net):,}",
         "multiply_adds": round(multiply_adds(net, recipe.spec.mels, recipe.spec.columns) / 1e6, 1),
         "megabytes": round(len(loaded.model) / 1e6, 2),
         "count": len(loaded.labels),
         "labels": ", ".join(f"`{label}`" for label in loaded.labels),
-        "data": _data(listing),
-        "fold": report["fold"],
-        "fitted": _fitted(recipe, report),
+        "licence": loaded.manifest.licence,
+        "data": _data(used),
+        "described": _described(recipe, report),
         "history": history.strip(),
-        "urbansound": datasets.get("urbansound8k", {}).get("files", 0),
-        "scores": _scores(datasets),
-        "recalls": _recalls(datasets),
-        "confused": _confused(datasets),
-        "scenes": _scenes(scenes) if scenes else "",
+        "scores": _scores(report),
+        "recalls": _recalls(report),
+        "scenes": _scenes(report),
         "commands": f"```sh\n{commands.strip()}\n```",
         "commit": loaded.manifest.provenance["commit"],
         "date": loaded.manifest.provenance["date"],
-        "authors": _authors(listing),
-        "others": _others(listing),
+        "authors": _authors(used),
+        "others": _others(used),
     }
     return string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(words)
 
 
-def _recipe(loaded: Bundle) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(loaded.manifest.provenance["recipe"])
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-
-
-def _fitted(recipe: Recipe, report: dict[str, Any]) -> str:
-    """Whose figures the report's are: these weights', or those of their twin without the fold."""
-    fold, steps = report["fold"], report["steps"]
-    if recipe.leave_out_fold == fold:
-        return (
-            f"These figures are of **these very weights**, trained without fold {fold} of any data set ({steps} steps)."
-        )
-    return (
-        f"These figures are of **the same recipe trained without fold {fold}** (every data set's), {steps} steps, on "
-        f"that fold. The shipped weights were then fitted on everything here, with {recipe.steps} steps; they have "
-        "seen these files, so no figure of theirs on this data would mean anything."
+def _described(recipe: Recipe, report: Report) -> str:
+    """Whose figures the report's are: of models of this recipe, or of one that had more to learn from."""
+    folds = ", ".join(str(run["fold"]) for run in report["folds"])
+    words = (
+        f"These figures are of **models of the same recipe**, each trained without one of the folds {folds} of every "
+        "data set and asked about that fold; thresholds and calibration came from the other folds. The shipped weights "
+        f"were then fitted on every fold, with as many steps ({recipe.steps}) and the thresholds of all folds; they "
+        "have seen these files, so no figure of theirs on this data would mean anything."
     )
+    if recipe.leave_out_datasets:
+        words += (
+            f" Those models were trained with {', '.join(recipe.leave_out_datasets)} too, these weights were not: of "
+            "the labels that both have, expect less."
+        )
+    return words
 
 
 def _data(listing: Sequence[Row]) -> str:
@@ -90,37 +85,42 @@ def _data(listing: Sequence[Row]) -> str:
     return _table(("data set", "recordings", "licence"), rows)
 
 
-def _scores(datasets: dict[str, Any]) -> str:
+def _scores(report: Report) -> str:
     rows = [
-        (name, s["files"], f"{s['accuracy_own_labels']:.1%}", f"{s['accuracy_all_labels']:.1%}")
-        for name, s in datasets.items()
-    ]
-    return _table(("data set", "files", "among its own labels", "among all labels"), rows)
+        (name, part["fold"], part["files"], _percent(part, "accuracy_own_labels"), _percent(part, "yamnet_own_labels"),
+         _percent(part, "accuracy_all_labels"))
+        for run in report["folds"]
+        for name, part in run["datasets"].items()
+    ]  # fmt: skip
+    return _table(("data set", "left out", "files", "among its own labels", "YAMNet", "among all labels"), rows)
 
 
-def _recalls(datasets: dict[str, Any]) -> str:
+def _percent(part: Report, key: str) -> str:
+    return f"{part[key]:.1%}" if key in part else ""
+
+
+def _recalls(report: Report) -> str:
+    """Mean recall of each label over the folds, among the labels of its data set."""
     lines = []
-    for name, summary in datasets.items():
-        lines.append(f"- {name}: " + ", ".join(f"{label} {share:.0%}" for label, share in summary["recall"].items()))
+    for name in report["together"]:
+        recalls = [run["datasets"][name]["recall"] for run in report["folds"] if name in run["datasets"]]
+        labels = sorted({label for recall in recalls for label in recall})
+        means = {label: [recall[label] for recall in recalls if label in recall] for label in labels}
+        lines.append(f"- {name}: " + ", ".join(f"{label} {sum(m) / len(m):.0%}" for label, m in means.items()))
     return "\n".join(lines)
 
 
-def _confused(datasets: dict[str, Any]) -> str:
-    lines = []
-    for name, summary in datasets.items():
-        if summary["confused"]:
-            pairs = "; ".join(f"{true}, {answer}, {count}" for true, answer, count in summary["confused"][:10])
-            lines.append(f"- {name}: {pairs}")
-    return "\n".join(lines)
-
-
-def _scenes(said: dict[str, Any]) -> str:
-    return (
-        f"\nEvents in mixed scenes (the same recipe without the fold, whole pipeline, {said['hours']:.1f} h of "
-        f"`make_scene.py`, default thresholds): F1 {said['f1']:.2f}, recall {said['recall']:.2f}, precision "
-        f"{said['precision']:.2f}, {said['false_alarms_per_hour']:.0f} false alarms an hour, onset to event "
-        f"{said['latency_s']['p50']:.2f} s (median), {said['latency_s']['p95']:.2f} s (95th percentile).\n"
-    )
+def _scenes(report: Report) -> str:
+    """Events in scenes of each fold."""
+    rows = [
+        (f"fold {run['fold']}", f"{said['hours']:.1f}", said["f1"], said["macro_f1"], said["precision"],
+         said["recall"], said["false_alarms_per_hour"], said["latency_s"]["p50"], said["latency_s"]["p95"],
+         said["onset_error_s"], said["end_error_s"])
+        for run in report["folds"] if (said := run["scenes"])
+    ]  # fmt: skip
+    heading = ("left out", "hours", "F1", "macro F1", "precision", "recall", "false alarms an hour",
+               "onset to event, p50 s", "p95 s", "error of start, s", "of end, s")  # fmt: skip
+    return _table(heading, rows)
 
 
 def _authors(listing: Sequence[Row]) -> str:
@@ -157,7 +157,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m export.card", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--bundle", type=Path, required=True)
     ap.add_argument("--report", type=Path, required=True, help="JSON of models.evaluate")
-    ap.add_argument("--scenes", type=Path, help="JSON of models.scenes, of the same model as --report")
     ap.add_argument("--listing", type=Path, default=DATA / "metadata.csv", help="what it was trained on")
     ap.add_argument("--commands", type=Path, required=True, help="text file of the commands that made it")
     ap.add_argument("--history", type=Path, help="text file: what was tried before, and what the test fold decided")
@@ -169,14 +168,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(options: argparse.Namespace) -> None:
     try:
         report = json.loads(options.report.read_text())
-        scenes = json.loads(options.scenes.read_text()) if options.scenes else None
         with options.listing.open(newline="", encoding="utf-8") as lines:
             listing = list(csv.DictReader(lines))
         commands = options.commands.read_text()
         history = options.history.read_text() if options.history else ""
     except (OSError, ValueError) as err:
         raise ListenerError(f"a card cannot be written: {err}") from err
-    text = card(bundle.load(options.bundle), report, listing, commands=commands, history=history, scenes=scenes)
+    text = card(bundle.load(options.bundle), report, listing, commands=commands, history=history)
     (options.bundle / CARD).write_text(text, encoding="utf-8")
     log.info("wrote %s", options.bundle / CARD)
 

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from export.graph import runtime
+import numpy as np
+
+from export.graph import Runtime
 from listener import bundle
 from listener.bundle import Bundle
 from listener.features import LogMel
@@ -18,10 +20,10 @@ from listener.types import Floats
 from models.bank import decode
 from models.command import command
 from models.data import read_metadata
-from models.evaluate import unseen_sound
-from models.scoring import file_scores
+from models.heldout import unseen_sound
+from models.pool import DATA
+from models.scoring import clips_of
 from models.synthesis import STANDARD
-from models.train import DATA
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +36,11 @@ Answer = Callable[[Floats], tuple[str, float]]
 
 def answerer(loaded: Bundle) -> Answer:
     """What a bundle says of a recording at its rate: the highest label and its score."""
-    run, log_mel = runtime(loaded.model), LogMel(loaded.features, loaded.filters)
+    run, log_mel = Runtime(loaded.model), LogMel(loaded.features, loaded.filters)
 
     def answer(samples: Floats) -> tuple[str, float]:
-        scores = file_scores(samples, log_mel, run)
+        mels = np.stack([log_mel.columns(clip) for clip in clips_of(samples, loaded.features)])
+        scores = run(mels).mean(axis=0)
         best = int(scores.argmax())
         return loaded.labels[best], float(scores[best])
 

@@ -2,7 +2,6 @@
 
 import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,44 +9,51 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
-from listener.classifier import INPUT, SCORES
+from listener.classifier import EMBEDDING, FRAMES, INPUT, SCORES
 from listener.errors import ListenerError
 from listener.features import FeatureSpec
 from listener.types import Floats
+from models.calibration import Calibration
 from models.network import SoundNet
 
 OPSET = 20
 TOLERANCE = 1e-4
 TRIALS = (1, 3, 16)  # batch sizes of the proof
 
-Run = Callable[[Floats], Floats]
+OUTPUTS = (SCORES, FRAMES, EMBEDDING)
 
 
 class ExportError(ListenerError):
     """A model that cannot be shipped."""
 
 
-class Probabilities(nn.Module):
-    """What is exported: mel in, independent probabilities out."""
+class Exported(nn.Module):
+    """What is exported: mel in; calibrated probabilities of the clip and of its frames, and the embedding, out."""
 
-    def __init__(self, net: SoundNet) -> None:
+    def __init__(self, net: SoundNet, calibration: Calibration | None = None) -> None:
         super().__init__()
         self.net = net
+        scale, offset = (calibration.scale, calibration.offset) if calibration else ([1.0], [0.0])
+        self.scale: Tensor
+        self.offset: Tensor
+        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("offset", torch.tensor(offset))
 
-    def forward(self, mel: Tensor) -> Tensor:
-        return torch.sigmoid(self.net(mel))
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        answers = self.net(mel)
+        scores = torch.sigmoid(answers.scores * self.scale + self.offset)
+        return scores, torch.sigmoid(answers.frames), answers.embedding
 
 
-def to_onnx(net: SoundNet, spec: FeatureSpec) -> bytes:
+def to_onnx(module: Exported, spec: FeatureSpec) -> bytes:
     """The network in ONNX, one file, dynamic batch. ExportError where ONNX Runtime does not answer alike."""
-    module = Probabilities(net).eval()
     example = torch.zeros(2, spec.mels, spec.columns)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's talk about its own parts
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
-            module, (example,), str(path), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
-            input_names=[INPUT], output_names=[SCORES], dynamic_shapes=({0: "batch"},),
+            module.eval(), (example,), str(path), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
+            input_names=[INPUT], output_names=list(OUTPUTS), dynamic_shapes=({0: "batch"},),
         )  # fmt: skip
         model = path.read_bytes()
     prove(module, model, spec)
@@ -56,26 +62,32 @@ def to_onnx(net: SoundNet, spec: FeatureSpec) -> bytes:
 
 def prove(module: nn.Module, model: bytes, spec: FeatureSpec) -> float:
     """The largest difference between torch and ONNX Runtime over noise of several levels. ExportError over 1e-4."""
-    run, rng, worst = runtime(model), np.random.default_rng(0), 0.0
+    run, rng, worst = Runtime(model), np.random.default_rng(0), 0.0
     for count in TRIALS:
         mel = rng.normal(rng.uniform(-2, 1), 0.7, (count, spec.mels, spec.columns)).astype(np.float32)
         with torch.inference_mode():
-            ours: Floats = module(torch.from_numpy(mel)).numpy()
-        worst = max(worst, float(np.abs(ours - run(mel)).max()))
+            ours = [answer.numpy() for answer in module(torch.from_numpy(mel))]
+        theirs = run.all(mel)
+        worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)))
     if not worst <= TOLERANCE:
         raise ExportError(f"torch and ONNX Runtime differ by {worst:.2g}, more than {TOLERANCE}: not exported.")
     return worst
 
 
-def runtime(model: bytes) -> Run:
-    """The exported model as a function: (batch, mels, columns) to (batch, labels)."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+class Runtime:
+    """An exported model: mels (batch, mels, columns) to probabilities (batch, labels)."""
 
-    def run(mel: Floats) -> Floats:
-        scores: Floats = session.run([SCORES], {INPUT: mel})[0]
+    def __init__(self, model: bytes) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, mel: Floats) -> Floats:
+        scores: Floats = self._session.run([SCORES], {INPUT: mel})[0]
         return scores
 
-    return run
+    def all(self, mel: Floats) -> list[Floats]:
+        """Every output, in the order of OUTPUTS."""
+        outputs: list[Floats] = self._session.run(list(OUTPUTS), {INPUT: mel})
+        return outputs

@@ -26,6 +26,8 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hold_s: float = 1.5  # ends after this long below `off`
     min_s: float = 0.0  # a shorter event is not reported: its start waits so long
     cooldown_s: float = 0.0  # no new event of the label so long after one ended
+    frame: float = 0.5  # a frame over this has the sound in it: for starts, ends and repeats, not for what it is
+    repeat_s: float = 0.0  # reported only when heard again so long after it was first heard; hold_s bridges the pause
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     provenance: dict[str, str]  # recipe, data, commit, date
     metrics: dict[str, float]
+    frame_s: float = 0.0  # from one frame score to the next; 0: the model has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Bundle:
     rules: dict[str, LabelRule]
     features: FeatureSpec
     filters: Floats  # (mels, fft // 2 + 1)
+    frame_s: float
     model: bytes  # ONNX
     manifest: Manifest
 
@@ -75,6 +79,7 @@ def load(folder: Path) -> Bundle:
         manifest.rules,
         manifest.features,
         filters,
+        manifest.frame_s,
         model,
         manifest,
     )
@@ -123,6 +128,8 @@ def _check(manifest: Manifest, path: Path) -> None:
     if manifest.features.sample_rate not in RATES:
         rates = ", ".join(str(rate) for rate in RATES)
         raise BundleError(f"{path}: sample rate {manifest.features.sample_rate} Hz; the voice gate knows {rates}.")
+    if manifest.frame_s < 0:
+        raise BundleError(f"{path}: frame_s {manifest.frame_s:g} is less than nothing. Export the bundle again.")
 
 
 def _verified(folder: Path, part: str, manifest: Manifest) -> bytes:

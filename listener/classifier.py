@@ -1,5 +1,6 @@
 """Log-mel in, probabilities out. The only file that imports onnxruntime."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from listener.errors import BundleError, ClassifierError
 from listener.types import Features, Prediction
 
 INPUT, SCORES = "mel", "scores"
+FRAMES, EMBEDDING = "frames", "embedding"  # not every model has them
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -21,7 +23,9 @@ class Classifier:
 
     def __init__(self, bundle: Bundle, providers: Literal["auto", "cpu", "cuda"] = "auto") -> None:
         self._session = _session(bundle, providers)
-        _check_shapes(self._session, bundle)
+        there = {output.name for output in self._session.get_outputs()}
+        self._further = [name for name in (FRAMES, EMBEDDING) if name in there]
+        _check_shapes(self._session, self._further, bundle)
         used = self._session.get_providers()  # what it really got, which is not always what was asked for
         self.provider = "cuda" if CUDA in used else "cpu"
         if providers == "cuda" and self.provider != "cuda":
@@ -29,10 +33,11 @@ class Classifier:
 
     def __call__(self, features: Features) -> Prediction:
         try:
-            (scores,) = self._session.run([SCORES], {INPUT: features.mel[None]})
+            scores, *further = self._session.run([SCORES, *self._further], {INPUT: features.mel[None]})
         except Exception as err:  # onnxruntime raises bare RuntimeErrors and classes of its own
             raise ClassifierError(f"the model failed on a clip: {err}") from err
-        return Prediction(features.span, scores[0], features.heard)
+        fields = {name: output[0] for name, output in zip(self._further, further, strict=True)}
+        return Prediction(features.span, scores[0], features.heard, **fields)
 
 
 _CUDA_REMEDY = (
@@ -62,18 +67,36 @@ def _options() -> ort.SessionOptions:
     return options
 
 
-def _check_shapes(session: ort.InferenceSession, bundle: Bundle) -> None:
+def _check_shapes(session: ort.InferenceSession, further: list[str], bundle: Bundle) -> None:
     """Run it once: a count of labels that does not match must not be found out by the first bark."""
-    spec = bundle.features
+    spec, names = bundle.features, [SCORES, *further]
     try:
-        (scores,) = session.run([SCORES], {INPUT: np.zeros((1, spec.mels, spec.columns), dtype=np.float32)})
+        outputs = session.run(names, {INPUT: np.zeros((1, spec.mels, spec.columns), dtype=np.float32)})
     except Exception as err:
         raise BundleError(
             f"bundle {bundle.name}: {MODEL} does not take {INPUT} (1, {spec.mels}, {spec.columns}) "
-            f"and give {SCORES}: {err}. Export the bundle again."
+            f"and give {', '.join(names)}: {err}. Export the bundle again."
         ) from err
-    if scores.shape != (1, len(bundle.labels)):
-        raise BundleError(
-            f"bundle {bundle.name}: {MODEL} gives {scores.shape[-1]} scores, bundle.json names "
-            f"{len(bundle.labels)} labels. Export the bundle again."
-        )
+    for fault in _faults({name: output.shape for name, output in zip(names, outputs, strict=True)}, bundle):
+        raise BundleError(f"bundle {bundle.name}: {MODEL} {fault}. Export the bundle again.")
+
+
+def _faults(shapes: dict[str, tuple[int, ...]], bundle: Bundle) -> Iterator[str]:
+    """How the shapes of the outputs for one clip differ from what the bundle says, worst first."""
+    labels, frame_s = len(bundle.labels), bundle.frame_s
+    if shapes[SCORES] != (1, labels):
+        yield f"gives {shapes[SCORES][-1]} scores, bundle.json names {labels} labels"
+    if (FRAMES in shapes) != (frame_s > 0):
+        yield f"gives {'' if FRAMES in shapes else 'no '}{FRAMES}, bundle.json says frame_s = {frame_s:g}"
+    if FRAMES in shapes:
+        yield from _frame_faults(shapes[FRAMES], bundle)
+    if EMBEDDING in shapes and (len(shapes[EMBEDDING]) != 2 or shapes[EMBEDDING][0] != 1):
+        yield f"gives {EMBEDDING} {shapes[EMBEDDING]} for one clip, not (1, size)"
+
+
+def _frame_faults(shape: tuple[int, ...], bundle: Bundle) -> Iterator[str]:
+    labels, clip_s = len(bundle.labels), bundle.features.clip_samples / bundle.features.sample_rate
+    if len(shape) != 3 or shape[:2] != (1, labels):
+        yield f"gives {FRAMES} {shape}, not (1, {labels}, frames)"
+    elif abs(shape[2] * bundle.frame_s - clip_s) > bundle.frame_s:
+        yield f"gives {shape[2]} {FRAMES}, which at frame_s = {bundle.frame_s:g} are not the {clip_s:g} s of a clip"

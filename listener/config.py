@@ -68,6 +68,13 @@ class LabelConfig(Section, frozen=True):
     hold_s: Annotated[Seconds | None, Meta(description="it ends after so long below `off`")] = None
     min_s: Annotated[Seconds | None, Meta(description="and is reported only when it has lasted so long")] = None
     cooldown_s: Annotated[Seconds | None, Meta(description="after an end, no new one for so long")] = None
+    frame: Annotated[Score | None, Meta(description="its start and end are where the model's frames are over this")] = (
+        None
+    )
+    repeat_s: Annotated[
+        Seconds | None,
+        Meta(description="reported only when heard again so long after it was first heard; hold_s bridges the pause"),
+    ] = None
 
 
 class DaemonConfig(Section, frozen=True):

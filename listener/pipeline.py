@@ -10,6 +10,7 @@ from listener.bundle import Bundle
 from listener.clipper import Clipper
 from listener.config import Config
 from listener.features import LogMel
+from listener.timing import frame_grid
 from listener.tracker import Rules, Tracker
 from listener.types import Clip, Features, Frame, Gate, Prediction
 from listener.wire import Event
@@ -58,4 +59,5 @@ def rules(config: Config, bundle: Bundle) -> Rules:
         update_s=config.events.update_s,
         sample_rate=spec.sample_rate,
         hop_s=config.clips.hop_s,
+        grid=frame_grid(spec, bundle.frame_s),
     )

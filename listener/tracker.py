@@ -7,6 +7,7 @@ from itertools import count
 import numpy as np
 
 from listener.bundle import LabelRule
+from listener.timing import BRIDGE_S, SETTLED_S, FrameGrid
 from listener.types import Floats, Prediction, Span
 from listener.wire import Event, Phase
 
@@ -29,12 +30,14 @@ class Rules:
     update_s: float
     sample_rate: int
     hop_s: float
+    grid: FrameGrid | None = None  # None: the model has no frame scores
 
 
 @dataclass(slots=True)
 class _Track:
     """One label of one stream: its smoothed score, and the event that is under way, if any. Samples."""
 
+    index: int  # in the model's order
     label: str
     rule: LabelRule
     smoothed: float = 0.0
@@ -42,7 +45,10 @@ class _Track:
     id: str | None = None
     seq: int = 0
     start: int = 0
-    alive: int = 0  # end of the last clip that kept the event alive
+    first: int = 0  # the label was first heard no later than this
+    alive: int = 0  # end of the last frame, or else clip, that kept the event alive
+    sound_stop: int | None = None  # end of the last frame that had the sound; None: none had, or the model has none
+    stop: int = 0
     activity_start: int = 0  # of the gate's stretch of activity, when the event was last kept alive
     activity_stop: int = 0
     detected: int = 0
@@ -52,23 +58,27 @@ class _Track:
     last_report: int = 0
     level_dbfs: float = -100.0
     ready: int = 0  # no new event before this: cool-down
+    fresh: int = 0  # frames before this had their say in the event before
 
 
 class Tracker:
     """Hysteresis per label over smoothed scores.
 
     An event starts when its smoothed score passes `on`, lives while it is over `off`, and ends after `hold_s`
-    without; one shorter than `min_s` is never reported. `prefix` makes ids unique over sources and restarts.
-    Events carry no wall-clock times: whoever knows the clock adds them.
+    without; one shorter than `min_s`, or not heard again after `repeat_s`, is never reported. Scores say what a
+    sound is. When it is, the model's frame scores say where it has them: a window stays hot long after a sound,
+    so an event also ends `hold_s` after its last frame, and only a later frame begins the next.
+    `prefix` makes ids unique over sources and restarts. Events carry no wall-clock times: whoever knows the
+    clock adds them.
     """
 
     def __init__(self, rules: Rules, *, source: str, model: str, prefix: str) -> None:
         self._rules = rules
         self._source, self._model, self._prefix = source, model, prefix
         self._numbers = count(1)
-        self._tracks = {
-            index: _Track(label, rules.rules[label]) for index, label in enumerate(rules.labels) if label in rules.rules
-        }
+        self._tracks = [
+            _Track(index, label, rules.rules[label]) for index, label in enumerate(rules.labels) if label in rules.rules
+        ]
         self._last: Prediction | None = None
         self._under_way = 0
 
@@ -80,14 +90,14 @@ class Tracker:
     def update(self, prediction: Prediction) -> Iterator[Event]:
         """The events that begin, change or end with this prediction."""
         keep = self._weight_of_the_past(prediction.span)
-        for index, track in self._tracks.items():
-            track.smoothed = keep * track.smoothed + (1 - keep) * float(prediction.scores[index])
+        for track in self._tracks:
+            track.smoothed = keep * track.smoothed + (1 - keep) * float(prediction.scores[track.index])
             yield from self._advance(track, prediction)
         self._last = prediction
 
     def finish(self) -> Iterator[Event]:
         """The ends of all events under way: the stream is over."""
-        for track in self._tracks.values():
+        for track in self._tracks:
             if track.id and self._last:
                 yield from self._end(track, self._last)
             track.smoothed = 0.0
@@ -100,63 +110,121 @@ class Tracker:
         return float(self._rules.smoothing ** max(hops, 0.0))
 
     def _advance(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
-        now = prediction.span.stop
-        if track.id is None and track.smoothed > track.rule.on and now >= track.ready:
-            self._begin(track, prediction)
+        sounds = self._sounds(track, prediction)
+        if track.id is None and self._may_begin(track, prediction, sounds):
+            self._begin(track, prediction, sounds)
         if track.id is None:
             if track.smoothed < track.rule.off:
-                track.last_quiet = now
+                track.last_quiet = prediction.span.stop
             return
         if track.smoothed > track.rule.off:
-            self._keep_alive(track, prediction)
-            yield from self._report(track, prediction)
-        elif now - track.alive >= self._samples(track.rule.hold_s):
+            self._keep_alive(track, prediction, sounds)
+            yield from self._report(track, prediction, sounds)
+        if self._is_over(track, prediction.span.stop):
             yield from self._end(track, prediction)
 
-    def _begin(self, track: _Track, prediction: Prediction) -> None:
+    def _sounds(self, track: _Track, prediction: Prediction) -> list[Span]:
+        """Where this clip's frames have the label's sound, for as far as that is of interest."""
+        of_interest = track.id or track.smoothed > track.rule.on
+        if not of_interest or self._rules.grid is None or prediction.frames is None:
+            return []
+        scores = prediction.frames[track.index]
+        return self._rules.grid.sounds(scores, track.rule.frame, prediction.span, track.fresh)
+
+    def _may_begin(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> bool:
+        if track.smoothed <= track.rule.on or prediction.span.stop < track.ready:
+            return False
+        # A window may still be hot with the event before. Where frames can tell, they must.
+        return bool(sounds) or prediction.frames is None or prediction.span.start >= track.fresh
+
+    def _begin(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> None:
         track.id = f"{self._prefix}-{next(self._numbers)}"
         self._under_way += 1
         track.seq, track.reported, track.peak, track.peak_reported = 0, False, 0.0, 0.0
-        track.start = self._onset(track, prediction)
+        track.start = self._onset(track, prediction, sounds)
+        track.first = track.start if sounds else prediction.span.stop
+        track.sound_stop = None
         track.level_dbfs = prediction.heard.level_dbfs
 
-    def _onset(self, track: _Track, prediction: Prediction) -> int:
-        """Where the gate's activity began, if that can be this sound; else shortly before its score rose."""
+    def _onset(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> int:
+        """Where the frames have the sound that pushed the score up; else where the gate's activity began, if that
+        can be this sound; else shortly before its score rose."""
         earliest = max(prediction.span.start, track.last_quiet - self._samples(ONSET_BACK_S))
+        if sounds:
+            return next((sound for sound in sounds if sound.stop > earliest), sounds[-1]).start
         began = prediction.heard.activity.start
         return began if began >= earliest else (earliest + prediction.span.stop) // 2
 
-    def _keep_alive(self, track: _Track, prediction: Prediction) -> None:
-        track.alive = prediction.span.stop
+    def _keep_alive(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> None:
+        if sounds:
+            track.sound_stop = self._sound_stop(track, prediction.span, sounds[-1].stop)
+        track.alive = prediction.span.stop if track.sound_stop is None else track.sound_stop
         track.peak = max(track.peak, track.smoothed)
         track.level_dbfs = max(track.level_dbfs, prediction.heard.level_dbfs)
         track.activity_start, track.activity_stop = prediction.heard.activity.start, prediction.heard.activity.stop
 
+    def _sound_stop(self, track: _Track, clip: Span, seen: int) -> int:
+        """The end of the sound so far. What was at the right edge of a clip, the next sees with more after it, and
+        takes back where it was wrong; but not when it is itself about to lose sight of it at its left edge."""
+        in_full_view = track.sound_stop is None or track.sound_stop - clip.start >= self._samples(SETTLED_S)
+        return seen if in_full_view else max(seen, track.sound_stop or 0)
+
+    def _is_over(self, track: _Track, now: int) -> bool:
+        hold_s = track.rule.hold_s if track.sound_stop is None else max(track.rule.hold_s, BRIDGE_S)
+        return now > track.alive and now - track.alive >= self._samples(hold_s)
+
+    def _report(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> Iterator[Event]:
+        now = prediction.span.stop
+        if not track.reported:
+            lasted = track.alive - track.start >= self._samples(track.rule.min_s)
+            if lasted and self._has_repeated(track, prediction.span, sounds):
+                track.reported, track.detected = True, now
+                yield self._event(track, "start", prediction)
+        elif track.peak > track.peak_reported and now - track.last_report >= self._samples(self._rules.update_s):
+            yield self._event(track, "update", prediction)
+
+    def _has_repeated(self, track: _Track, clip: Span, sounds: list[Span]) -> bool:
+        """Whether the label was heard again `repeat_s` after it was first heard.
+
+        A window is hot for up to 3 s after one train of beeps, so a high score at that time is no second train:
+        the clip that has it must show where it is. A frame does, once the clip has heard a little beyond it: at
+        its right edge, in a window that is hot with the first train, one frame is easily wrong. Without frames
+        the whole clip must lie after that time, and `first` is the end of the clip that first had the sound, so
+        that no train which ended in time is in it. No pause is asked for: what just goes on must go on so long.
+        """
+        if not track.rule.repeat_s:
+            return True
+        if track.smoothed <= track.rule.on:
+            return False
+        due = track.first + self._samples(track.rule.repeat_s)
+        if track.sound_stop is None:
+            return clip.start >= due
+        settled = clip.stop - self._samples(SETTLED_S)
+        return any(max(sound.start, due) < min(sound.stop, settled) for sound in sounds)
+
+    def _end(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
+        now = prediction.span.stop
+        track.stop = self._offset(track, prediction)
+        if track.reported:
+            yield self._event(track, "end", prediction)
+            track.ready = now + self._samples(track.rule.cooldown_s)
+        track.id = None
+        self._under_way -= 1
+        track.last_quiet = now
+        # Frames between its end and now were seen, and were not the sound. Later clips may waver; they are not asked.
+        track.fresh = max(track.stop + self._samples(BRIDGE_S), now - self._samples(SETTLED_S))
+
     def _offset(self, track: _Track, prediction: Prediction) -> int:
-        """Where the gate's activity ended that last kept the event alive; else somewhat before it was last alive."""
+        """Where the last frame ended that had the sound; else where the gate's activity ended that last kept the
+        event alive; else somewhat before it was last alive."""
+        if track.sound_stop is not None:
+            return max(track.start, track.sound_stop)
         latest = prediction.heard.activity
         stopped = latest.stop if latest.start == track.activity_start else track.activity_stop
         if stopped <= prediction.span.stop - self._samples(self._rules.hop_s):
             return max(track.start, min(stopped, track.alive))
         outlasts_stream = track.alive == prediction.span.stop
         return max(track.detected, track.alive - (0 if outlasts_stream else self._samples(TAIL_S)))
-
-    def _report(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
-        now = prediction.span.stop
-        if not track.reported:
-            if now - track.start >= self._samples(track.rule.min_s):
-                track.reported, track.detected = True, now
-                yield self._event(track, "start", prediction)
-        elif track.peak > track.peak_reported and now - track.last_report >= self._samples(self._rules.update_s):
-            yield self._event(track, "update", prediction)
-
-    def _end(self, track: _Track, prediction: Prediction) -> Iterator[Event]:
-        if track.reported:
-            yield self._event(track, "end", prediction)
-            track.ready = prediction.span.stop + self._samples(track.rule.cooldown_s)
-        track.id = None
-        self._under_way -= 1
-        track.last_quiet = prediction.span.stop
 
     def _event(self, track: _Track, phase: Phase, prediction: Prediction) -> Event:
         track.peak_reported, track.last_report = track.peak, prediction.span.stop
@@ -170,7 +238,7 @@ class Tracker:
             start=None,
             end=None,
             start_s=self._seconds(track.start),
-            end_s=self._seconds(self._offset(track, prediction)) if phase == "end" else None,
+            end_s=self._seconds(track.stop) if phase == "end" else None,
             detected_s=self._seconds(track.detected),
             source=self._source,
             level_dbfs=round(track.level_dbfs, 1),

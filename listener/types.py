@@ -83,11 +83,16 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Independent probabilities, in the order of the bundle's labels: sounds add up."""
+    """Independent probabilities, in the order of the bundle's labels: sounds add up.
+
+    `frames` and `embedding` are None where the model has none.
+    """
 
     span: Span
     scores: Floats  # (labels,)
     heard: Heard
+    frames: Floats | None = None  # (labels, frames): the same, moment by moment
+    embedding: Floats | None = None  # (d,), unit length: alike for sounds that are alike
 
 
 class SourceState(StrEnum):

@@ -22,7 +22,9 @@ FRAME = 320  # samples: levels are kept for every 20 ms, and every sound starts 
 ACTIVE_DB = 35.0  # below the loudest frame: what is quieter at the ends is cut away
 SYNTHESISED = "synthesised"
 
-Entry = tuple[str, str, str, int, int]  # label, dataset, source, start, stop
+EVERY_FOLD = 0  # of what is synthesised: there is more of it for the test, from other seeds
+
+Entry = tuple[str, str, str, int, int, int]  # label, dataset, source, fold, start, stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Sound:
     label: str
     dataset: str
     source: str
+    fold: int
     start: int
     stop: int
     peak_db: float  # of its loudest frame
@@ -90,7 +93,9 @@ def _name(recordings: Sequence[Recording], variants: dict[str, int], seed: int) 
         stat = recording.path.stat() if recording.path.is_file() else None
         stamp = (stat.st_size, stat.st_mtime_ns) if stat else None
         digest.update(
-            repr((str(recording.path), recording.labels, recording.dataset, recording.source, stamp)).encode()
+            repr(
+                (str(recording.path), recording.labels, recording.dataset, recording.source, recording.fold, stamp)
+            ).encode()
         )
     return digest.hexdigest()[:16]
 
@@ -101,10 +106,10 @@ def _make(
     pieces: list[Pcm] = []
     entries: list[Entry] = []
     frames = 0
-    for labels, dataset, source, samples in _all(recordings, variants, seed):
+    for labels, dataset, source, fold, samples in _all(recordings, variants, seed):
         piece = _whole_frames(samples)
         count = len(piece) // FRAME
-        entries += [(label, dataset, source, frames, frames + count) for label in labels]
+        entries += [(label, dataset, source, fold, frames, frames + count) for label in labels]
         pieces.append(piece)
         frames += count
     np.save(pcm_path, np.concatenate(pieces or [np.zeros(0, np.int16)]))
@@ -113,15 +118,15 @@ def _make(
 
 def _all(
     recordings: Sequence[Recording], variants: dict[str, int], seed: int
-) -> Iterable[tuple[Sequence[str], str, str, Floats]]:
+) -> Iterable[tuple[Sequence[str], str, str, int, Floats]]:
     for recording in tqdm(recordings, "decoding", unit="file"):
         try:
-            yield recording.labels, recording.dataset, recording.source, decode(recording.path, 16_000)
+            yield recording.labels, recording.dataset, recording.source, recording.fold, decode(recording.path, 16_000)
         except DataError as err:
             log.warning("%s", err)
     for label, count in tqdm(variants.items(), "synthesising", unit="label"):
         for n in range(count):
-            yield (label,), SYNTHESISED, str(n), 0.7 * synthesise(label, seed * 100_000 + n, 6.5)
+            yield (label,), SYNTHESISED, str(n), EVERY_FOLD, 0.7 * synthesise(label, seed * 100_000 + n, 6.5)
 
 
 def _whole_frames(samples: Floats) -> Pcm:
@@ -141,8 +146,8 @@ def _levels_db(pcm: Pcm) -> Floats:
 
 
 def _active(entry: Entry, level_db: Floats) -> Sound:
-    label, dataset, source, start, stop = entry
+    label, dataset, source, fold, start, stop = entry
     levels = level_db[start:stop]
     peak_db = float(levels.max())
     loud = np.flatnonzero(levels > peak_db - ACTIVE_DB)
-    return Sound(label, dataset, source, start + int(loud[0]), start + int(loud[-1]) + 1, peak_db)
+    return Sound(label, dataset, source, fold, start + int(loud[0]), start + int(loud[-1]) + 1, peak_db)

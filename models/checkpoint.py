@@ -1,5 +1,6 @@
 """A checkpoint: all that rebuilds a network with its front end, and all that a run needs to go on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,7 +16,7 @@ from listener.types import Floats
 from models.network import SoundNet, make_net
 from models.recipe import Recipe, from_plain, to_plain
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,28 @@ class Checkpoint:
     averaged: dict[str, Tensor]
     weights: dict[str, Tensor]
     optimiser: dict[str, Any]
-    random_state: Tensor  # of torch's generator
 
     def net(self) -> SoundNet:
         """The network as it is to be used: averaged weights, evaluation mode."""
         net = make_net(self.recipe)
         net.load_state_dict(self.averaged)
         return net.eval()
+
+    def classifier(self) -> Callable[[Floats], Floats]:
+        """Mels (clips, mels, columns) to probabilities (clips, labels)."""
+        answer = self.answerer()
+        return lambda mels: answer(mels)[0]
+
+    def answerer(self) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+        """Mels (clips, mels, columns) to probabilities of clips, those of frames, and embeddings."""
+        net = self.net()
+
+        @torch.inference_mode()
+        def answer(mels: Floats) -> tuple[Floats, Floats, Floats]:
+            said = net(torch.from_numpy(mels))
+            return torch.sigmoid(said.scores).numpy(), torch.sigmoid(said.frames).numpy(), said.embedding.numpy()
+
+        return answer
 
     def log_mel(self) -> LogMel:
         """The front end it was trained behind."""
@@ -61,6 +77,9 @@ def load(path: Path) -> Checkpoint:
         ) from err
     if content.pop("format", None) != FORMAT:
         raise ListenerError(f"{path}: a checkpoint of another version than {FORMAT}. Train again.")
-    content["recipe"] = from_plain(content["recipe"])
+    try:
+        content["recipe"] = from_plain(content["recipe"])
+    except ValueError as err:
+        raise ListenerError(f"{path}: {err}") from err
     content["filters"] = np.ascontiguousarray(content["filters"].numpy())
     return Checkpoint(**content)

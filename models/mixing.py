@@ -1,69 +1,88 @@
-"""Training examples, made while training runs: sounds placed, mixed, put into rooms, heard by some microphone.
+"""Training examples: sounds of one fold placed, mixed, put into rooms, heard by some microphone.
 
-An example is drawn from (recipe.seed, its number) and from nothing else.
+An example is drawn from (mixing.seed, its fold, its number) and from nothing else. All its sounds are of one fold,
+so that one pool of examples serves every training that leaves a fold out.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft  # type: ignore[import-untyped]
 
-from listener.features import LogMel
 from listener.types import Floats
-from models.bank import Bank, Sound
+from models.bank import EVERY_FOLD, FRAME, Bank, Sound
 from models.placing import Placed, place
-from models.recipe import AKIN, BEEPING, NOISE_LIKE, Recipe
+from models.recipe import AKIN, BEEPING, NOISE_LIKE, Mixing
 from models.rooms import room_noise, room_response
 from models.synthesis import STANDARD
 
 SIZE = 65_536  # of the transforms: a clip and the longest tail
 NOISE_SAMPLES = 96_000
 FRONT = np.float32(1e-4)  # the live clipper's quiet noise before what was heard, -80 dBFS
+Flags = NDArray[np.bool_]
 _Drawn = tuple[list[Sound], Floats]  # sounds of a label, and their shares added up
 
 ANSWERED_QUIETLY_DB = 22.0  # a part so far under the sound's own peak may be only its background
+SOUNDING_DB = 30.0  # below its loudest moment a sound is not said to be there
+BRIDGED_S = 0.5  # shorter silences within a sound belong to it
+FRAME_STEP = 1280  # samples: 80 ms, the step of the frame scores
+FRAMES = 38  # of a clip
+UNDERNEATH = ("speech", "music")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A clip and what is to be said of it. `known` is 0 where nobody can say, and the loss does not ask."""
+    """A clip and what is to be said of it. `known` is False where nobody can say, and the loss does not ask."""
 
     samples: Floats  # (clip_samples,)
-    targets: Floats  # (labels,) 0 or 1
-    known: Floats  # (labels,) 0 or 1
+    dry: Floats  # (clip_samples,) its sounds alone, without room noise and device: what a teacher listens to
+    targets: Flags  # (labels,)
+    known: Flags  # (labels,)
+    frames: Flags  # (labels, frames): where in the clip each sounds
+    datasets: frozenset[str]  # that gave something to it
 
 
 class Mixer:
-    """Examples by number. Holds pools of rooms, responses and noises, made from the recipe's seed."""
+    """Examples of one fold, by number. Holds pools of rooms, responses and noises, made from the seed."""
 
-    def __init__(self, recipe: Recipe, bank: Bank) -> None:
-        self._recipe, self._bank = recipe, bank
-        self._sounds = _by_label(recipe, bank)
-        weights = np.array([recipe.label_weights.get(label, 1.0) for label in self._sounds])
+    def __init__(self, mixing: Mixing, bank: Bank, fold: int) -> None:
+        self._mixing, self._bank, self._fold = mixing, bank, fold
+        self._sounds = _by_label(mixing, bank, fold)
+        weights = np.array([mixing.label_weights.get(label, 1.0) for label in self._sounds])
         self._labels, self._shares = list(self._sounds), weights / weights.sum()
-        rng = np.random.default_rng([recipe.seed, 7])
-        self._rooms = [fft.rfft(room_response(rng), SIZE) for _ in range(recipe.rooms)]
-        self._responses = [_device_response(rng, recipe.spec.sample_rate) for _ in range(recipe.responses)]
-        self._noises = [room_noise(rng, NOISE_SAMPLES) for _ in range(recipe.noises)]
+        rng = np.random.default_rng([mixing.seed, 7])
+        self._rooms = [fft.rfft(room_response(rng), SIZE) for _ in range(mixing.rooms)]
+        self._responses = [_device_response(rng, mixing.spec.sample_rate) for _ in range(mixing.responses)]
+        self._noises = [room_noise(rng, NOISE_SAMPLES) for _ in range(mixing.noises)]
 
     def __call__(self, number: int) -> Example:
-        rng = np.random.default_rng([self._recipe.seed, 11, number])
-        count = int(rng.choice(len(self._recipe.sounds_in_clip), p=self._recipe.sounds_in_clip))
+        rng = np.random.default_rng([self._mixing.seed, 11, self._fold, number])
+        count = int(rng.choice(len(self._mixing.sounds_in_clip), p=self._mixing.sounds_in_clip))
         first = self._first_heard(rng)
         if count == 0:
             return self._only_noise(first, rng)
         placed = self._place(count, first, rng)
         gains, noise_gain = self._gains(placed, rng)
-        mix = self._heard(placed, gains, noise_gain, rng)
-        peak_dbfs = rng.uniform(*self._recipe.peak_dbfs)
+        below = self._underneath(placed, first, rng)
+        mix = self._heard([*zip(placed, gains, strict=True), *below], noise_gain, rng)
         targets, known = self._targets(placed, gains, noise_gain)
-        return Example(_finished(mix, first, peak_dbfs, rng), targets, known)
+        for part, _ in below:
+            known[self._numbers({part.label, *_akin(part.label)})] = False
+        return Example(
+            _finished(mix, first, rng.uniform(*self._mixing.peak_dbfs), rng),
+            self._dry(placed, gains),
+            targets,
+            known,
+            self._frames(placed),
+            frozenset(part.dataset for part in (*placed, *(part for part, _ in below))),
+        )
 
     def _first_heard(self, rng: np.random.Generator) -> int:
         """The first sample that was really heard; before it is the clipper's padding."""
-        clip, rate = self._recipe.spec.clip_samples, self._recipe.spec.sample_rate
-        return clip - int(rng.uniform(0.25, 2.75) * rate) if rng.random() < self._recipe.padded else 0
+        clip, rate = self._mixing.spec.clip_samples, self._mixing.spec.sample_rate
+        return clip - int(rng.uniform(0.25, 2.75) * rate) if rng.random() < self._mixing.padded else 0
 
     def _place(self, count: int, first: int, rng: np.random.Generator) -> list[Placed]:
         count = min(count, len(self._labels))
@@ -71,7 +90,7 @@ class Mixer:
         return [self._place_one(self._labels[n], first, rng) for n in labels]
 
     def _place_one(self, label: str, first: int, rng: np.random.Generator) -> Placed:
-        recipe = self._recipe
+        recipe = self._mixing
         sounds, upto = self._sounds[label]
         sound = sounds[min(len(sounds) - 1, int(np.searchsorted(upto, rng.random())))]
         limits = recipe.cadence_speed if label in ("smoke_alarm", "co_alarm") else recipe.speed
@@ -83,18 +102,27 @@ class Mixer:
 
     def _gains(self, placed: list[Placed], rng: np.random.Generator) -> tuple[list[float], float]:
         """Linear gains of the sounds, the first one's level being 0 dB, and of the noise."""
-        levels_db = [0.0] + [rng.uniform(*self._recipe.second_db) for _ in placed[1:]]
-        gains = [10 ** ((level - part.level_db) / 20) for level, part in zip(levels_db, placed, strict=True)]
-        snr_db = rng.uniform(45, 90) if rng.random() < self._recipe.clean else rng.uniform(*self._recipe.snr_db)
+        levels_db = [0.0] + [rng.uniform(*self._mixing.second_db) for _ in placed[1:]]
+        gains = [_gain(part, level) for level, part in zip(levels_db, placed, strict=True)]
+        snr_db = rng.uniform(45, 90) if rng.random() < self._mixing.clean else rng.uniform(*self._mixing.snr_db)
         return gains, 10 ** (-snr_db / 20)
 
-    def _heard(self, placed: list[Placed], gains: list[float], noise_gain: float, rng: np.random.Generator) -> Floats:
+    def _underneath(self, placed: list[Placed], first: int, rng: np.random.Generator) -> list[tuple[Placed, float]]:
+        """Perhaps talk or music far below the sounds, and its gain: nobody could say whether it is to be named."""
+        heard = {label for part in placed for label in (part.label, *_akin(part.label))}
+        possible = [label for label in UNDERNEATH if label in self._sounds and label not in heard]
+        if not possible or rng.random() >= self._mixing.underneath:
+            return []
+        part = self._place_one(possible[int(rng.integers(len(possible)))], first, rng)
+        return [(part, _gain(part, rng.uniform(*self._mixing.underneath_db)))]
+
+    def _heard(self, placed: list[tuple[Placed, float]], noise_gain: float, rng: np.random.Generator) -> Floats:
         """The sounds in their room (one for all of them), the noise, and the device that hears them."""
-        clip = self._recipe.spec.clip_samples
+        clip = self._mixing.spec.clip_samples
         dry = np.zeros(clip, np.float32)
         wet = np.zeros(clip, np.float32)
-        for part, gain in zip(placed, gains, strict=True):
-            in_room = part.label in STANDARD or rng.random() < self._recipe.wet_recordings
+        for part, gain in placed:
+            in_room = part.label in STANDARD or rng.random() < self._mixing.wet_recordings
             into = wet if in_room else dry
             into[part.start : part.stop] += np.float32(gain) * part.wave
         dry += np.float32(noise_gain) * self._noise(clip, rng)
@@ -115,22 +143,44 @@ class Mixer:
 
     def _only_noise(self, first: int, rng: np.random.Generator) -> Example:
         """Room noise, two at once, or digital silence: nothing is to be named."""
-        clip, labels = self._recipe.spec.clip_samples, len(self._recipe.labels)
-        nothing, everything = np.zeros(labels, np.float32), np.ones(labels, np.float32)
-        if rng.random() < 0.06:
-            return Example(np.zeros(clip, np.float32), nothing, everything)
-        noise = self._noise(clip, rng) + np.float32(rng.uniform(0, 1)) * self._noise(clip, rng)
-        mix = self._through_device(fft.rfft(noise, SIZE), rng)[:clip]
-        return Example(_finished(mix, first, rng.uniform(-78, -8), rng), nothing, everything)
+        clip = self._mixing.spec.clip_samples
+        mix = np.zeros(clip, np.float32)
+        if rng.random() >= 0.06:
+            noise = self._noise(clip, rng) + np.float32(rng.uniform(0, 1)) * self._noise(clip, rng)
+            mix = _finished(self._through_device(fft.rfft(noise, SIZE), rng)[:clip], first, rng.uniform(-78, -8), rng)
+        labels = len(self._mixing.labels)
+        return Example(
+            mix, mix, np.zeros(labels, bool), np.ones(labels, bool), np.zeros((labels, FRAMES), bool), frozenset()
+        )
 
-    def _targets(self, placed: list[Placed], gains: list[float], noise_gain: float) -> tuple[Floats, Floats]:
-        labels = self._recipe.labels
-        targets, known = np.zeros(len(labels), np.float32), np.ones(len(labels), np.float32)
+    def _dry(self, placed: list[Placed], gains: list[float]) -> Floats:
+        """The sounds as they were recorded, their loudest moment at -3 dBFS."""
+        dry = np.zeros(self._mixing.spec.clip_samples, np.float32)
+        for part, gain in zip(placed, gains, strict=True):
+            dry[part.start : part.stop] += np.float32(gain) * part.wave
+        return dry * np.float32(0.7 / max(float(np.abs(dry).max()), 1e-9))
+
+    def _targets(self, placed: list[Placed], gains: list[float], noise_gain: float) -> tuple[Flags, Flags]:
+        targets, known = np.zeros(len(self._mixing.labels), bool), np.ones(len(self._mixing.labels), bool)
         for n, part in enumerate(placed):
-            targets[labels.index(part.label)] = 1
-            for unsure in self._unsure(part, self._rest_db(n, placed, gains, noise_gain), placed):
-                known[labels.index(unsure)] = 0
+            targets[self._numbers({part.label})] = True
+            known[self._numbers(self._unsure(part, self._rest_db(n, placed, gains, noise_gain), placed))] = False
         return targets, known
+
+    def _frames(self, placed: list[Placed]) -> Flags:
+        """Where in the clip each label sounds: bool (labels, FRAMES), short silences within a sound bridged."""
+        frames = np.zeros((len(self._mixing.labels), FRAMES), bool)
+        for part in placed:
+            count = len(part.wave) // FRAME
+            levels = np.square(part.wave[: count * FRAME]).reshape(count, FRAME).mean(axis=1)
+            loud = np.flatnonzero(levels > levels.max(initial=1e-12) * 10 ** (-SOUNDING_DB / 10))
+            starts = part.start + loud * FRAME
+            for begin, end in _bridged(starts, self._mixing.spec.sample_rate):
+                frames[self._mixing.labels.index(part.label), begin // FRAME_STEP : -(-end // FRAME_STEP)] = True
+        return frames
+
+    def _numbers(self, labels: set[str]) -> list[int]:
+        return [n for n, label in enumerate(self._mixing.labels) if label in labels]
 
     def _rest_db(self, n: int, placed: list[Placed], gains: list[float], noise_gain: float) -> float:
         """Level of everything else while sound n sounds, beside that sound's own."""
@@ -145,36 +195,46 @@ class Mixer:
 
     def _unsure(self, part: Placed, rest_db: float, placed: list[Placed]) -> set[str]:
         """Labels that nobody could be sure about, given this sound."""
-        recipe, length_s = self._recipe, len(part.wave) / self._recipe.spec.sample_rate
-        unsure = {second for first, second in (*AKIN, *((b, a) for a, b in AKIN)) if first == part.label}
-        unsure -= {other.label for other in placed}
-        drowned_db = recipe.inaudible_noise_db if part.label in NOISE_LIKE else recipe.inaudible_db
+        mixing, length_s = self._mixing, len(part.wave) / self._mixing.spec.sample_rate
+        unsure = _akin(part.label) - {other.label for other in placed}
+        drowned_db = mixing.inaudible_noise_db if part.label in NOISE_LIKE else mixing.inaudible_db
         if rest_db > drowned_db or part.below_peak_db > ANSWERED_QUIETLY_DB:
             unsure.add(part.label)
-        if not part.whole and length_s < recipe.glimpse_s:
+        if not part.whole and length_s < mixing.glimpse_s:
             unsure.add(part.label)
-        if part.label in BEEPING and length_s < recipe.cadence_s:
-            unsure.update(BEEPING if length_s < recipe.cadence_s / 2 else set(BEEPING) - {part.label})
-        return unsure & set(recipe.labels)
+        if part.label in BEEPING and length_s < mixing.cadence_s:
+            unsure.update(BEEPING if length_s < mixing.cadence_s / 2 else set(BEEPING) - {part.label})
+        return unsure
 
 
-def mel_batch(mixer: Mixer, log_mel: LogMel, first: int, count: int) -> tuple[Floats, Floats, Floats]:
-    """Examples `first` and on as (mel (count, mels, columns), targets, known (count, labels))."""
-    examples = [mixer(number) for number in range(first, first + count)]
-    mel = np.stack([log_mel.columns(example.samples) for example in examples])
-    return mel, np.stack([e.targets for e in examples]), np.stack([e.known for e in examples])
+def _akin(label: str) -> set[str]:
+    return {second for first, second in (*AKIN, *((b, a) for a, b in AKIN)) if first == label}
 
 
-def _by_label(recipe: Recipe, bank: Bank) -> dict[str, _Drawn]:
-    """Of each label that has sounds: the sounds and how often each is drawn.
+def _gain(part: Placed, level_db: float) -> float:
+    """The factor that brings a sound to a level."""
+    return float(10 ** ((level_db - part.level_db) / 20))
+
+
+def _bridged(starts: np.ndarray, rate: int) -> list[tuple[int, int]]:
+    """Spans of samples of the frames that start there, those apart by less than BRIDGED_S being one."""
+    if not len(starts):
+        return []
+    breaks = np.flatnonzero(np.diff(starts) > BRIDGED_S * rate)
+    begins, ends = starts[np.r_[0, breaks + 1]], starts[np.r_[breaks, len(starts) - 1]] + FRAME
+    return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+
+def _by_label(mixing: Mixing, bank: Bank, fold: int) -> dict[str, _Drawn]:
+    """Of each label that has sounds in a fold: the sounds and how often each is drawn.
 
     Data sets by the root of how long they are; within one, recordings that gave many cuts less often a cut.
     """
     groups: dict[str, list[Sound]] = {}
     for sound in bank.sounds:
-        if sound.label in recipe.labels:
+        if sound.label in mixing.labels and sound.fold in (fold, EVERY_FOLD):
             groups.setdefault(sound.label, []).append(sound)
-    return {label: _drawn(groups[label], recipe.source_balance) for label in sorted(groups, key=recipe.labels.index)}
+    return {label: _drawn(groups[label], mixing.source_balance) for label in sorted(groups, key=mixing.labels.index)}
 
 
 def _drawn(sounds: list[Sound], balance: float) -> _Drawn:

@@ -1,7 +1,10 @@
-"""Every number that decides what a training run makes. It travels with the checkpoint and the bundle."""
+"""Every number that decides what a training run makes. It travels with the checkpoint and the bundle.
+
+`Mixing` says what is heard, `Shape` what hears it, `Recipe` how the one learns from the other.
+"""
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from listener.features import FeatureSpec
 from models.synthesis import STANDARD
@@ -20,6 +23,8 @@ BEEPING = ("smoke_alarm", "co_alarm", "appliance_beep")
 # Noise themselves: not to be told from a room's noise that is as loud.
 NOISE_LIKE = ("air_conditioner", "engine_idling", "helicopter", "rain", "sea_waves")
 
+FrontEnd = Literal["log-mel", "mfcc", "plp", "pcen"]
+
 
 def _weights() -> dict[str, float]:
     """How often labels are drawn, beside 1: what is made by rule is soon learned, and of music there is little."""
@@ -27,39 +32,31 @@ def _weights() -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """One training run. Levels in dB, times in seconds, probabilities 0..1."""
+class Mixing:
+    """The clips of a pool. Levels in dB, times in seconds, probabilities 0..1."""
 
     seed: int = 1
     labels: tuple[str, ...] = LABELS
-    leave_out_fold: int | None = None
+    clips: int = 100_000
     spec: FeatureSpec = field(default_factory=FeatureSpec)
 
-    steps: int = 9000
-    batch: int = 64
-    peak_rate: float = 3e-3  # of the one-cycle schedule
-    weight_decay: float = 0.02
-    ema_decay: float = 0.998  # warmed up: less in the first steps
-    dropout: float = 0.15
-    freq_mix_style: float = 0.0  # share of batches whose frequency-wise statistics are swapped
-    frequency_masks: float = 0.3  # share of clips that lose a band
-
-    widths: tuple[int, int, int, int, int] = (16, 32, 64, 112, 128)
     label_weights: dict[str, float] = field(default_factory=_weights)
-    source_balance: float = 0.0  # 0: every cut alike; 1: every recording alike, however many cuts it gave
+    source_balance: float = 0.5  # 0: every cut alike; 1: every recording alike, however many cuts it gave
     variants: int = 300  # synthesised sounds of each label that is made so
     siren_variants: int = 40
     rooms: int = 150
     responses: int = 250
     noises: int = 200
 
-    sounds_in_clip: tuple[float, ...] = (0.12, 0.42, 0.34, 0.12)  # shares of clips with 0, 1, 2, 3 sounds
+    sounds_in_clip: tuple[float, ...] = (0.09, 0.54, 0.28, 0.09)  # shares of clips with 0, 1, 2, 3 sounds
     speed: tuple[float, float] = (0.8, 1.25)
     cadence_speed: tuple[float, float] = (0.97, 1.03)  # of alarms: their pattern is their meaning
     unchanged_speed: float = 0.35
     snr_db: tuple[float, float] = (0.0, 34.0)
     clean: float = 0.3  # share of clips with sounds whose noise is next to nothing
     second_db: tuple[float, float] = (-10.0, 5.0)  # a further sound beside the first
+    underneath: float = 0.15  # share of clips with talk or music far below the sounds
+    underneath_db: tuple[float, float] = (-30.0, -14.0)
     inaudible_db: float = 9.0  # below the rest: masked
     inaudible_noise_db: float = 2.0  # likewise, for what is noise itself
     peak_dbfs: tuple[float, float] = (-45.0, -1.0)
@@ -68,9 +65,68 @@ class Recipe:
     glimpse_s: float = 0.2  # less of a longer sound than this is masked
     cadence_s: float = 1.2  # less of a beeping sound than this may be another
 
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The network. Each answer to a fault of spectrogram CNNs can be switched off, to measure it."""
+
+    widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+    hidden: int = 128  # of each frame's description
+    embedding: int = 128
+    level_free: bool = True  # the clip's mean level is taken away before anything else
+    frequency: bool = True  # a channel that tells each row its frequency
+    sub_bands: int = 1  # normalised apart from each other (sub-spectral normalisation)
+    tall: int = 3  # mels that the kernel of the second stage spans
+    harmonics: bool = False  # channels that show each row its octave above and below
+    serial: Literal["none", "conv", "gru"] = "conv"  # what lets frames hear each other
+    pooling: Literal["attention", "mean", "max"] = "attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training run over a pool."""
+
+    mixing: Mixing = field(default_factory=Mixing)
+    shape: Shape = field(default_factory=Shape)
+    front_end: FrontEnd = "log-mel"
+    seed: int = 1
+    leave_out_fold: int | None = None
+    leave_out_labels: tuple[str, ...] = ()
+    leave_out_datasets: tuple[str, ...] = ()
+
+    steps: int = 6000
+    batch: int = 64
+    peak_rate: float = 3e-3  # of the one-cycle schedule
+    weight_decay: float = 0.02
+    ema_decay: float = 0.998  # warmed up: less in the first steps
+    dropout: float = 0.2
+
+    mixtures: bool = True  # or only the pool's clips of one sound, and of none
+    pairs: float = 0.35  # share of clips to which another is added
+    pair_db: tuple[float, float] = (-15.0, 3.0)  # that other beside the first
+    gain_db: float = 6.0  # either way
+    mix_style: float = 0.3  # share of batches whose frequency-wise statistics are swapped (Freq-MixStyle)
+    masks: float = 0.5  # share of clips that lose a band
+
+    frame_loss: float = 0.5
+    teacher_loss: float = 0.0  # tried, and gave nothing: see the report
+    contrast_loss: float = 0.05
+
     def __post_init__(self) -> None:
         if self.leave_out_fold is not None and self.leave_out_fold < 1:
             raise ValueError(f"leave_out_fold {self.leave_out_fold}: folds are counted from 1")
+        if strangers := set(self.leave_out_labels) - set(self.mixing.labels):
+            raise ValueError(f"leave_out_labels: the pool has no {', '.join(sorted(strangers))}")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the network answers, in this order."""
+        return tuple(label for label in self.mixing.labels if label not in self.leave_out_labels)
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The front end of the pool's clips."""
+        return self.mixing.spec
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
@@ -80,7 +136,13 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 
 def from_plain(plain: dict[str, Any]) -> Recipe:
     """The recipe in a checkpoint; keys it does not know are an error of version."""
-    known = {item.name for item in fields(Recipe)}
-    if strangers := set(plain) - known:
+    mixing = dict(plain["mixing"])
+    mixing["spec"] = _known(FeatureSpec, mixing["spec"])
+    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": _known(Shape, plain["shape"])})
+    return recipe
+
+
+def _known(kind: type[Any], plain: dict[str, Any]) -> Any:
+    if strangers := set(plain) - {item.name for item in fields(kind)}:
         raise ValueError(f"the checkpoint's recipe has {', '.join(sorted(strangers))}: train again with this version")
-    return Recipe(**{**plain, "spec": FeatureSpec(**plain["spec"])})
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()})

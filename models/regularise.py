@@ -1,9 +1,61 @@
-"""What is done to a batch of spectrograms so that no single band or microphone is relied on."""
+"""What is done to a batch of spectrograms while training runs, so that none is heard twice alike.
+
+All of it happens in the log-mel domain, where adding two sounds is adding their powers.
+"""
+
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from models.network import TEN, loudness
+from models.recipe import Recipe
+
 WIDEST = 9  # mels of a mask
+DROWNED_DB = -9.0  # beside the other: nobody could say whether a sound so faint is to be named
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips and what is to be said of them."""
+
+    mel: Tensor  # float32 (batch, mels, columns)
+    targets: Tensor  # bool (batch, labels)
+    known: Tensor  # bool (batch, labels)
+    frames: Tensor  # bool (batch, labels, frames)
+    teacher: Tensor  # float32 (batch, windows, classes); NaN in clips that it did not hear
+
+
+def regularise(batch: Batch, recipe: Recipe) -> Batch:
+    """A batch changed as the recipe says."""
+    batch = add_pairs(batch, recipe.pairs, recipe.pair_db)
+    mel = freq_mix_style(mask_bands(batch.mel, recipe.masks), recipe.mix_style)
+    gain_db = recipe.gain_db * (2 * torch.rand(len(mel), 1, 1, device=mel.device) - 1)
+    return replace(batch, mel=mel + gain_db / 20)
+
+
+def add_pairs(batch: Batch, share: float, beside_db: tuple[float, float]) -> Batch:
+    """To some share of the clips the next one of the batch is added, at a level beside the clip's own."""
+    low, high = beside_db
+    device = batch.mel.device
+    chosen = torch.rand(len(batch.mel), device=device) < share
+    other = torch.roll(torch.arange(len(batch.mel), device=device), 1)
+    beside = low + (high - low) * torch.rand(len(batch.mel), device=device)
+    gain = loudness(batch.mel) - loudness(batch.mel[other]) + beside.view(-1, 1, 1) / 20
+    added = torch.logaddexp(TEN * batch.mel, TEN * (batch.mel[other] + gain)) / TEN
+    heard = batch.targets[other] & chosen.unsqueeze(1)
+    certain = batch.known[other] & (beside > DROWNED_DB).unsqueeze(1)
+    targets = batch.targets | heard
+    # A label is asked about where both clips are sure of it, or where one of them surely has it.
+    agreed = torch.where(heard, certain, batch.known & (batch.known[other] | ~chosen.unsqueeze(1)))
+    known = agreed | (batch.targets & batch.known)
+    return Batch(
+        torch.where(chosen.view(-1, 1, 1), added, batch.mel),
+        targets,
+        known,
+        batch.frames | (batch.frames[other] & chosen.view(-1, 1, 1)),
+        torch.where(chosen.view(-1, 1, 1), torch.nan, batch.teacher),
+    )
 
 
 def mask_bands(mel: Tensor, share: float) -> Tensor:

@@ -20,13 +20,13 @@ from listener import bundle, pipeline, wire
 from listener import config as configuration
 from listener.assembler import Assembler
 from listener.classifier import Classifier
-from listener.types import Block, Frame
+from listener.types import Block, Features, Frame, Prediction
 from models.bank import SYNTHESISED
 from models.command import command
 from models.data import DataError
-from models.evaluate import UNSEEN_SEED
+from models.heldout import UNSEEN_SEED
+from models.pool import DATA
 from models.synthesis import STANDARD, synthesise
-from models.train import DATA
 
 log = logging.getLogger(__name__)
 
@@ -47,22 +47,41 @@ def write_clips(out: Path, each: int, fold: int) -> Path:
     return listing
 
 
-def score(
-    folder: Path, work: Path, metadata: Sequence[Path], *, seeds: Sequence[int], minutes: float, fold: int
-) -> Any:
-    """What score_events.py says of a bundle on scenes of these seeds."""
+def make(work: Path, metadata: Sequence[Path], *, seeds: Sequence[int], minutes: float, fold: int) -> list[Path]:
+    """Scenes of these seeds from a fold's clips, as paths without ending; those that are there are kept."""
+    work.mkdir(parents=True, exist_ok=True)
+    scenes = [work / f"scene{seed}" for seed in seeds]
+    for scene, seed in zip(scenes, seeds, strict=True):
+        _make_scene(scene, metadata, seed, minutes, fold)
+    return scenes
+
+
+def score(folder: Path, scenes: Sequence[Path]) -> Any:
+    """What score_events.py says of a bundle on some scenes, every setting being the default."""
     loaded = bundle.load(folder)
     classifier = Classifier(loaded, "cpu")
-    work.mkdir(parents=True, exist_ok=True)
     arguments: list[str] = []
-    for seed in seeds:
-        scene = work / f"scene{seed}"
-        _make_scene(scene, metadata, seed, minutes, fold)
+    for scene in scenes:
         loop = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
-        events = loop.events(frames(scene.with_suffix(".wav")))
-        _write_events(scene.with_suffix(".jsonl"), events)
+        _write_events(scene.with_suffix(".jsonl"), loop.events(frames(scene.with_suffix(".wav"))))
         arguments += ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
     return json.loads(_tool("score_events.py", arguments))
+
+
+def predictions(folder: Path, scene: Path) -> list[Prediction]:
+    """What the model of a bundle says of every clip that the real pipeline cuts out of a scene."""
+    loaded = bundle.load(folder)
+    classifier = Classifier(loaded, "cpu")
+    said: list[Prediction] = []
+
+    def classify(features: Features) -> Prediction:
+        said.append(classifier(features))
+        return said[-1]
+
+    loop = pipeline.build(configuration.load(None), loaded, classify, scene.name)
+    for _ in loop.events(frames(scene.with_suffix(".wav"))):
+        pass
+    return said
 
 
 def frames(path: Path) -> Iterator[Frame]:
@@ -124,8 +143,8 @@ def _run(options: argparse.Namespace) -> None:
         log.info("wrote %s", write_clips(clips, options.each, options.fold))
         return
     listings = options.metadata or [DATA / "metadata.csv", write_clips(clips, options.each, options.fold)]
-    how = {"seeds": options.seeds, "minutes": options.minutes, "fold": options.fold}
-    print(json.dumps(score(options.bundle, options.out, listings, **how), indent=1))
+    scenes = make(options.out, listings, seeds=options.seeds, minutes=options.minutes, fold=options.fold)
+    print(json.dumps(score(options.bundle, scenes), indent=1))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,32 +1,21 @@
-"""Scores of whole recordings, the way `listener classify --scores` makes them: the mean over a file's clips."""
-
-from collections.abc import Callable
+"""Clips of whole recordings, the way `listener classify --scores` makes them."""
 
 import numpy as np
 
-from listener.features import LogMel
+from listener.features import FeatureSpec
 from listener.types import Floats
-
-Classify = Callable[[Floats], Floats]  # mels (clips, mels, columns) -> probabilities (clips, labels)
 
 HOP_S = 0.5
 FRONT = np.float32(1e-4)  # what the live clipper puts before the first sample heard: noise of -80 dBFS
 
 
-def clips(samples: Floats, clip_samples: int, hop: int) -> list[Floats]:
+def clips_of(samples: Floats, spec: FeatureSpec) -> list[Floats]:
     """The clips of a recording: one every hop once a whole one was heard, and its end; short ones padded in front."""
-    if len(samples) <= clip_samples:
-        return [_padded(samples, clip_samples)]
-    stops = [*range(clip_samples, len(samples), hop), len(samples)]
-    return [samples[stop - clip_samples : stop] for stop in stops]
-
-
-def file_scores(samples: Floats, log_mel: LogMel, classify: Classify) -> Floats:
-    """Probabilities (labels,) of a recording at the model's rate."""
-    spec = log_mel.spec
-    mels = np.stack([log_mel.columns(c) for c in clips(samples, spec.clip_samples, int(HOP_S * spec.sample_rate))])
-    mean: Floats = classify(mels).mean(axis=0)
-    return mean
+    whole, hop = spec.clip_samples, int(HOP_S * spec.sample_rate)
+    if len(samples) <= whole:
+        return [_padded(samples, whole)]
+    stops = [*range(whole, len(samples), hop), len(samples)]
+    return [samples[stop - whole : stop] for stop in stops]
 
 
 def _padded(samples: Floats, clip_samples: int) -> Floats:

@@ -25,6 +25,17 @@ def test_what_was_written_is_read(tiny_folder: Path) -> None:
     assert bundle.rules["hiss"].on == 0.6
 
 
+def test_a_bundle_from_before_there_were_frames_is_read(tiny_folder: Path) -> None:
+    written = json.loads((tiny_folder / "bundle.json").read_text())
+    del written["frame_s"]
+    for rule in written["rules"].values():
+        del rule["frame"], rule["repeat_s"]
+    (tiny_folder / "bundle.json").write_text(json.dumps(written))
+    bundle = bundles.load(tiny_folder)
+    assert bundle.frame_s == 0
+    assert bundle.rules["hiss"] == manifest().rules["hiss"]
+
+
 @pytest.mark.parametrize("part", ["bundle.json", "model.onnx", "filters.npy"])
 def test_a_missing_part_is_named(part: str, tiny_folder: Path) -> None:
     (tiny_folder / part).unlink()
@@ -48,6 +59,7 @@ def test_a_damaged_part_is_named(part: str, tiny_folder: Path) -> None:
         ({"labels": "hiss"}, "Expected `array`, got `str`"),
         ({"labels": ["hiss", "hiss", "hum"]}, "each only once"),
         ({"groups": {"pets": ["cat"]}}, "labels the model has not: cat"),
+        ({"frame_s": -0.1}, "frame_s -0.1 is less than nothing"),
     ],
 )
 def test_a_manifest_that_is_wrong_says_so(changes: dict[str, Any], says: str, tiny_folder: Path) -> None:

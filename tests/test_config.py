@@ -82,8 +82,8 @@ def test_config_toml_with_its_options_uncommented_is_the_defaults(tmp_path: Path
 
 
 def test_the_users_rule_is_laid_over_the_bundles(tiny: Bundle, tmp_path: Path) -> None:
-    rule = configuration.rules(load("[labels.hiss]\non = 0.9", tmp_path), tiny)["hiss"]
-    assert (rule.on, rule.off, rule.hold_s) == (0.9, 0.5, 1.0)
+    rule = configuration.rules(load("[labels.hiss]\non = 0.9\nrepeat_s = 4", tmp_path), tiny)["hiss"]
+    assert (rule.on, rule.off, rule.hold_s, rule.repeat_s, rule.frame) == (0.9, 0.5, 1.0, 4.0, 0.5)
 
 
 def test_thresholds_the_wrong_way_round_are_refused(tiny: Bundle, tmp_path: Path) -> None:

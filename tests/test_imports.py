@@ -14,7 +14,7 @@ PACKAGE = ROOT / "listener"
 # A module may import those of its own level and below.
 LEVELS = [
     {"errors", "types", "paths"},
-    {"schema", "wire", "features", "channel", "notify", "signals"},
+    {"schema", "wire", "features", "timing", "channel", "notify", "signals"},
     {"bundle", "registry", "assembler", "devices", "client", "screen", "display"},
     {"config"},
     {"gates", "clipper", "tracker", "classifier"},

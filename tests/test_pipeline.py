@@ -1,6 +1,9 @@
 """The loop runs over a list as over a microphone, and everything that began in it has ended in it."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from listener import config as configuration
 from listener import pipeline
@@ -8,7 +11,7 @@ from listener.assembler import Assembler
 from listener.bundle import Bundle
 from listener.classifier import Classifier
 from listener.meter import metered
-from listener.types import Floats
+from listener.types import Features, Floats, Prediction
 from listener.wire import Event
 from tests.fakes import FakeClassifier, blocks, noise, pcm
 
@@ -32,6 +35,19 @@ def test_a_sound_in_a_quiet_room_is_one_event_with_its_times(tiny: Bundle) -> No
     assert start.detected_s - 10 < 0.6
     assert end.end_s is not None
     assert abs(end.end_s - 12) < 0.5
+
+
+def test_with_frame_scores_a_window_that_stays_hot_lengthens_nothing(tiny: Bundle) -> None:
+    def classify(features: Features) -> Prediction:
+        loud = features.mel.max(axis=0) > 0
+        frames = np.stack([loud[column : column + 8].any() for column in range(0, len(loud), 8)])
+        scores = np.array([loud.any(), 0, 0], dtype=np.float32)
+        return Prediction(features.span, scores, features.heard, np.outer([1, 0, 0], frames).astype(np.float32))
+
+    loop = pipeline.build(configuration.load(None), replace(tiny, frame_s=0.08), classify, "test")
+    start, *_, end = loop.events(Assembler(16_000).frames(blocks(pcm(sound_at(10, 11, 20)))))
+    assert (start.start_s, end.end_s) == pytest.approx((10, 11), abs=0.15)
+    assert len({start.id, end.id}) == 1
 
 
 def test_silence_is_no_event_and_costs_no_inference(tiny: Bundle) -> None:

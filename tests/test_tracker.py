@@ -1,22 +1,36 @@
 """The tracker: scores half a second apart become events with a start, a peak and an end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.bundle import LabelRule
+from listener.features import FeatureSpec
+from listener.timing import frame_grid
 from listener.tracker import Rules, Tracker
 from listener.types import Heard, Prediction, Span
 from listener.wire import Event
 
 RATE, HOP = 16_000, 8_000
+GRID = frame_grid(FeatureSpec(), 0.08)
+FRAMES = 38
 RULE = LabelRule(on=0.7, off=0.4, hold_s=1.5)
 
 
+BARK = LabelRule(on=0.7, off=0.4, hold_s=1.0)
+ALARM = LabelRule(on=0.7, off=0.4, hold_s=6.0, repeat_s=3.5)
+
+Stretch = tuple[float, float]  # start and end of a sound, seconds
+T3 = [(0.5, 1.0), (1.5, 2.0), (2.5, 3.0)]  # one group of a smoke alarm's beeps, which come every 4 s
+T4 = [(0.5 + 0.2 * beep, 0.6 + 0.2 * beep) for beep in range(4)]  # a CO alarm's, every 5.7 s
+
+
 def tracker(rule: LabelRule = RULE, smoothing: float = 0.0, names: dict[str, str] | None = None) -> Tracker:
-    rules = Rules(("bark", "siren"), {"bark": rule}, names or {}, smoothing, 1.0, RATE, 0.5)
+    rules = Rules(("bark", "siren"), {"bark": rule}, names or {}, smoothing, 1.0, RATE, 0.5, GRID)
     return Tracker(rules, source="kitchen", model="test", prefix="t")
 
 
@@ -152,3 +166,169 @@ def test_nothing_holds_the_gate_longer_than_the_hold_after_the_last_live_score(s
     for hop in range(len(scores), len(scores) + 5):
         list(subject.update(prediction(hop, 0.0)))
     assert not subject.active
+
+
+def framed(stop_s: float, sounds: Sequence[Stretch], score: float | None = None) -> Prediction:
+    """What a model with frame scores says at a time: its window is hot while a frame of a sound is in it."""
+    start_s = stop_s - 3.0
+    at_s = start_s + 0.016 + 0.08 * np.arange(FRAMES)
+    there = np.any([(at_s >= begin) & (at_s < end) for begin, end in sounds] or [np.zeros(FRAMES, bool)], axis=0)
+    span = Span(max(0, round(start_s * RATE)), round(stop_s * RATE))
+    scores = np.array([(0.9 if there.any() else 0.1) if score is None else score, 0.9], dtype=np.float32)
+    frames = np.stack([np.where(there, 0.9, 0.1), np.full(FRAMES, 0.9)]).astype(np.float32)
+    return Prediction(span, scores, Heard(span, -30.0), frames)
+
+
+def hear(subject: Tracker, sounds: Sequence[Stretch], until_s: float, *, frames: bool = True) -> list[Event]:
+    """The events of a stream with these sounds, clip by clip to its end."""
+    clips = [framed(float(stop_s), sounds) for stop_s in np.arange(0.5, until_s + 0.1, 0.5)]
+    if not frames:
+        clips = [Prediction(clip.span, clip.scores, clip.heard) for clip in clips]
+    return [event for clip in clips for event in subject.update(clip)] + list(subject.finish())
+
+
+def times(events: Iterable[Event]) -> list[Stretch]:
+    return [(event.start_s, event.end_s or 0.0) for event in events if event.phase == "end"]
+
+
+def repeated(group: Sequence[Stretch], every_s: float, count: int) -> list[Stretch]:
+    return [(start + every_s * n, stop + every_s * n) for n in range(count) for start, stop in group]
+
+
+def test_with_frames_an_event_starts_and_ends_where_they_have_the_sound() -> None:
+    (event,) = times(hear(tracker(BARK), [(5.2, 5.6)], 12))
+    assert event == pytest.approx((5.2, 5.6), abs=0.1)
+
+
+def test_with_frames_an_event_ends_although_the_window_is_still_hot() -> None:
+    subject = tracker(BARK)
+    events = [event for stop_s in (5.5, 6.0, 6.5, 7.0) for event in subject.update(framed(stop_s, [(5.2, 5.6)]))]
+    assert phases(events) == ["start", "end"]
+    assert not subject.active
+
+
+def test_one_bark_is_one_event_however_long_its_window_is_hot() -> None:
+    assert len(times(hear(tracker(BARK), [(5.2, 5.6)], 20))) == 1
+
+
+def test_a_second_bark_in_the_same_hot_window_is_a_second_event() -> None:
+    first, second = times(hear(tracker(BARK), [(5.2, 5.5), (7.5, 7.8)], 14))
+    assert first == pytest.approx((5.2, 5.5), abs=0.1)
+    assert second == pytest.approx((7.5, 7.8), abs=0.1)
+
+
+def test_barks_closer_than_the_hold_are_one_event() -> None:
+    (event,) = times(hear(tracker(BARK), [(5.2, 5.5), (6.3, 6.6), (7.2, 7.4)], 14))
+    assert event == pytest.approx((5.2, 7.4), abs=0.1)
+
+
+def test_a_sound_longer_than_the_window_keeps_its_start() -> None:
+    (event,) = times(hear(tracker(BARK), [(5.2, 25.6)], 32))
+    assert event == pytest.approx((5.2, 25.6), abs=0.1)
+
+
+def test_padding_in_front_of_a_young_stream_has_no_sound_in_it() -> None:
+    clip = framed(0.5, [(-2.0, -1.0), (0.2, 0.5)])
+    (event,) = tracker(BARK).update(clip)
+    assert event.start_s == pytest.approx(0.2, abs=0.1)
+
+
+def test_what_was_there_long_before_the_score_rose_is_not_its_start() -> None:
+    subject = tracker(BARK)
+    list(subject.update(framed(7.5, [(5.2, 5.4)], score=0.1)))
+    (event,) = subject.update(framed(8.0, [(5.2, 5.4), (7.6, 8.0)]))
+    assert event.start_s == pytest.approx(7.6, abs=0.1)
+
+
+def test_a_hot_window_without_a_frame_over_is_timed_as_without_frames() -> None:
+    subject = tracker()
+    activity = Span(76_800, 80_000)
+    events = []
+    for hop in range(9, 20):
+        clip, nothing = prediction(hop, 0.9 if 10 <= hop < 14 else 0.1, activity), np.zeros((2, FRAMES), np.float32)
+        events += subject.update(Prediction(clip.span, clip.scores, clip.heard, nothing))
+    assert times(events) == [(4.8, 5.0)]
+
+
+def test_a_later_clip_takes_back_what_an_earlier_one_saw_at_its_edge() -> None:
+    subject = tracker(LabelRule(on=0.7, off=0.4, hold_s=1.5))
+    list(subject.update(framed(6.0, [(5.2, 5.5), (5.8, 6.0)])))
+    list(subject.update(framed(6.5, [(5.2, 5.5)])))
+    (event,) = subject.update(framed(7.0, [(5.2, 5.5)]))
+    assert event.end_s == pytest.approx(5.5, abs=0.1)
+
+
+def test_a_clip_that_loses_sight_of_the_end_does_not_move_it() -> None:
+    subject = tracker(LabelRule(on=0.7, off=0.4, hold_s=4.0))
+    list(subject.update(framed(6.0, [(5.2, 5.8)])))
+    list(subject.update(framed(8.5, [(5.2, 5.65)])))  # begins at 5.5: little is left before the end
+    (event,) = subject.finish()
+    assert event.end_s == pytest.approx(5.8, abs=0.1)
+
+
+def test_frames_that_waver_after_the_end_are_no_second_event() -> None:
+    subject = tracker(BARK)
+    events = [event for stop_s in (5.5, 6.0, 6.5, 7.0) for event in subject.update(framed(stop_s, [(5.2, 5.6)]))]
+    assert phases(events) == ["start", "end"]
+    assert list(subject.update(framed(7.5, [(5.2, 5.6), (5.9, 6.1)]))) == []
+
+
+def test_frames_decide_how_long_an_event_has_lasted() -> None:
+    rule = LabelRule(on=0.7, off=0.4, hold_s=1.0, min_s=1.5)
+    assert hear(tracker(rule), [(5.2, 5.6)], 12) == []
+    assert len(times(hear(tracker(rule), [(5.2, 7.6)], 14))) == 1
+
+
+@pytest.mark.parametrize("frames", [True, False])
+@pytest.mark.parametrize(("group", "every_s", "hold_s"), [(T3, 4.0, 6.0), (T4, 5.7, 8.0)])
+def test_a_pattern_is_reported_when_it_repeats_and_never_when_it_does_not(
+    group: list[Stretch], every_s: float, hold_s: float, frames: bool
+) -> None:
+    rule = LabelRule(on=0.7, off=0.4, hold_s=hold_s, repeat_s=3.5)
+    for shift_s in np.arange(0, 0.5, 0.1):
+        once = [(start + shift_s, stop + shift_s) for start, stop in group]
+        assert hear(tracker(rule), once, 30, frames=frames) == []
+        (event,) = {e.id for e in hear(tracker(rule), repeated(once, every_s, 4), 40, frames=frames)}
+        assert event
+
+
+def test_a_pattern_is_one_event_from_its_first_beep_to_its_last() -> None:
+    start, *_, end = hear(tracker(ALARM), repeated(T3, 4.0, 5), 40)
+    assert (start.start_s, end.end_s) == pytest.approx((0.5, 19.0), abs=0.1)
+    assert start.detected_s <= 5.5
+
+
+def test_a_train_of_beeps_shorter_than_its_repeat_is_never_reported() -> None:
+    beeps = [(5.0 + 0.6 * n, 5.2 + 0.6 * n) for n in range(6)]
+    assert hear(tracker(ALARM), beeps, 30) == []
+    assert hear(tracker(ALARM), beeps, 30, frames=False) == []
+
+
+def test_two_trains_too_far_apart_are_no_pattern() -> None:
+    assert hear(tracker(ALARM), repeated(T3, 15.0, 3), 60) == []
+
+
+def test_one_frame_at_the_edge_of_a_window_that_is_hot_with_the_first_train_is_no_repeat() -> None:
+    subject = tracker(ALARM)
+    heard = [*T3[:2], (2.5, 3.4)]
+    for stop_s in np.arange(0.5, 4.1, 0.5):
+        assert list(subject.update(framed(float(stop_s), heard))) == []
+    assert list(subject.update(framed(4.5, [*heard, (4.4, 4.5)]))) == []
+    assert list(subject.update(framed(5.0, heard))) == []
+
+
+@given(st.lists(st.tuples(st.floats(0.2, 6), st.floats(0.1, 6)), max_size=6), st.sampled_from([0.0, 0.3]))
+def test_with_frames_every_event_is_about_as_long_as_its_sounds(gaps: list[Stretch], smoothing: float) -> None:
+    sounds, at_s = [], 0.0
+    for pause_s, lasts_s in gaps:
+        sounds.append((at_s + pause_s, at_s + pause_s + lasts_s))
+        at_s += pause_s + lasts_s
+    found = times(hear(tracker(BARK, smoothing), sounds, at_s + 6))
+    assert all(before[1] <= after[0] for before, after in pairwise(found))
+    for start_s, end_s in found:
+        mine = [sound for sound in sounds if sound[1] > start_s - 0.1 and sound[0] < end_s + 0.1]
+        assert mine
+        assert start_s >= mine[0][0] - 0.1
+        assert end_s <= mine[-1][1] + 0.1
+    for start_s, end_s in sounds:
+        assert any(begin < end_s + 0.1 and end > start_s - 0.1 for begin, end in found)

@@ -50,12 +50,12 @@ def _print(setup: Setup, provider: str) -> None:
         for part in parts:
             print(f"{what:<15}{part.kind} {getattr(part.config, 'name', '')}".rstrip())
     print(f"gate           {config.gate.kind}")
-    _tables.show(("label", "reported as", "on", "off", "hold s", "at least s", "cool-down s"), _rows(setup))
+    _tables.show(("label", "reported as", "on", "off", "hold s", "at least s", "cool-down s", "repeat s"), _rows(setup))
 
 
 def _rows(setup: Setup) -> Iterator[tuple[str, ...]]:
     names, rules = configuration.names(setup.config), configuration.rules(setup.config, setup.bundle)
     for label in setup.bundle.labels:
         rule = rules.get(label)
-        numbers = (rule.on, rule.off, rule.hold_s, rule.min_s, rule.cooldown_s) if rule else ()
+        numbers = (rule.on, rule.off, rule.hold_s, rule.min_s, rule.cooldown_s, rule.repeat_s) if rule else ()
         yield label, names.get(label, label) if rule else "never", *(f"{number:g}" for number in numbers)

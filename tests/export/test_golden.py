@@ -9,7 +9,7 @@ import pytest
 from export.golden import GOLDEN, Answer, answerer
 from listener import bundle
 from models.bank import decode
-from models.evaluate import unseen_sound
+from models.heldout import unseen_sound
 from models.rooms import room_noise
 from models.synthesis import STANDARD
 

@@ -1,14 +1,24 @@
-"""What is exported answers as torch does, for any batch; what does not is not exported."""
+"""What is exported answers as torch does, for any batch and shape; what does not is not exported."""
 
 import numpy as np
 import pytest
 import torch
 
-from export.graph import ExportError, Probabilities, prove, runtime, to_onnx
+from export.graph import Exported, ExportError, Runtime, prove, to_onnx
 from listener.features import FeatureSpec
+from listener.types import Floats
+from models.calibration import Calibration
 from models.network import SoundNet, make_net
 from models.recipe import Recipe
-from tests.models.sounds import tiny_recipe
+from tests.models.sounds import tiny_recipe, tiny_shape
+
+SPEC = FeatureSpec()
+CALIBRATION = Calibration(("low", "high"), (2.0, 0.5), (-1.0, 0.3), {}, 0.0)
+SWITCHES: list[dict[str, object]] = [
+    {"level_free": False, "frequency": False, "serial": "none", "pooling": "mean"},
+    {"sub_bands": 4, "harmonics": True, "pooling": "max"},
+    {"tall": 9, "serial": "gru"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -19,16 +29,42 @@ def net() -> SoundNet:
 
 @pytest.fixture(scope="module")
 def model(net: SoundNet) -> bytes:
-    return to_onnx(net, FeatureSpec())
+    return to_onnx(Exported(net), SPEC)
 
 
-def test_onnx_runtime_agrees_with_torch_to_a_ten_thousandth(net: SoundNet, model: bytes) -> None:
-    assert prove(Probabilities(net), model, FeatureSpec()) < 1e-4
+def mels(count: int) -> Floats:
+    return np.random.default_rng(0).normal(-1, 0.7, (count, 64, 297)).astype(np.float32)
+
+
+def test_scores_frames_and_embedding_are_torchs(net: SoundNet, model: bytes) -> None:
+    scores, frames, embedding = Runtime(model).all(mels(5))
+    with torch.inference_mode():
+        ours = net(torch.from_numpy(mels(5)))
+    np.testing.assert_allclose(scores, torch.sigmoid(ours.scores), atol=1e-4)
+    np.testing.assert_allclose(frames, torch.sigmoid(ours.frames), atol=1e-4)
+    np.testing.assert_allclose(embedding, ours.embedding, atol=1e-4)
+    assert prove(Exported(net), model, SPEC) < 1e-4
+
+
+def test_calibration_is_folded_into_the_scores_and_into_nothing_else(net: SoundNet, model: bytes) -> None:
+    scores, *others = Runtime(to_onnx(Exported(net, CALIBRATION), SPEC)).all(mels(3))
+    raw, *same = Runtime(model).all(mels(3))
+    np.testing.assert_allclose(scores, CALIBRATION.apply(raw), atol=1e-4)
+    assert np.abs(scores - raw).max() > 0.05
+    for calibrated, plain in zip(others, same, strict=True):
+        np.testing.assert_allclose(calibrated, plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=[", ".join(switches) for switches in SWITCHES])
+def test_every_switch_of_the_shape_is_exported_equal(switches: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    module = Exported(make_net(tiny_recipe(shape=tiny_shape(**switches))))
+    assert prove(module, to_onnx(module, SPEC), SPEC) < 1e-4
 
 
 def test_the_batch_is_dynamic_and_scores_are_probabilities(model: bytes) -> None:
     for count in (1, 2, 7):
-        scores = runtime(model)(np.random.default_rng(0).normal(0, 3, (count, 64, 297)).astype(np.float32))
+        scores = Runtime(model)(3 * mels(count))
         assert scores.shape == (count, 2)
         assert ((scores >= 0) & (scores <= 1)).all()
 
@@ -36,8 +72,12 @@ def test_the_batch_is_dynamic_and_scores_are_probabilities(model: bytes) -> None
 def test_another_networks_graph_fails_the_proof(model: bytes) -> None:
     torch.manual_seed(1)
     with pytest.raises(ExportError, match="differ"):
-        prove(Probabilities(make_net(tiny_recipe()).eval()), model, FeatureSpec())
+        prove(Exported(make_net(tiny_recipe()).eval()), model, SPEC)
 
 
-def test_the_default_network_fits_into_the_bundle() -> None:
-    assert len(to_onnx(make_net(Recipe()).eval(), FeatureSpec())) < 2_800_000
+def test_the_default_network_fits_into_the_bundle_without_the_teachers_head() -> None:
+    net = make_net(Recipe()).eval()
+    model = to_onnx(Exported(net), SPEC)
+    taught = sum(weight.numel() for weight in net.teacher.parameters())
+    assert len(model) < 4 * (sum(weight.numel() for weight in net.parameters()) - taught) + 250_000
+    assert len(model) < 2_800_000

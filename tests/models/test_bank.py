@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.bank import FRAME, open_bank
+from models.bank import EVERY_FOLD, FRAME, SYNTHESISED, open_bank
 from models.data import DataError, Recording, read_any
 from tests.models.sounds import RATE, label_folders, tone
 
@@ -15,6 +15,15 @@ from tests.models.sounds import RATE, label_folders, tone
 def test_a_bank_holds_every_recording_and_every_synthesised_variant(tmp_path: Path) -> None:
     bank = open_bank(read_any(label_folders(tmp_path / "sounds")), {"co_alarm": 2}, 1, tmp_path / "cache")
     assert sorted(sound.label for sound in bank.sounds) == ["co_alarm", "co_alarm", "high", "high", "low", "low"]
+
+
+def test_a_recording_keeps_its_fold_and_what_is_synthesised_is_of_every_fold(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(500, 0.5), RATE)
+    bank = open_bank([Recording(tmp_path / "a.wav", ("x",), 4, "set", "a")], {"co_alarm": 1}, 1, tmp_path / "cache")
+    assert [(sound.label, sound.fold, sound.dataset) for sound in bank.sounds] == [
+        ("x", 4, "set"),
+        ("co_alarm", EVERY_FOLD, SYNTHESISED),
+    ]
 
 
 def test_only_the_active_part_of_a_recording_counts(tmp_path: Path) -> None:

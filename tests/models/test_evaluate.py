@@ -1,46 +1,53 @@
-"""Files are scored as the daemon's `classify --scores` does, and synthesised tests are not training's sounds."""
+"""What a network is asked about is what the daemon would hear, and nothing that training has had."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from listener.features import FeatureSpec, LogMel
-from models.evaluate import Scored, _summary, unseen_sound
+from listener.features import FeatureSpec
+from models import checkpoint
+from models.checkpoint import Checkpoint
+from models.data import DataError
+from models.evaluate import main, missing, read_table
 from models.frontend import mel_filters
+from models.heldout import Files, unseen_sound
+from models.network import make_net
+from models.recipe import Recipe
+from models.report.runs import read_runs
 from models.scenes import frames, write_clips
-from models.scoring import clips, file_scores
+from models.scoring import clips_of
 from models.synthesis import STANDARD
+from tests.models.sounds import tiny_recipe
+
+
+def untrained(recipe: Recipe) -> Checkpoint:
+    weights = make_net(recipe).state_dict()
+    return Checkpoint(recipe, mel_filters(recipe.spec), 0, weights, weights, {})
+
+
+def saved(folder: Path, recipe: Recipe) -> Path:
+    folder.mkdir(parents=True)
+    checkpoint.save(folder / "checkpoint.pt", untrained(recipe))
+    return folder
 
 
 def test_a_long_file_is_heard_every_half_second_to_its_end() -> None:
     samples = np.arange(66_000, dtype=np.float32)
-    cut = clips(samples, 48_000, 8_000)
-    assert [int(clip[-1]) + 1 for clip in cut] == [48_000, 56_000, 64_000, 66_000]
-    assert all(len(clip) == 48_000 for clip in cut)
+    assert [int(clip[-1]) + 1 for clip in clips_of(samples, FeatureSpec())] == [48_000, 56_000, 64_000, 66_000]
 
 
 def test_a_short_file_stands_at_the_end_of_a_quiet_clip() -> None:
-    (clip,) = clips(np.ones(1000, np.float32), 48_000, 8_000)
+    (clip,) = clips_of(np.ones(1000, np.float32), FeatureSpec())
     assert (clip[-1000:] == 1).all()
     assert np.abs(clip[:-1000]).max() < 1e-3
 
 
 def test_the_score_of_a_file_is_the_mean_over_its_clips() -> None:
-    spec = FeatureSpec()
-    log_mel = LogMel(spec, mel_filters(spec))
-    scores = file_scores(
-        np.zeros(64_000, np.float32), log_mel, lambda mels: np.arange(len(mels), dtype=np.float32)[:, None]
-    )
-    assert scores.tolist() == [1.0]
-
-
-def test_the_report_tells_the_sets_own_labels_from_all() -> None:
-    labels = ("rain", "sea_waves", "siren")
-    said = [Scored("rain", "x", np.array([0.4, 0.1, 0.5])), Scored("sea_waves", "x", np.array([0.1, 0.9, 0.2]))]
-    summary = _summary(said, labels)
-    assert (summary["accuracy_own_labels"], summary["accuracy_all_labels"]) == (1.0, 0.5)
-    assert summary["confused"] == [["rain", "siren", 1]]
+    mels = np.zeros((3, 1, 1), np.float16)
+    files = Files(("a", "b"), ("x", "x"), ("1", "2"), mels, np.array([0, 0, 1]))
+    assert files.scores(lambda mels: np.arange(len(mels), dtype=np.float32)[:, None]).tolist() == [[0.5], [2.0]]
 
 
 @pytest.mark.parametrize("label", STANDARD)
@@ -58,3 +65,47 @@ def test_synthesised_clips_are_listed_for_scenes_and_can_be_streamed(tmp_path: P
     assert len(lines) == 1 + len(STANDARD)
     heard = list(frames(tmp_path / "doorbell-000.flac"))
     assert len(heard) == 300
+
+
+def test_runs_are_found_by_fold_with_what_lies_beside_them(tmp_path: Path) -> None:
+    saved(tmp_path / "b", tiny_recipe(leave_out_fold=1))
+    saved(tmp_path / "a", tiny_recipe(leave_out_fold=2))
+    saved(tmp_path / "all", tiny_recipe())
+    (tmp_path / "b" / "scenes.json").write_text('{"f1": 0.5}')
+    assert [(run.fold, run.scenes) for run in read_runs(tmp_path)] == [(1, {"f1": 0.5}), (2, None)]
+
+
+def test_two_runs_of_one_fold_are_not_one_cross_validation(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        saved(tmp_path / name, tiny_recipe(leave_out_fold=1))
+    with pytest.raises(DataError, match="same fold"):
+        read_runs(tmp_path)
+
+
+def test_without_recordings_the_command_says_so_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved(tmp_path / "runs", tiny_recipe(leave_out_fold=1))
+    (tmp_path / "nothing").mkdir()
+    words = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--data", str(tmp_path / "nothing")]
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no training data" in line
+
+
+@pytest.mark.parametrize("content", [[{"a": 1}], {"rows": [{"a": 1}], "note": "n"}])
+def test_a_table_is_a_list_of_rows_or_an_object_that_holds_one(content: object, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    assert read_table(tmp_path / "t.json")["rows"] == [{"a": 1}]
+
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("[1, 2]")
+    with pytest.raises(DataError, match="no table"):
+        read_table(tmp_path / "t.json")
+
+
+def test_what_was_not_given_is_named() -> None:
+    fold = {"fold": 3, "scenes": None, "calibrated": True}
+    report = {"folds": [fold], "scenes": {}, "ablation": [{}], "tables": {}}
+    lines = missing(report, "it is not here")
+    assert lines[:2] == ["YAMNet: it is not here", "No scenes were given for fold 3 (python -m models.calibrate)."]
+    assert len(lines) == 5

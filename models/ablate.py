@@ -1,0 +1,143 @@
+"""What each part of the recipe is worth: python -m models.ablate --out docs/model/ablation.json
+
+Short trainings of the recipe with one thing changed, several seeds, on folds left out; a run that is already in
+the file is not run again.
+"""
+
+import argparse
+import json
+import logging
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
+
+from models import checkpoint
+from models.command import command
+from models.data import DataError, read_any
+from models.heldout import mixture_precision, read_files, unseen_files
+from models.measures import accuracies
+from models.network import multiply_adds
+from models.pool import DATA, open_pool
+
+log = logging.getLogger(__name__)
+
+STEPS = 1500
+VARIANTS: dict[str, dict[str, str]] = {
+    "the recipe": {},
+    "transparent: no pairs added": {"pairs": "0"},
+    "transparent: single sounds only": {"pairs": "0", "mixtures": "0"},
+    "axes: no frequency channel": {"shape.frequency": "0"},
+    "axes: sub-spectral normalisation": {"shape.sub_bands": "4"},
+    "harmonics: kernels of 9 mels": {"shape.tall": "9"},
+    "harmonics: octaves stacked": {"shape.harmonics": "1"},
+    "serial: frames deaf to each other": {"shape.serial": "none"},
+    "serial: recurrent": {"shape.serial": "gru"},
+    "serial: mean over time": {"shape.pooling": "mean"},
+    "serial: highest moment": {"shape.pooling": "max"},
+    "frames: no loss of their own": {"frame_loss": "0"},
+    "level kept": {"shape.level_free": "0"},
+    "a teacher": {"teacher_loss": "0.2"},
+    "no contrast": {"contrast_loss": "0"},
+    "no Freq-MixStyle": {"mix_style": "0"},
+    "no masks": {"masks": "0"},
+    "no dropout": {"dropout": "0"},
+    "front end: MFCC": {"front_end": "mfcc"},
+    "front end: PLP": {"front_end": "plp"},
+    "front end: PCEN": {"front_end": "pcen"},
+    "half as wide": {"shape.widths": "12,24,40,64"},
+    "twice the cost": {"shape.widths": "24,48,96,128"},
+}
+
+
+def measure(path: Path, fold: int) -> dict[str, Any]:
+    """The figures of a checkpoint on a fold: accuracies of files, precision in mixtures, and what a clip costs."""
+    trained = checkpoint.load(path)
+    recipe = trained.recipe
+    net = trained.net()
+    pool = open_pool(recipe.mixing, [DATA])
+    recordings = [r for r in read_any(DATA) if r.fold == fold and r.labels[0] in recipe.labels]
+    figures: dict[str, Any] = {"multiply_adds": multiply_adds(net, recipe.spec.mels, recipe.spec.columns)}
+    answer = trained.answerer()
+    for files in (
+        read_files(recordings, recipe.spec, trained.filters),
+        unseen_files(recipe.labels, 30, recipe.spec, trained.filters),
+    ):
+        figures |= accuracies(files, files.scores(lambda mels: answer(mels)[0]), recipe.labels)
+    numbers = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.labels]
+    figures["clips_map"], figures["frames_map"] = mixture_precision(lambda mels: answer(mels)[:2], pool, fold, numbers)
+    return figures
+
+
+class _Table:
+    """The runs done so far, on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, Lock()
+        self._runs: list[dict[str, Any]] = json.loads(path.read_text())["runs"] if path.is_file() else []
+
+    def has(self, **run: Any) -> bool:
+        return any(all(done[key] == value for key, value in run.items()) for done in self._runs)
+
+    def add(self, run: dict[str, Any]) -> None:
+        with self._lock:
+            self._runs.append(run)
+            lines = ",\n  ".join(json.dumps(done) for done in self._runs)
+            self._path.write_text(f'{{"runs": [\n  {lines}\n]}}\n')
+
+
+def _run(table: _Table, work: Path, run: dict[str, Any]) -> None:
+    name, fold, seed, steps = run.values()
+    if table.has(**run):
+        return
+    out = work / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{fold}-{seed}-{steps}"
+    settings = [word for key, value in VARIANTS[name].items() for word in ("--set", f"{key}={value}")]
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "models.train", "--out", str(out), "--leave-out-fold", str(fold), "--seed", str(seed),
+         "--steps", str(steps), "--threads", "1", *settings], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise DataError(f"{name}: training failed: {done.stderr.strip().splitlines()[-1]}")
+    figures = measure(out / "checkpoint.pt", fold)
+    table.add(run | {"settings": VARIANTS[name], "seconds": round(time.monotonic() - started)} | figures)
+    log.info("%-34s fold %d seed %d: %s", name, fold, seed, {k: round(v, 4) for k, v in figures.items()})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    ap = argparse.ArgumentParser(prog="python -m models.ablate", description=(__doc__ or "").partition("\n")[0])
+    ap.add_argument("--out", type=Path, required=True, help="JSON file of the runs; continued if it is there")
+    ap.add_argument("--work", type=Path, default=Path("runs") / "ablation", help="where checkpoints go")
+    ap.add_argument("--only", nargs="+", default=list(VARIANTS), choices=VARIANTS, metavar="NAME")
+    ap.add_argument("--folds", type=int, nargs="+", default=[1, 2])
+    ap.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    ap.add_argument("--steps", type=int, default=STEPS)
+    ap.add_argument("--at-once", type=int, default=2, help="runs side by side, a thread each")
+    options = ap.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    return command(lambda: _all(options))
+
+
+def _all(options: argparse.Namespace) -> None:
+    table = _Table(options.out)
+    runs = [
+        {"name": name, "fold": fold, "seed": seed, "steps": options.steps}
+        for seed in options.seeds
+        for fold in options.folds
+        for name in options.only
+    ]
+    with ThreadPoolExecutor(options.at_once) as threads:
+        list(threads.map(lambda run: _run(table, options.work, run), runs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

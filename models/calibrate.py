@@ -1,0 +1,173 @@
+"""Probabilities and rules from folds left out: python -m models.calibrate --runs runs/cv
+
+Each model of a cross-validation listens to scenes of the fold that it was not trained on. A fold's scores are
+calibrated, and its events judged, with what was fitted on the other folds; what is shipped is fitted on all.
+Writes <run>/calibration.json and <run>/scenes.json of every run, and calibration.json beside them.
+"""
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from msgspec.structs import replace as replace_rule
+
+from export.bundle import export
+from export.rules import rules_for
+from listener.bundle import LabelRule
+from listener.features import FeatureSpec
+from listener.types import Floats, Prediction
+from models import calibration as calibrations
+from models import checkpoint, scenes
+from models.calibration import Calibration, platt
+from models.checkpoint import Checkpoint
+from models.command import command
+from models.data import DataError
+from models.heldout import in_portions
+from models.judging import SMOOTHING, Candidate, Counts, Heard, Judge, f1
+from models.pool import DATA, open_pool
+
+log = logging.getLogger(__name__)
+
+MIXTURES = 6000  # of the left-out fold, to calibrate on
+TYPICAL = 6.0  # events' worth of belief that a label is like the others
+LEAST_FOLDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Raw scores of the left-out fold's mixtures, and what was in them: (clips, labels) each."""
+
+    scores: Floats
+    targets: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One run of a cross-validation, and what it made of its left-out fold."""
+
+    folder: Path
+    trained: Checkpoint
+    scenes: list[Path]
+    mixed: Mixed
+    heard: list[Heard]
+
+
+def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
+    """Let the model of a run listen to mixtures and scenes of its left-out fold."""
+    trained = checkpoint.load(folder / "checkpoint.pt")
+    fold = trained.recipe.leave_out_fold
+    if fold is None:
+        raise DataError(f"{folder}: trained on every fold; nothing of it may decide a threshold.")
+    export(trained, folder / "raw")
+    work = folder.parent / "scenes" / f"fold{fold}"
+    listings = [DATA / "metadata.csv", scenes.write_clips(work / "clips", 12, fold)]
+    made = scenes.make(work, listings, seeds=seeds, minutes=minutes, fold=fold)
+    heard = [
+        Heard(scenes.predictions(folder / "raw", scene), json.loads(scene.with_suffix(".json").read_text())["events"])
+        for scene in made
+    ]
+    return Fold(folder, trained, made, _mixed(trained, fold), heard)
+
+
+def fit(folds: Sequence[Fold]) -> Calibration:
+    """Scales, offsets and rules from what models made of folds they were not trained on."""
+    scaled = fit_scores(folds)
+    heard = [calibrated(scene, scaled) for fold in folds for scene in fold.heard]
+    return dataclasses.replace(scaled, rules=_rules(folds[0].trained.recipe.spec, scaled, heard))
+
+
+def fit_scores(folds: Sequence[Fold]) -> Calibration:
+    """Scales and offsets alone, the rules being those chosen beforehand."""
+    labels = folds[0].trained.recipe.labels
+    mixed = [fold.mixed for fold in folds]
+    scale, offset = platt(
+        np.concatenate([m.scores for m in mixed]),
+        np.concatenate([m.targets for m in mixed]),
+        np.concatenate([m.known for m in mixed]),
+    )
+    return Calibration(labels, scale, offset, rules_for(labels), SMOOTHING)
+
+
+def _mixed(trained: Checkpoint, fold: int) -> Mixed:
+    recipe = trained.recipe
+    pool = open_pool(recipe.mixing, [DATA])
+    clips = np.flatnonzero(pool.fold == fold)[:MIXTURES]
+    columns = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.labels]
+    scores = in_portions(trained.classifier(), pool.mel[clips])
+    return Mixed(scores, pool.targets[clips][:, columns], pool.known[clips][:, columns])
+
+
+def calibrated(scene: Heard, calibration: Calibration) -> Heard:
+    """A scene with its raw scores made probabilities."""
+    raw = np.stack([prediction.scores for prediction in scene.predictions])
+    scores = calibration.apply(raw)
+    said = [Prediction(p.span, scores[n], p.heard, p.frames, p.embedding) for n, p in enumerate(scene.predictions)]
+    return Heard(said, scene.truth)
+
+
+def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[Heard]) -> dict[str, LabelRule]:
+    """The rule of each label that finds its events best: first one threshold for all, then each label near it."""
+    judge = Judge(spec, calibration.labels, heard)
+    tables = {label: judge.table(label, rule) for label, rule in calibration.rules.items()}
+    candidates = list(next(iter(tables.values())))
+    typical = max(candidates, key=lambda c: f1(sum((tables[label][c] for label in tables), np.zeros(3))))
+    log.info("for all labels: on %.2f off %.2f frame %.2f", *typical)
+    rules = {}
+    for label, table in tables.items():
+        counts = {c: counted + TYPICAL * _rate(tables.values(), c) for c, counted in table.items()}
+        on, share, frame = max(counts, key=lambda candidate: f1(counts[candidate]))
+        rules[label] = replace_rule(calibration.rules[label], on=round(on, 3), off=round(on * share, 3), frame=frame)
+        log.info("%-18s on %.2f off %.2f frame %.2f: %s", label, on, on * share, frame, table[on, share, frame])
+    return rules
+
+
+def _rate(tables: Iterable[dict[Candidate, Counts]], candidate: Candidate) -> Counts:
+    """Hits and false alarms for one true event, over all labels: (1, hits, false)."""
+    total: Counts = np.sum([table[candidate] for table in tables], axis=0)
+    return total / max(1.0, float(total[0]))
+
+
+def left_out(runs: Path) -> list[Path]:
+    """The runs of a cross-validation. DataError where there are too few."""
+    folders = sorted(path.parent for path in runs.glob("fold*/checkpoint.pt"))
+    if len(folders) < LEAST_FOLDS:
+        raise DataError(f"{runs}: {len(folders)} runs with a fold left out; thresholds must come from another fold.")
+    return folders
+
+
+def calibrate(runs: Path, seeds: Sequence[int], minutes: float) -> None:
+    """Fit and judge every run of a cross-validation, each with what the others say, and keep what all say."""
+    folds = [hear(folder, seeds, minutes) for folder in left_out(runs)]
+    for fold in folds:
+        others = [other for other in folds if other is not fold]
+        calibration = fit(others)
+        calibrations.write(fold.folder / "calibration.json", calibration)
+        export(fold.trained, fold.folder / "bundle", calibration=calibration)
+        judged = scenes.score(fold.folder / "bundle", fold.scenes)
+        (fold.folder / "scenes.json").write_text(json.dumps(judged, indent=1) + "\n")
+        log.info("%s: %s", fold.folder, {key: value for key, value in judged.items() if key != "labels"})
+    calibrations.write(runs / "calibration.json", fit(folds))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    ap = argparse.ArgumentParser(prog="python -m models.calibrate", description=(__doc__ or "").partition("\n")[0])
+    ap.add_argument("--runs", type=Path, default=Path("runs") / "cv", help="folder of fold*/checkpoint.pt")
+    ap.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)), help="of the scenes")
+    ap.add_argument("--minutes", type=float, default=20, help="of each scene")
+    options = ap.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(2)
+    return command(lambda: calibrate(options.runs, options.seeds, options.minutes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""What a network is asked about on a fold that it was not trained on: files, synthesised sounds, mixtures."""
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+from tqdm import tqdm
+
+from listener.features import FeatureSpec, LogMel
+from listener.types import Floats
+from models.bank import SYNTHESISED, decode
+from models.data import DataError, Recording
+from models.mixing import FRAMES
+from models.pool import CACHE, Pool
+from models.rooms import in_room, room_noise, room_response
+from models.scoring import clips_of
+from models.synthesis import STANDARD, synthesise
+
+log = logging.getLogger(__name__)
+
+UNSEEN_SEED = 900_000  # synthesised sounds of training have seeds of 100,000 and on
+SYNTHESISED_EACH = 60
+AUDIBLE_S = 0.25
+AT_ONCE = 256  # clips
+MOST_CLIPS = 2000
+
+Classify = Callable[[Floats], Floats]  # mels (clips, mels, columns) -> probabilities (clips, labels, …)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files of known label, as the clips that `listener classify --scores` makes of them."""
+
+    labels: tuple[str, ...]
+    datasets: tuple[str, ...]
+    names: tuple[str, ...]
+    mels: NDArray[np.float16]  # (clips, mels, columns)
+    owner: NDArray[np.int64]  # (clips,) the file that each clip is of
+
+    def scores(self, classify: Classify) -> Floats:
+        """Probabilities (files, labels): the mean over a file's clips."""
+        return self.mean(in_portions(classify, self.mels))
+
+    def mean(self, said: Floats) -> Floats:
+        """Of what was said of every clip (clips, labels) the mean over a file's: (files, labels)."""
+        sums = np.zeros((len(self.labels), said.shape[1]), np.float32)
+        np.add.at(sums, self.owner, said)
+        return sums / np.bincount(self.owner, minlength=len(self.labels)).astype(np.float32)[:, None]
+
+
+def read_files(recordings: Sequence[Recording], spec: FeatureSpec, filters: Floats, cache: Path = CACHE) -> Files:
+    """The clips of some recordings, kept on disk for the next time. Files that cannot be read are left out."""
+    return _gathered(_decoded(recordings, spec.sample_rate), [str(r.path) for r in recordings], spec, filters, cache)
+
+
+def unseen_files(labels: Sequence[str], each: int, spec: FeatureSpec, filters: Floats, cache: Path = CACHE) -> Files:
+    """So many synthesised sounds of each standard label among `labels`, none of which training has had."""
+    wanted = [label for label in STANDARD if label in labels]
+    sounds = ((f"{label} {n}", label, SYNTHESISED, unseen_sound(label, n)) for label in wanted for n in range(each))
+    return _gathered(sounds, [f"{label} {n}" for label in wanted for n in range(each)], spec, filters, cache)
+
+
+def unseen_sound(label: str, number: int, rate: int = 16_000) -> Floats:
+    """A synthesised sound that training has not had, in a room and noise that it has not had: 3 to 6 s."""
+    rng = np.random.default_rng([UNSEEN_SEED, number, *label.encode()])
+    dry = _audible(label, number, float(rng.uniform(3, 6)), rate)
+    wet = in_room(dry, room_response(rng, rate))
+    level = float(np.sqrt(np.square(wet).mean())) * 10 ** (-rng.uniform(6, 40) / 20)
+    heard = wet + np.float32(level) * room_noise(rng, len(wet), rate)
+    peak = 10 ** (rng.uniform(-35, -3) / 20)
+    return heard * np.float32(peak / np.abs(heard).max())
+
+
+def mixture_precision(
+    answer: Callable[[Floats], tuple[Floats, Floats]], pool: Pool, fold: int, labels: Sequence[int]
+) -> tuple[float, float]:
+    """Mean average precision over the labels, of clips and of frames, in the pool's mixtures of a fold."""
+    clips = np.flatnonzero(pool.fold == fold)[:MOST_CLIPS]
+    mel, known = pool.mel[clips], pool.known[clips][:, labels]
+    answers = [answer(mel[start : start + AT_ONCE].astype(np.float32)) for start in range(0, len(mel), AT_ONCE)]
+    said = np.concatenate([scores for scores, _ in answers])
+    said_frames = np.concatenate([frames for _, frames in answers])[:, :, ::4]
+    heard = np.unpackbits(pool.frames[clips], axis=2, count=FRAMES)[:, labels, ::4]
+    of_clips = [_precision(pool.targets[clips, label], said[:, n], known[:, n]) for n, label in enumerate(labels)]
+    of_frames = [
+        _precision(heard[:, n].ravel(), said_frames[:, n].ravel(), np.repeat(known[:, n], heard.shape[2]))
+        for n in range(len(labels))
+    ]
+    return float(np.nanmean(of_clips)), float(np.nanmean(of_frames))
+
+
+def in_portions(classify: Classify, mels: NDArray[np.floating]) -> Floats:
+    """What a network says of many clips."""
+    portions = (mels[start : start + AT_ONCE].astype(np.float32) for start in range(0, len(mels), AT_ONCE))
+    return np.concatenate([classify(portion) for portion in portions])
+
+
+def _precision(truth: np.ndarray, said: Floats, known: np.ndarray) -> float:
+    truth, said = truth[known], said[known]
+    return float(average_precision_score(truth, said)) if truth.any() else float("nan")
+
+
+def _decoded(recordings: Sequence[Recording], rate: int) -> Iterator[tuple[str, str, str, Floats]]:
+    for recording in tqdm(recordings, "decoding", mininterval=5):
+        try:
+            samples = decode(recording.path, rate)
+        except DataError as err:
+            log.warning("%s", err)
+            continue
+        yield str(recording.path), recording.labels[0], recording.dataset, samples
+
+
+def _gathered(
+    sounds: Iterator[tuple[str, str, str, Floats]],
+    names: Sequence[str],
+    spec: FeatureSpec,
+    filters: Floats,
+    cache: Path,
+) -> Files:
+    path = cache / f"files-{hashlib.sha256(repr((names, spec)).encode()).hexdigest()[:16]}.npz"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        _write(path, sounds, LogMel(spec, filters))
+    with np.load(path) as arrays:
+        words = {name: tuple(arrays[name].tolist()) for name in ("labels", "datasets", "names")}
+        return Files(**words, mels=arrays["mels"], owner=arrays["owner"])
+
+
+def _write(path: Path, sounds: Iterator[tuple[str, str, str, Floats]], log_mel: LogMel) -> None:
+    rows: list[tuple[str, str, str]] = []
+    mels: list[NDArray[np.float16]] = []
+    owner: list[int] = []
+    for name, label, dataset, samples in sounds:
+        clips = clips_of(samples, log_mel.spec)
+        mels += [log_mel.columns(clip).astype(np.float16) for clip in clips]
+        owner += [len(rows)] * len(clips)
+        rows.append((name, label, dataset))
+    if not rows:
+        raise DataError("no file could be read: there is nothing to evaluate.")
+    names, labels, datasets = zip(*rows, strict=True)
+    np.savez(path, names=names, labels=labels, datasets=datasets, mels=np.stack(mels), owner=owner)
+
+
+def _audible(label: str, number: int, duration_s: float, rate: int) -> Floats:
+    """A dry sound of which at least AUDIBLE_S is heard: alarms may start in their pause, and T4's is 5 s long."""
+    for attempt in itertools.count():
+        dry = synthesise(label, UNSEEN_SEED + number + 1000 * attempt, duration_s, rate)
+        if (np.abs(dry) > 0.05).sum() > AUDIBLE_S * rate:
+            return dry
+    raise AssertionError

@@ -1,0 +1,104 @@
+"""Events that the real tracker makes of recorded scores, judged by score_events.py's own rule, label by label."""
+
+import importlib.util
+import itertools
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace as replace_rule
+from numpy.typing import NDArray
+
+from listener.bundle import LabelRule
+from listener.features import FeatureSpec
+from listener.timing import frame_grid
+from listener.tracker import Rules, Tracker
+from listener.types import Prediction
+from models import scenes
+from models.data import DataError
+from models.mixing import FRAME_STEP
+
+SMOOTHING = 0.3
+HOP_S = 0.5
+ON = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94)
+OFF = (0.5,)  # of `on`
+FRAME = (0.2, 0.35, 0.5)
+# What score_events.py takes when nothing is said.
+FORGIVEN = "speech:children_playing,children_playing:speech,music:street_music,street_music:music"
+JUDGED = Namespace(collar=0.5, late=3.0, longer=4.0, forgive=FORGIVEN)
+
+Candidate = tuple[float, float, float]  # on, off / on, frame
+Counts = NDArray[np.float64]  # true, hit, false
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A scene, what a model said of it, uncalibrated, and what there was to hear."""
+
+    predictions: list[Prediction]
+    truth: list[dict[str, Any]]
+
+
+class Judge:
+    """Runs the real tracker over what was heard, and has the scorer's own judgement of its events."""
+
+    def __init__(
+        self, spec: FeatureSpec, labels: tuple[str, ...], heard: Sequence[Heard], smoothing: float = SMOOTHING
+    ) -> None:
+        self._labels, self._heard, self._smoothing = labels, heard, smoothing
+        self._rate, self._grid = spec.sample_rate, frame_grid(spec, FRAME_STEP / spec.sample_rate)
+        self._tool = _scorer()
+
+    def table(self, label: str, rule: LabelRule) -> dict[Candidate, Counts]:
+        """What each candidate makes of a label."""
+        candidates = itertools.product(ON, OFF, FRAME)
+        return {
+            (on, share, frame): self.judged(label, rule, on=on, off=on * share, frame=frame)[0]
+            for on, share, frame in candidates
+        }
+
+    def judged(self, label: str, rule: LabelRule, **changes: float) -> tuple[Counts, list[float]]:
+        """True events of a label, hits and false alarms under a changed rule; and how late each hit was, in s."""
+        counts, late = np.zeros(3), []
+        for scene in self._heard:
+            truth = [true | {"used": False, "soft": False} for true in scene.truth]
+            counts[0] += sum(true["label"] == label for true in truth)
+            for event in self._events(scene, label, replace_rule(rule, **changes)):
+                found = self._tool.judge(event, truth, JUDGED)
+                if found == "false":
+                    counts[2] += 1
+                elif found:
+                    found["used"] = True
+                    counts[1] += 1
+                    late.append(event["detected_s"] - found["onset_s"])
+        return counts, late
+
+    def _events(self, scene: Heard, label: str, rule: LabelRule) -> list[dict[str, Any]]:
+        rules = Rules(self._labels, {label: rule}, {}, self._smoothing, 1.0, self._rate, HOP_S, self._grid)
+        tracker = Tracker(rules, source="", model="", prefix="")
+        said = [event for prediction in scene.predictions for event in tracker.update(prediction)]
+        said += tracker.finish()
+        ended = [event for event in said if event.phase == "end"]
+        return [msgspec.structs.asdict(event) for event in sorted(ended, key=lambda event: event.detected_s)]
+
+
+@cache
+def _scorer() -> ModuleType:
+    """score_events.py, which lies outside of this project."""
+    path = scenes.TOOLS / "score_events.py"
+    spec = importlib.util.spec_from_file_location("score_events", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise DataError(f"{path}: not here. Events are judged by the tools in ../shared.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def f1(counts: Counts) -> float:
+    true, hit, false = counts
+    return float(2 * hit / max(1e-9, true + hit + false))
