@@ -32,7 +32,7 @@ format: $(VENV)/.test
 bench: $(VENV)/.test  ## what it costs, beside what people would use instead
 	$(BIN)/python -m bench
 
-model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; an hour and a quarter on two cores
+model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; three hours on two cores
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh export/make_default.sh
 
 demo: $(VENV)/.test  ## make the demo recording again

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from export.graph import Exported, ExportError, to_onnx
+from export.graph import Exported, to_onnx
 from export.rules import groups_for, rules_for
 from listener import bundle
 from listener.errors import ListenerError
@@ -45,8 +45,8 @@ def export(
 ) -> None:
     """Write the bundle. ExportError where ONNX Runtime does not answer as torch does."""
     labels = list(trained.recipe.labels)
-    if calibration and list(calibration.labels) != labels:
-        raise ExportError("the calibration is of other labels than the checkpoint. Calibrate its own runs.")
+    if calibration:
+        calibration = calibration.of(labels)
     model = to_onnx(Exported(trained.net(), calibration), trained.recipe.spec)
     manifest = bundle.Manifest(
         format=bundle.FORMAT,
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m export.bundle", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--checkpoint", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    ap.add_argument("--name", default="home-1", help="how events name the model (default %(default)s)")
+    ap.add_argument("--name", default="home-2", help="how events name the model (default %(default)s)")
     ap.add_argument("--calibration", type=Path, help="JSON of models.calibrate (default: rules chosen beforehand)")
     ap.add_argument("--report", type=Path, help="report.json of models.evaluate on the same recipe")
     ap.add_argument("--licence", default=LICENCE, help="of the weights, as their training data asks (default: ours)")

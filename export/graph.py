@@ -1,5 +1,6 @@
 """The network as an ONNX graph, and the proof that ONNX Runtime answers as torch does."""
 
+import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ from models.network import SoundNet
 
 OPSET = 20
 TOLERANCE = 1e-4
+TALKATIVE = ("torch.onnx", "onnxscript", "onnx_ir")  # the exporter's parts, about each other
 TRIALS = (1, 3, 16)  # batch sizes of the proof
 
 OUTPUTS = (SCORES, FRAMES, EMBEDDING)
@@ -49,7 +51,9 @@ def to_onnx(module: Exported, spec: FeatureSpec) -> bytes:
     """The network in ONNX, one file, dynamic batch. ExportError where ONNX Runtime does not answer alike."""
     example = torch.zeros(2, spec.mels, spec.columns)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's talk about its own parts
+        warnings.simplefilter("ignore")
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.ERROR)
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
             module.eval(), (example,), str(path), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,

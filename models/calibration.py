@@ -1,5 +1,6 @@
 """What makes of a network's scores probabilities, and of probabilities events: scales and rules by label."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,21 @@ class Calibration:
     offset: tuple[float, ...]
     rules: dict[str, LabelRule]
     smoothing: float  # weight of the past in the smoothed score
+
+    def of(self, labels: Sequence[str]) -> "Calibration":
+        """The part for some labels, in their order. ListenerError names a label it has not."""
+        if strangers := set(labels) - set(self.labels):
+            raise ListenerError(
+                f"the calibration has no {', '.join(sorted(strangers))}: make one of this model's runs."
+            )
+        columns = [self.labels.index(label) for label in labels]
+        return Calibration(
+            tuple(labels),
+            tuple(self.scale[n] for n in columns),
+            tuple(self.offset[n] for n in columns),
+            {label: self.rules[label] for label in labels},
+            self.smoothing,
+        )
 
     def apply(self, scores: Floats) -> Floats:
         """Calibrated probabilities of raw ones (…, labels)."""

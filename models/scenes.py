@@ -32,13 +32,21 @@ log = logging.getLogger(__name__)
 
 TOOLS = Path("..") / "shared" / "tools"
 RATE = 16_000
+CLIP_S = 6.0  # as long as make_scene.py takes of any
 SCENES_SEED = UNSEEN_SEED + 50_000  # neither training's sounds nor evaluation's
 
 
-def write_clips(out: Path, each: int, fold: int) -> Path:
-    """Dry synthesised clips of every standard label; the path of their metadata.csv."""
+def write_clips(
+    out: Path, each: int, fold: int, *, labels: Sequence[str] = STANDARD, duration_s: float = CLIP_S
+) -> Path:
+    """Dry synthesised clips of some labels; the path of their metadata.csv."""
     out.mkdir(parents=True, exist_ok=True)
-    rows = [_clip_row(out, label, number, fold) for label in STANDARD for number in range(each)]
+    rows = []
+    for label in labels:
+        for number in range(each):
+            path = out / f"{label}-{number:03d}.flac"
+            soundfile.write(path, 0.7 * synthesise(label, SCENES_SEED + number, duration_s, RATE), RATE)
+            rows.append({"path": path.name, "dataset": SYNTHESISED, "label": label, "fold": str(fold)})
     listing = out / "metadata.csv"
     with listing.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.DictWriter(lines, ("path", "dataset", "label", "fold"))
@@ -47,12 +55,18 @@ def write_clips(out: Path, each: int, fold: int) -> Path:
     return listing
 
 
-def make(work: Path, metadata: Sequence[Path], *, seeds: Sequence[int], minutes: float, fold: int) -> list[Path]:
-    """Scenes of these seeds from a fold's clips, as paths without ending; those that are there are kept."""
+def make(
+    work: Path, metadata: Sequence[Path], *, seeds: Sequence[int], minutes: float, fold: int, more: Sequence[str] = ()
+) -> list[Path]:
+    """Scenes of these seeds from a fold's clips, as paths without ending; those that are there are kept.
+
+    `more` are further words for make_scene.py.
+    """
     work.mkdir(parents=True, exist_ok=True)
     scenes = [work / f"scene{seed}" for seed in seeds]
     for scene, seed in zip(scenes, seeds, strict=True):
-        _make_scene(scene, metadata, seed, minutes, fold)
+        words = ["--folds", str(fold), "--minutes", str(minutes), "--seed", str(seed), *more]
+        _make_scene(scene, metadata, words)
     return scenes
 
 
@@ -93,20 +107,10 @@ def frames(path: Path) -> Iterator[Frame]:
     yield from assembler.flush()
 
 
-def _clip_row(out: Path, label: str, number: int, fold: int) -> dict[str, str]:
-    name = f"{label}-{number:03d}.flac"
-    soundfile.write(out / name, 0.7 * synthesise(label, SCENES_SEED + number, 6.0, RATE), RATE)
-    return {"path": name, "dataset": SYNTHESISED, "label": label, "fold": str(fold)}
-
-
-def _make_scene(scene: Path, metadata: Sequence[Path], seed: int, minutes: float, fold: int) -> None:
-    if scene.with_suffix(".json").is_file():
-        return
-    listings = [word for path in metadata for word in ("--metadata", str(path))]
-    _tool(
-        "make_scene.py",
-        [*listings, "--folds", str(fold), "--minutes", str(minutes), "--seed", str(seed), "--out", str(scene)],
-    )
+def _make_scene(scene: Path, metadata: Sequence[Path], words: Sequence[str]) -> None:
+    if not scene.with_suffix(".json").is_file():
+        listings = [word for path in metadata for word in ("--metadata", str(path))]
+        _tool("make_scene.py", [*listings, *words, "--out", str(scene)])
 
 
 def _write_events(path: Path, events: Iterable[wire.Event]) -> None:

@@ -23,6 +23,7 @@ from listener.types import Floats
 from models.calibrate import Fold, calibrated, fit_scores, hear, left_out
 from models.command import command
 from models.judging import ON, Heard, Judge, f1
+from models.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ BINS = np.array([0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])  # edges of the scores 
 PSEUDO = 5.0  # counts believed before any was seen
 FRAME = 0.35
 
-Smooth = Callable[[Floats], Floats]  # scores (clips, labels) of one scene to smoothed ones
+BIASES = (0.0, 1.0, 2.0, 4.0, 6.0, 9.0)  # in nats, against saying that a label is there
+
+Smooth = Callable[[Floats, float], Floats]  # scores (clips, labels) of one scene, and a bias, to smoothed ones
+Chosen = tuple[float, float]  # threshold and bias, for all labels alike
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,9 +44,9 @@ class Markov:
     stay: Floats  # (2, 2) log-probabilities from state to state over one hop
     emit: Floats  # (2, bins)
 
-    def decide(self, scores: Floats, lag: int) -> Floats:
+    def decide(self, scores: Floats, lag: int, bias: float) -> Floats:
         """Viterbi's best path up to each hop, read `lag` hops before its end: 0 or 1 for each of (clips,) scores."""
-        seen = self.emit[:, np.digitize(scores, BINS)]
+        seen = self.emit[:, np.digitize(scores, BINS)] - np.array([[0.0], [bias]])
         best, back = seen[:, 0] + np.log([0.99, 0.01]), np.zeros((len(scores), 2), int)
         decided = np.zeros(len(scores), np.float32)
         for n in range(len(scores)):
@@ -80,39 +84,43 @@ def compare(folds: Sequence[Fold]) -> list[dict[str, Any]]:
         test = [calibrated(scene, scaled) for scene in fold.heard]
         recipe = fold.trained.recipe
         models = learn(train, recipe.labels, recipe.spec.sample_rate)
-        for name, (weight, smooth) in _ways(models).items():
-            judge, judged = (
-                Judge(recipe.spec, recipe.labels, [_smoothed(scene, smooth) for scene in part], weight)
-                for part in (train, test)
-            )
-            on = _best_threshold(judge, recipe.labels)
-            totals.setdefault(name, []).append((on, *_counts(judged, on, recipe.labels)))
-            log.info("%s, fold %s: %.3f", name, recipe.leave_out_fold, f1(totals[name][-1][1]))
+        for way in _ways(models):
+            scored = [(f1(_counts(recipe, train, way, candidate)[0]), candidate) for candidate in way.candidates]
+            chosen = max(scored)[1]
+            totals.setdefault(way.name, []).append((chosen, *_counts(recipe, test, way, chosen)))
+            log.info("%s, fold %s: %.3f", way.name, recipe.leave_out_fold, f1(totals[way.name][-1][1]))
     return [_row(name, results) for name, results in totals.items()]
 
 
-def _best_threshold(judge: Judge, labels: Sequence[str]) -> float:
-    return max(ON, key=lambda on: f1(_counts(judge, on, labels)[0]))
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """What is done to scores before the tracker, and how much of the past its own mean then keeps."""
+
+    name: str
+    weight: float
+    smooth: Smooth
+    candidates: tuple[Chosen, ...] = tuple((on, 0.0) for on in ON)
 
 
-def _ways(models: Sequence[Markov]) -> dict[str, tuple[float, Smooth]]:
-    """Each way's weight of the past in the tracker, and what is done to the scores before."""
-    ways: dict[str, tuple[float, Smooth]] = {
-        f"exponential, {weight:g} of the past": (weight, _as_they_are) for weight in (0.0, 0.3, 0.5, 0.7)
-    }
-    ways |= {f"median of {width}": (0.0, partial(_median, width=width)) for width in (3, 5)}
-    return ways | {f"Markov, lag of {lag}": (0.0, partial(_decided, models=models, lag=lag)) for lag in (0, 1, 2)}
+def _ways(models: Sequence[Markov]) -> list[Way]:
+    exponential = [Way(f"exponential, {weight:g} of the past", weight, _as_they_are) for weight in (0.0, 0.3, 0.5, 0.7)]
+    medians = [Way(f"median of {width}", 0.0, partial(_median, width=width)) for width in (3, 5)]
+    decided = tuple((0.5, bias) for bias in BIASES)
+    markov = [
+        Way(f"Markov, lag of {lag}", 0.0, partial(_decided, models=models, lag=lag), decided) for lag in (0, 1, 2)
+    ]
+    return [*exponential, *medians, *markov]
 
 
-def _as_they_are(scores: Floats) -> Floats:
+def _as_they_are(scores: Floats, _: float) -> Floats:
     return scores
 
 
-def _decided(scores: Floats, models: Sequence[Markov], lag: int) -> Floats:
-    return np.stack([model.decide(scores[:, n], lag) for n, model in enumerate(models)], axis=1)
+def _decided(scores: Floats, bias: float, models: Sequence[Markov], lag: int) -> Floats:
+    return np.stack([model.decide(scores[:, n], lag, bias) for n, model in enumerate(models)], axis=1)
 
 
-def _median(scores: Floats, width: int) -> Floats:
+def _median(scores: Floats, _: float, width: int) -> Floats:
     """The median of each score and those before it."""
     padded = np.concatenate([np.zeros((width - 1, scores.shape[1]), np.float32), scores])
     windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)
@@ -120,19 +128,22 @@ def _median(scores: Floats, width: int) -> Floats:
     return median
 
 
-def _smoothed(scene: Heard, smooth: Smooth) -> Heard:
-    scores = smooth(np.stack([prediction.scores for prediction in scene.predictions]))
-    said = [dataclasses.replace(p, scores=scores[n]) for n, p in enumerate(scene.predictions)]
-    return Heard(said, scene.truth)
-
-
-def _counts(judge: Judge, on: float, labels: Sequence[str]) -> tuple[np.ndarray, list[float]]:
+def _counts(recipe: Recipe, heard: Sequence[Heard], way: Way, chosen: Chosen) -> tuple[np.ndarray, list[float]]:
+    """True events, hits and false alarms of all labels, and how late each hit was in s."""
+    on, bias = chosen
+    judge = Judge(recipe.spec, recipe.labels, [_smoothed(scene, way.smooth, bias) for scene in heard], way.weight)
     counts, late = np.zeros(3), []
-    for label, rule in rules_for(labels).items():
+    for label, rule in rules_for(recipe.labels).items():
         some, seconds = judge.judged(label, rule, on=on, off=on / 2, frame=FRAME)
         counts += some
         late += seconds
     return counts, late
+
+
+def _smoothed(scene: Heard, smooth: Smooth, bias: float) -> Heard:
+    scores = smooth(np.stack([prediction.scores for prediction in scene.predictions]), bias)
+    said = [dataclasses.replace(p, scores=scores[n]) for n, p in enumerate(scene.predictions)]
+    return Heard(said, scene.truth)
 
 
 def _row(name: str, results: list[Any]) -> dict[str, Any]:
@@ -146,7 +157,7 @@ def _row(name: str, results: list[Any]) -> dict[str, Any]:
         "false": int(counts[2]),
         "latency_p50_s": round(float(np.median(late)), 2),
         "latency_p95_s": round(float(np.quantile(late, 0.95)), 2),
-        "thresholds": [result[0] for result in results],
+        "chosen": [list(result[0]) for result in results],
     }
 
 

@@ -106,7 +106,7 @@ def test_labels_left_out_are_in_no_part_of_the_bundle(tmp_path: Path) -> None:
 def test_the_bundle_says_where_it_comes_from_and_how_it_scores(folder: Path) -> None:
     manifest = bundle.load(folder).manifest
     assert manifest.provenance["folds"] == "all but 3"
-    assert "--leave-out-fold 3" in manifest.provenance["command"]
+    assert "leave_out_fold=3" in manifest.provenance["command"]
     assert manifest.metrics == {"esc10_own_labels": 1.0, "esc10_all_labels": 0.5, "fold3_events_f1": 0.75}
 
 

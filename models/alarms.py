@@ -1,0 +1,89 @@
+"""Whether alarms are heard, and nothing else for one: python -m models.alarms --out docs/model/alarms.json
+
+Scenes of alarms at 10 dB or more over the room, and ten hours of what may be taken for one, made of the fold that
+each model was not trained on, heard by the whole daemon with thresholds from the other folds.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from models import scenes
+from models.calibrate import left_out
+from models.command import command
+from models.data import DataError
+from models.pool import DATA
+
+log = logging.getLogger(__name__)
+
+ALARMS = ("smoke_alarm", "co_alarm")
+# What most resembles one, and what a home is full of.
+OTHERS = ("speech", "music", "street_music", "rain", "appliance_beep", "telephone_ring", "doorbell", "siren")
+ALARM_S = 20.0  # how long an alarm sounds: T4 repeats every 5.7 s
+LEAST_SNR_DB = 10
+HOURS = 10.0
+SCENE_MINUTES = 30.0
+
+
+def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
+    """What a run's bundle makes of alarms, and of hours without one."""
+    fold = int(folder.name.removeprefix("fold"))
+    bundle = folder / "bundle"
+    if not bundle.is_dir():
+        raise DataError(f"{bundle}: not there. Make it with python -m models.calibrate --runs {folder.parent}")
+    clips = scenes.write_clips(work / "clips", 12, fold)
+    long_clips = scenes.write_clips(work / "alarms", 12, fold, labels=ALARMS, duration_s=ALARM_S)
+    heard = scenes.score(
+        bundle,
+        scenes.make(
+            work / "heard", [long_clips], seeds=range(1, 4), minutes=20, fold=fold,
+            more=("--snr", f"{LEAST_SNR_DB},30", "--max-event-s", str(ALARM_S), "--per-minute", "1.5"),
+        ),
+    )  # fmt: skip
+    count = max(1, round(hours * 60 / SCENE_MINUTES))
+    quiet = scenes.score(
+        bundle,
+        scenes.make(
+            work / "without", [DATA / "metadata.csv", clips], seeds=range(1, count + 1), minutes=SCENE_MINUTES,
+            fold=fold, more=("--labels", ",".join(OTHERS)),
+        ),
+    )  # fmt: skip
+    false = {label: quiet["labels"].get(label, {}).get("false", 0) for label in ALARMS}
+    recall = {label: heard["labels"][label]["hit"] / max(1, heard["labels"][label]["true"]) for label in ALARMS}
+    return {
+        "fold": fold,
+        "alarms": sum(heard["labels"][label]["true"] for label in ALARMS),
+        "recall": round(sum(heard["labels"][label]["hit"] for label in ALARMS) / max(1, heard["true"]), 4),
+        **{f"recall_{label}": round(value, 4) for label, value in recall.items()},
+        "time_to_report_p50_s": heard["latency_s"]["p50"],
+        "time_to_report_p95_s": heard["latency_s"]["p95"],
+        "hours_without": quiet["hours"],
+        "false_alarms": sum(false.values()),
+        **{f"false_{label}": value for label, value in false.items()},
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    ap = argparse.ArgumentParser(prog="python -m models.alarms", description=(__doc__ or "").partition("\n")[0])
+    ap.add_argument("--runs", type=Path, default=Path("runs") / "cv", help="folder of fold*/bundle")
+    ap.add_argument("--out", type=Path, required=True)
+    ap.add_argument("--hours", type=float, default=HOURS, help="without an alarm (default %(default)s)")
+    options = ap.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return command(lambda: _write(options))
+
+
+def _write(options: argparse.Namespace) -> None:
+    rows = [listen(folder, options.runs / "alarms" / folder.name, options.hours) for folder in left_out(options.runs)]
+    note = f"Alarms of {ALARM_S:g} s, {LEAST_SNR_DB} dB or more over the room; others: {', '.join(OTHERS)}."
+    options.out.write_text(json.dumps({"rows": rows, "note": note}, indent=1) + "\n")
+    log.info("%s", json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
