@@ -13,6 +13,7 @@ from listener.wire import Event, Phase
 
 TOP = 5
 ONSET_BACK_S = 1.0  # a sound that pushes a score up began at most so long before the last clip that did not have it
+LATEST_S = 1.25  # so long after a sound has ended, its event may still begin
 TAIL_S = 1.5  # a window stays hot so long after a sound has ended in it: the estimate where the gate heard no end
 
 
@@ -135,7 +136,10 @@ class Tracker:
         if track.smoothed <= track.rule.on or prediction.span.stop < track.ready:
             return False
         # A window may still be hot with the event before. Where frames can tell, they must.
-        return bool(sounds) or prediction.frames is None or prediction.span.start >= track.fresh
+        if not sounds:
+            return prediction.frames is None or prediction.span.start >= track.fresh
+        # What was no sound of the label while it lasted does not become one while it leaves the window.
+        return sounds[-1].stop > prediction.span.stop - self._samples(LATEST_S)
 
     def _begin(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> None:
         track.id = f"{self._prefix}-{next(self._numbers)}"

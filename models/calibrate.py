@@ -30,7 +30,7 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
 from models.heldout import in_portions
-from models.judging import SMOOTHING, Candidate, Counts, Heard, Judge, f1
+from models.judging import SMOOTHING, Candidate, Counts, Heard, Judge, errors
 from models.pool import DATA, open_pool
 
 log = logging.getLogger(__name__)
@@ -114,16 +114,16 @@ def calibrated(scene: Heard, calibration: Calibration) -> Heard:
 
 
 def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[Heard]) -> dict[str, LabelRule]:
-    """The rule of each label that finds its events best: first one threshold for all, then each label near it."""
+    """The rule of each label with the fewest missed events and false alarms, leaning on what suits all labels."""
     judge = Judge(spec, calibration.labels, heard)
     tables = {label: judge.table(label, rule) for label, rule in calibration.rules.items()}
     candidates = list(next(iter(tables.values())))
-    typical = max(candidates, key=lambda c: f1(sum((tables[label][c] for label in tables), np.zeros(3))))
-    log.info("for all labels: on %.2f off %.2f frame %.2f", *typical)
+    typical = min(candidates, key=lambda c: errors(np.sum([table[c] for table in tables.values()], axis=0)))
+    log.info("for all labels: on %.2f, off %.2f of it, frame %.2f", *typical)
     rules = {}
     for label, table in tables.items():
-        counts = {c: counted + TYPICAL * _rate(tables.values(), c) for c, counted in table.items()}
-        on, share, frame = max(counts, key=lambda candidate: f1(counts[candidate]))
+        believed = {c: counts + TYPICAL * _rate(tables.values(), c) for c, counts in table.items()}
+        on, share, frame = min((errors(counts), c) for c, counts in believed.items())[1]
         rules[label] = replace_rule(calibration.rules[label], on=round(on, 3), off=round(on * share, 3), frame=frame)
         log.info("%-18s on %.2f off %.2f frame %.2f: %s", label, on, on * share, frame, table[on, share, frame])
     return rules

@@ -332,3 +332,10 @@ def test_with_frames_every_event_is_about_as_long_as_its_sounds(gaps: list[Stret
         assert end_s <= mine[-1][1] + 0.1
     for start_s, end_s in sounds:
         assert any(begin < end_s + 0.1 and end > start_s - 0.1 for begin, end in found)
+
+
+def test_what_was_no_sound_of_the_label_while_it_lasted_does_not_become_one_as_it_leaves_the_window() -> None:
+    subject = tracker(BARK)
+    assert list(subject.update(framed(2.0, [(0.4, 0.8)], score=0.5))) == []
+    assert list(subject.update(framed(2.5, [(0.4, 0.8)], score=0.9))) == []
+    assert phases(subject.update(framed(3.0, [(2.4, 2.8)], score=0.9))) == ["start"]

@@ -72,3 +72,13 @@ def test_a_broken_file_is_refused_with_the_remedy(tmp_path: Path, content: bytes
         path.write_bytes(content)
     with pytest.raises(ListenerError, match=r"models\.calibrate"):
         read(path)
+
+
+def test_a_part_of_a_calibration_serves_a_model_of_fewer_labels() -> None:
+    part = KNOWN.of(["high"])
+    assert (part.labels, part.scale, part.offset, list(part.rules)) == (("high",), (0.5,), (0.3,), ["high"])
+
+
+def test_a_label_that_was_not_calibrated_is_named() -> None:
+    with pytest.raises(ListenerError, match="whistle"):
+        KNOWN.of(["low", "whistle"])
