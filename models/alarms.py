@@ -1,12 +1,13 @@
 """Whether alarms are heard, and nothing else for one: python -m models.alarms --out docs/model/alarms.json
 
-Scenes of alarms at 10 dB or more over the room, and ten hours of what may be taken for one, made of the fold that
-each model was not trained on, heard by the whole daemon with thresholds from the other folds.
+Scenes of alarms at 10 dB or more over the room, and ten hours in all of what may be taken for one, made of the fold
+that each model was not trained on, heard by the whole daemon with thresholds from the other folds.
 """
 
 import argparse
 import json
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ OTHERS = ("speech", "music", "street_music", "rain", "appliance_beep", "telephon
 ALARM_S = 20.0  # how long an alarm sounds: T4 repeats every 5.7 s
 LEAST_SNR_DB = 10
 HOURS = 10.0
-SCENE_MINUTES = 30.0
+SCENE_MINUTES = 20.0
 
 
 def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
             more=("--snr", f"{LEAST_SNR_DB},30", "--max-event-s", str(ALARM_S), "--per-minute", "1.5"),
         ),
     )  # fmt: skip
-    count = max(1, round(hours * 60 / SCENE_MINUTES))
+    count = math.ceil(hours * 60 / SCENE_MINUTES)
     quiet = scenes.score(
         bundle,
         scenes.make(
@@ -72,14 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m models.alarms", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--runs", type=Path, default=Path("runs") / "cv", help="folder of fold*/bundle")
     ap.add_argument("--out", type=Path, required=True)
-    ap.add_argument("--hours", type=float, default=HOURS, help="without an alarm (default %(default)s)")
+    ap.add_argument("--hours", type=float, default=HOURS, help="without an alarm, in all (default %(default)s)")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     return command(lambda: _write(options))
 
 
 def _write(options: argparse.Namespace) -> None:
-    rows = [listen(folder, options.runs / "alarms" / folder.name, options.hours) for folder in left_out(options.runs)]
+    folders = left_out(options.runs)
+    rows = [listen(folder, options.runs / "alarms" / folder.name, options.hours / len(folders)) for folder in folders]
     note = f"Alarms of {ALARM_S:g} s, {LEAST_SNR_DB} dB or more over the room; others: {', '.join(OTHERS)}."
     options.out.write_text(json.dumps({"rows": rows, "note": note}, indent=1) + "\n")
     log.info("%s", json.dumps(rows, indent=1))

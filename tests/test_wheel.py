@@ -37,6 +37,7 @@ def test_every_module_and_asset_of_the_checkout_is_in_it(wheel: Path) -> None:
     }
     assert ours <= set(names(wheel))
     assert "listener/assets/default/model.onnx" in ours
+    assert "listener/assets/free/model.onnx" in ours
     assert "listener/assets/demo.ogg" in ours
 
 
