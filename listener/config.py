@@ -23,7 +23,9 @@ Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 class ModelConfig(Section, frozen=True):
     """Which model, and where it runs."""
 
-    bundle: Annotated[str, Meta(description="the model: 'default', 'free' (fewer labels, free weights), or a bundle's folder")] = "default"
+    bundle: Annotated[
+        str, Meta(description="the model: 'default', 'free' (fewer labels, free weights), or a bundle's folder")
+    ] = "default"
     providers: Annotated[
         Literal["auto", "cpu", "cuda"], Meta(description="where the model runs: auto takes CUDA where it is; cpu; cuda")
     ] = "auto"

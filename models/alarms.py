@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 ALARMS = ("smoke_alarm", "co_alarm")
 # What most resembles one, and what a home is full of.
 OTHERS = ("speech", "music", "street_music", "rain", "appliance_beep", "telephone_ring", "doorbell", "siren")
+EACH = 40  # synthesised clips of a label
+UNHEARD = 1000  # the number of the first: those before decided thresholds
 ALARM_S = 20.0  # how long an alarm sounds: T4 repeats every 5.7 s
 LEAST_SNR_DB = 10
+PER_MINUTE = "0.2"  # seldom: two of a kind, 1.5 s apart, are rightly heard as one with a pause
 HOURS = 10.0
 SCENE_MINUTES = 20.0
 
@@ -36,13 +39,13 @@ def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
     bundle = folder / "bundle"
     if not bundle.is_dir():
         raise DataError(f"{bundle}: not there. Make it with python -m models.calibrate --runs {folder.parent}")
-    clips = scenes.write_clips(work / "clips", 12, fold)
-    long_clips = scenes.write_clips(work / "alarms", 12, fold, labels=ALARMS, duration_s=ALARM_S)
+    clips = scenes.write_clips(work / "clips", EACH, fold, first=UNHEARD)
+    long_clips = scenes.write_clips(work / "alarms", EACH, fold, labels=ALARMS, duration_s=ALARM_S, first=UNHEARD)
     heard = scenes.score(
         bundle,
         scenes.make(
-            work / "heard", [long_clips], seeds=range(1, 4), minutes=20, fold=fold,
-            more=("--snr", f"{LEAST_SNR_DB},30", "--max-event-s", str(ALARM_S), "--per-minute", "1.5"),
+            work / "heard", [long_clips], seeds=range(1, 9), minutes=30, fold=fold,
+            more=("--snr", f"{LEAST_SNR_DB},30", "--max-event-s", str(ALARM_S), "--per-minute", PER_MINUTE),
         ),
     )  # fmt: skip
     count = math.ceil(hours * 60 / SCENE_MINUTES)

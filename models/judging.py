@@ -25,7 +25,7 @@ from models.mixing import FRAME_STEP
 
 SMOOTHING = 0.3
 HOP_S = 0.5
-ON = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94)
+ON = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995)
 OFF = (0.5,)  # of `on`
 FRAME = (0.2, 0.4)
 # What score_events.py takes when nothing is said.
@@ -34,6 +34,7 @@ JUDGED = Namespace(collar=0.5, late=3.0, longer=4.0, forgive=FORGIVEN)
 
 Candidate = tuple[float, float, float]  # on, off / on, frame
 Counts = NDArray[np.float64]  # true, hit, false
+LATE_WEIGHS = 0.1  # missed events' worth of a second that an event comes late
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,12 @@ class Judge:
         self._tool = _scorer()
 
     def table(self, label: str, rule: LabelRule) -> dict[Candidate, Counts]:
-        """What each candidate makes of a label."""
-        candidates = itertools.product(ON, OFF, FRAME)
-        return {
-            (on, share, frame): self.judged(label, rule, on=on, off=on * share, frame=frame)[0]
-            for on, share, frame in candidates
-        }
+        """What each candidate makes of a label, and how late its hits were in all, in s: (true, hit, false, late)."""
+        table = {}
+        for on, share, frame in itertools.product(ON, OFF, FRAME):
+            counts, late = self.judged(label, rule, on=on, off=on * share, frame=frame)
+            table[on, share, frame] = np.append(counts, sum(late))
+        return table
 
     def judged(self, label: str, rule: LabelRule, **changes: float) -> tuple[Counts, list[float]]:
         """True events of a label, hits and false alarms under a changed rule; and how late each hit was, in s."""
@@ -102,10 +103,10 @@ def _scorer() -> ModuleType:
     return module
 
 
-def errors(counts: Counts) -> float:
-    """Missed events and false alarms: what a person who lives with it minds."""
-    true, hit, false = counts
-    return float(true - hit + false)
+def cost(counts: Counts, false_weighs: float = 1.0) -> float:
+    """What a person who lives with it minds, of (true, hit, false, late): missed, false and late events."""
+    true, hit, false, late = counts
+    return float(true - hit + false_weighs * false + LATE_WEIGHS * late)
 
 
 def f1(counts: Counts) -> float:

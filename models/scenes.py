@@ -37,13 +37,13 @@ SCENES_SEED = UNSEEN_SEED + 50_000  # neither training's sounds nor evaluation's
 
 
 def write_clips(
-    out: Path, each: int, fold: int, *, labels: Sequence[str] = STANDARD, duration_s: float = CLIP_S
+    out: Path, each: int, fold: int, *, labels: Sequence[str] = STANDARD, duration_s: float = CLIP_S, first: int = 0
 ) -> Path:
-    """Dry synthesised clips of some labels; the path of their metadata.csv."""
+    """Dry synthesised clips of some labels, numbered from `first`; the path of their metadata.csv."""
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for label in labels:
-        for number in range(each):
+        for number in range(first, first + each):
             path = out / f"{label}-{number:03d}.flac"
             soundfile.write(path, 0.7 * synthesise(label, SCENES_SEED + number, duration_s, RATE), RATE)
             rows.append({"path": path.name, "dataset": SYNTHESISED, "label": label, "fold": str(fold)})
