@@ -78,12 +78,17 @@ def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of this checkout, with a + where it was changed since; «unknown» outside of git."""
+    """The commit of this checkout, with a + where anything but the bundles was changed since; or «unknown»."""
     try:
-        said = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True)
+        commit = _git("rev-parse", "--short", "HEAD")
+        changed = _git("status", "--porcelain", "--", ".", ":!listener/assets", ":!export/golden.json")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return said.stdout.strip()
+    return commit + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _metrics(report: Path) -> dict[str, float]:
