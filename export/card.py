@@ -90,7 +90,7 @@ def _scores(report: Report) -> str:
         (name, part["fold"], part["files"], _percent(part, "accuracy_own_labels"), _percent(part, "yamnet_own_labels"),
          _percent(part, "accuracy_all_labels"))
         for run in report["folds"]
-        for name, part in run["datasets"].items() if part["labels"] > 1
+        for name, part in run["datasets"].items() if part.get("labels", 2) > 1
     ]  # fmt: skip
     return _table(("data set", "left out", "files", "among its own labels", "YAMNet", "among all labels"), rows)
 
