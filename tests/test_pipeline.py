@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
+from listener import bundle, pipeline
 from listener import config as configuration
-from listener import pipeline
 from listener.assembler import Assembler
 from listener.bundle import Bundle
 from listener.classifier import Classifier
 from listener.meter import metered
-from listener.types import Features, Floats, Prediction
+from listener.types import Features, Floats, Frame, Prediction
 from listener.wire import Event
 from tests.fakes import FakeClassifier, blocks, noise, pcm
 
@@ -94,3 +95,19 @@ def test_the_real_classifier_stands_where_the_fake_did(tiny: Bundle) -> None:
     heard = list(loop.events(Assembler(16_000).frames(blocks(pcm(sound_at(3, 5, 8))))))
     assert heard
     assert np.isfinite([event.peak for event in heard]).all()
+
+
+def test_what_is_reported_depends_on_nothing_heard_later() -> None:
+    shipped = bundle.load(bundle.find(bundle.DEFAULT))
+    classifier = Classifier(shipped, "cpu")
+    heard, rate = soundfile.read(bundle.ASSETS / "demo.ogg", dtype="float32")
+    frames = list(Assembler(rate).frames(blocks(pcm(heard))))
+
+    def started(some: list[Frame]) -> list[tuple[str, float, float]]:
+        loop = pipeline.build(configuration.load(None), shipped, classifier, "test")
+        return [(e.label, e.start_s, e.detected_s) for e in loop.events(some) if e.phase == "start"]
+
+    whole = started(frames)
+    assert whole
+    for _, _, detected_s in whole:
+        assert started(frames[: round(detected_s * 50)]) == [event for event in whole if event[2] <= detected_s]
