@@ -14,7 +14,7 @@ python -m models.train --leave-out-fold 3 --steps 3000 --out runs/unknown \
     --set leave_out_labels=dog_bark,rain,siren,baby_cry,chainsaw,children_playing,jackhammer
 python -m models.unknown --checkpoint runs/unknown/checkpoint.pt --out docs/model/unknown.json
 python -m models.fewshot --checkpoint runs/unknown/checkpoint.pt --out docs/model/fewshot.json
-python -m models.smoothing --runs runs/cv --out docs/model/smoothing.json
+python -m models.smoothing --runs runs/cv --seeds 1 2 --out docs/model/smoothing.json
 python -m models.evaluate --runs runs/cv --out docs/model --unknown docs/model/unknown.json \
     --fewshot docs/model/fewshot.json --table alarms=docs/model/alarms.json --table smoothing=docs/model/smoothing.json
 
