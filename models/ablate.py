@@ -49,9 +49,13 @@ VARIANTS: dict[str, dict[str, str]] = {
     "no Freq-MixStyle": {"mix_style": "0"},
     "no masks": {"masks": "0"},
     "no dropout": {"dropout": "0"},
+    "a device response more, pitch moved": {"response_db": "4", "pitch_rows": "2"},
+    "stronger contrast": {"contrast_loss": "0.3"},
     "front end: MFCC": {"front_end": "mfcc"},
     "front end: PLP": {"front_end": "plp"},
     "front end: PCEN": {"front_end": "pcen"},
+    "data: one fold less": {"fewer_folds": "3"},
+    "data: two folds less": {"fewer_folds": "3,4"},
     "half as wide": {"shape.widths": "12,24,40,64"},
     "twice the cost": {"shape.widths": "24,48,96,128"},
 }

@@ -1,6 +1,5 @@
 """Sounds decoded once: 16 kHz mono int16 in one flat file, so that the second run starts in seconds."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ import soxr
 from tqdm import tqdm
 
 from listener.types import Floats, Pcm
+from models.caching import digest
 from models.data import DataError, Recording
 from models.synthesis import synthesise
 
@@ -58,7 +58,8 @@ def open_bank(recordings: Sequence[Recording], variants: dict[str, int], seed: i
 
     Files that cannot be read are named in the log and left out. DataError when nothing is left.
     """
-    name = _name(recordings, variants, seed)
+    listed = [(str(r.path), r.labels, r.dataset, r.source, r.fold) for r in recordings]
+    name = digest(listed, sorted(variants.items()), seed, files=(r.path for r in recordings))
     pcm_path, index_path = cache / f"{name}.npy", cache / f"{name}.json"
     if not index_path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
@@ -84,20 +85,6 @@ def decode(path: Path, rate: int) -> Floats:
     mono = np.nan_to_num(samples.mean(axis=1))
     resampled: Floats = mono if source_rate == rate else soxr.resample(mono, source_rate, rate)
     return resampled
-
-
-def _name(recordings: Sequence[Recording], variants: dict[str, int], seed: int) -> str:
-    """A digest of all that goes into a bank: files by path, size and time of change."""
-    digest = hashlib.sha256(json.dumps([sorted(variants.items()), seed]).encode())
-    for recording in recordings:
-        stat = recording.path.stat() if recording.path.is_file() else None
-        stamp = (stat.st_size, stat.st_mtime_ns) if stat else None
-        digest.update(
-            repr(
-                (str(recording.path), recording.labels, recording.dataset, recording.source, recording.fold, stamp)
-            ).encode()
-        )
-    return digest.hexdigest()[:16]
 
 
 def _make(

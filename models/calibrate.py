@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 
 MIXTURES = 6000  # of the left-out fold, to calibrate on
 TYPICAL = 6.0  # events' worth of belief that a label is like the others
-FALSE_ALARM = 10.0  # missed events' worth of a false one, of labels that frighten
+FALSE = 1.5  # missed events' worth of a false one
+FRIGHTENING = 10.0  # likewise, of labels that wake people
 LEAST_FOLDS = 2
 
 
@@ -119,12 +120,12 @@ def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[Heard]) 
     judge = Judge(spec, calibration.labels, heard)
     tables = {label: judge.table(label, rule) for label, rule in calibration.rules.items()}
     candidates = list(next(iter(tables.values())))
-    typical = min(candidates, key=lambda c: cost(np.sum([table[c] for table in tables.values()], axis=0)))
+    typical = min(candidates, key=lambda c: cost(np.sum([table[c] for table in tables.values()], axis=0), FALSE))
     log.info("for all labels: on %.2f, off %.2f of it, frame %.2f", *typical)
     rules = {}
     for label, table in tables.items():
         believed = {c: counts + TYPICAL * _rate(tables.values(), c) for c, counts in table.items()}
-        weighs = FALSE_ALARM if label in GROUPS["alarm"] else 1.0
+        weighs = FRIGHTENING if label in GROUPS["alarm"] else FALSE
         on, share, frame = min((cost(counts, weighs), c) for c, counts in believed.items())[1]
         rules[label] = replace_rule(calibration.rules[label], on=round(on, 3), off=round(on * share, 3), frame=frame)
         log.info("%-18s on %.2f off %.2f frame %.2f: %s", label, on, on * share, frame, table[on, share, frame].round())

@@ -1,14 +1,11 @@
 """Several processes on one training, as torchrun starts them; alone, nothing of this is felt."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import torch
 from torch import distributed
-
-T = TypeVar("T")
 
 
 def world() -> int:
@@ -34,12 +31,3 @@ def started(device: str) -> Iterator[None]:
         yield
     finally:
         distributed.destroy_process_group()
-
-
-def in_turn(make: Callable[[], T]) -> T:
-    """What `make` makes: by the first process, then, from what it left on disk, by the others."""
-    if world() == 1:
-        return make()
-    made = make() if rank() == 0 else None
-    distributed.barrier()
-    return make() if made is None else made

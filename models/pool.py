@@ -6,7 +6,6 @@ clips are added to each other and changed further (`models.regularise`), so that
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import multiprocessing
@@ -26,6 +25,7 @@ from tqdm import tqdm
 from listener.features import LogMel
 from listener.types import Floats
 from models.bank import EVERY_FOLD, SYNTHESISED, Bank, open_bank
+from models.caching import digest, only_one
 from models.command import command
 from models.data import DataError, Recording, read_any
 from models.frontend import mel_filters
@@ -60,9 +60,9 @@ class Pool:
     datasets: tuple[str, ...]
     filters: Floats
 
-    def without(self, fold: int | None, datasets: Sequence[str], labels: Sequence[int]) -> NDArray[np.int64]:
-        """The numbers of the clips that have nothing of a fold, of some data sets, of some labels."""
-        kept = self.fold != (-1 if fold is None else fold)
+    def without(self, folds: Sequence[int], datasets: Sequence[str], labels: Sequence[int]) -> NDArray[np.int64]:
+        """The numbers of the clips that have nothing of some folds, of some data sets, of some labels."""
+        kept = ~np.isin(self.fold, folds)
         for name in datasets:
             if name in self.datasets:
                 kept &= ~self.foreign[:, self.datasets.index(name)]
@@ -89,11 +89,13 @@ def open_pool(
     """The pool of a mixing and some folders of recordings; what is not there yet of it is made."""
     recordings = [r for folder in folders for r in read_any(folder) if set(r.labels) & set(mixing.labels)]
     peer = peer if peer and peer.is_file() else None
-    folder = cache / f"pool-{_name(mixing, recordings, peer)}"
-    if not (folder / INDEX).is_file():
-        bank = training_bank(mixing, recordings, cache)
-        datasets = tuple(sorted({sound.dataset for sound in bank.sounds}))
-        _make(_Plan(mixing, folder, bank, _folds(mixing, bank), datasets, peer), workers)
+    name = digest(mixing, bool(peer), [str(r.path) for r in recordings], files=(r.path for r in recordings))
+    folder = cache / f"pool-{name}"
+    with only_one(folder):
+        if not (folder / INDEX).is_file():
+            bank = training_bank(mixing, recordings, cache)
+            datasets = tuple(sorted({sound.dataset for sound in bank.sounds}))
+            _make(_Plan(mixing, folder, bank, _folds(mixing, bank), datasets, peer), workers)
     index = json.loads((folder / INDEX).read_text())
     arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy") if path.stem != "filters"}
     return Pool(**arrays, datasets=tuple(index["datasets"]), filters=np.load(folder / "filters.npy"))
@@ -104,11 +106,6 @@ def training_bank(mixing: Mixing, recordings: Sequence[Recording], cache: Path =
     variants = dict.fromkeys(STANDARD, mixing.variants) | {"siren": mixing.siren_variants}
     wanted = {label: count for label, count in variants.items() if label in mixing.labels and count}
     return open_bank(recordings, wanted, mixing.seed, cache)
-
-
-def _name(mixing: Mixing, recordings: Sequence[Recording], peer: Path | None) -> str:
-    files = [(str(r.path), r.path.stat().st_mtime_ns if r.path.is_file() else 0) for r in recordings]
-    return hashlib.sha256(json.dumps([asdict(mixing), files, bool(peer)]).encode()).hexdigest()[:16]
 
 
 def _folds(mixing: Mixing, bank: Bank) -> tuple[int, ...]:

@@ -90,7 +90,8 @@ class Recipe:
     shape: Shape = field(default_factory=Shape)
     front_end: FrontEnd = "log-mel"
     seed: int = 1
-    leave_out_fold: int | None = None
+    leave_out_fold: int | None = None  # kept for the test
+    fewer_folds: tuple[int, ...] = ()  # left out as well, to see what less data gives
     leave_out_labels: tuple[str, ...] = ()
     leave_out_datasets: tuple[str, ...] = ()
 
@@ -107,6 +108,8 @@ class Recipe:
     gain_db: float = 6.0  # either way
     mix_style: float = 0.3  # share of batches whose frequency-wise statistics are swapped (Freq-MixStyle)
     masks: float = 0.5  # share of clips that lose a band
+    response_db: float = 0.0  # deviation of a further device response
+    pitch_rows: int = 0  # mels that a clip is moved by, at most
 
     frame_loss: float = 0.5
     teacher_loss: float = 0.0  # tried, and gave nothing: see the report
@@ -117,6 +120,11 @@ class Recipe:
             raise ValueError(f"leave_out_fold {self.leave_out_fold}: folds are counted from 1")
         if strangers := set(self.leave_out_labels) - set(self.mixing.labels):
             raise ValueError(f"leave_out_labels: the pool has no {', '.join(sorted(strangers))}")
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """The folds that are not trained on."""
+        return self.fewer_folds if self.leave_out_fold is None else (self.leave_out_fold, *self.fewer_folds)
 
     @property
     def labels(self) -> tuple[str, ...]:

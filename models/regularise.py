@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from models.network import TEN, loudness
 from models.recipe import Recipe
 
 WIDEST = 9  # mels of a mask
+RESPONSE_KNOTS = 6  # of the curve over all mels
 DROWNED_DB = -9.0  # beside the other: nobody could say whether a sound so faint is to be named
 
 
@@ -29,9 +31,10 @@ class Batch:
 def regularise(batch: Batch, recipe: Recipe) -> Batch:
     """A batch changed as the recipe says."""
     batch = add_pairs(batch, recipe.pairs, recipe.pair_db)
-    mel = freq_mix_style(mask_bands(batch.mel, recipe.masks), recipe.mix_style)
+    mel = shift_rows(batch.mel, recipe.pitch_rows)
+    mel = freq_mix_style(mask_bands(mel, recipe.masks), recipe.mix_style)
     gain_db = recipe.gain_db * (2 * torch.rand(len(mel), 1, 1, device=mel.device) - 1)
-    return replace(batch, mel=mel + gain_db / 20)
+    return replace(batch, mel=mel + (gain_db + response_db(mel, recipe.response_db)) / 20)
 
 
 def add_pairs(batch: Batch, share: float, beside_db: tuple[float, float]) -> Batch:
@@ -56,6 +59,20 @@ def add_pairs(batch: Batch, share: float, beside_db: tuple[float, float]) -> Bat
         batch.frames | (batch.frames[other] & chosen.view(-1, 1, 1)),
         torch.where(chosen.view(-1, 1, 1), torch.nan, batch.teacher),
     )
+
+
+def response_db(mel: Tensor, deviation_db: float) -> Tensor:
+    """A smooth random response over frequency for each clip, in dB: (batch, mels, 1); FilterAugment, Nam 2022."""
+    knots = deviation_db * torch.randn(len(mel), 1, RESPONSE_KNOTS, device=mel.device)
+    curve = functional.interpolate(knots, size=mel.shape[1], mode="linear", align_corners=True)
+    return (curve - curve.mean(dim=2, keepdim=True)).transpose(1, 2)
+
+
+def shift_rows(mel: Tensor, most: int) -> Tensor:
+    """Each clip moved up or down by up to so many rows, the outermost row repeated: about a change of pitch."""
+    moves = torch.randint(-most, most + 1, (len(mel), 1), device=mel.device)
+    rows = (torch.arange(mel.shape[1], device=mel.device) + moves).clamp(0, mel.shape[1] - 1)
+    return mel.gather(1, rows.unsqueeze(2).expand_as(mel))
 
 
 def mask_bands(mel: Tensor, share: float) -> Tensor:

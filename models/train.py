@@ -104,7 +104,7 @@ class Batches:
         self.recipe, self._pool, self._device = recipe, pool, device
         left_out = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.leave_out_labels]
         self._labels = np.array([n for n in range(len(recipe.mixing.labels)) if n not in left_out])
-        clips = pool.without(recipe.leave_out_fold, recipe.leave_out_datasets, left_out)
+        clips = pool.without(recipe.left_out, recipe.leave_out_datasets, left_out)
         self._clips = clips if recipe.mixtures else clips[pool.targets[clips].sum(axis=1) <= 1]
         if not len(self._clips):
             raise DataError("nothing is left to train on: leave out less.")
@@ -246,8 +246,7 @@ def _train(options: argparse.Namespace) -> None:
     if options.resume:
         recipe = checkpoint.load(options.out / "checkpoint.pt").recipe
     with parallel.started(options.device):
-        workers = options.threads if parallel.rank() == 0 else 1
-        pool = parallel.in_turn(lambda: open_pool(recipe.mixing, options.data or [DATA], cache=CACHE, workers=workers))
+        pool = open_pool(recipe.mixing, options.data or [DATA], cache=CACHE, workers=options.threads)
         manner = Manner(options.resume, options.device, options.until)
         log.info("wrote %s", train(recipe, pool, options.out, manner))
 

@@ -74,7 +74,7 @@ def training_clips(trained: Checkpoint, pool: Pool, count: int = BANK) -> Descri
     """What the network makes of clips of one sound that it may have been trained on."""
     recipe = trained.recipe
     left_out = [recipe.mixing.labels.index(label) for label in recipe.leave_out_labels]
-    clips = pool.without(recipe.leave_out_fold, recipe.leave_out_datasets, left_out)
+    clips = pool.without(recipe.left_out, recipe.leave_out_datasets, left_out)
     clips = clips[pool.targets[clips].sum(axis=1) == 1]
     chosen = np.sort(np.random.default_rng(SEED).permutation(clips)[:count])
     return describe(trained, pool.mel[chosen])

@@ -106,25 +106,25 @@ def test_an_interrupted_pool_goes_on_where_it_was(sounds: Path, pool: Pool) -> N
 
 
 def test_clips_of_a_fold_can_be_left_out(pool: Pool) -> None:
-    assert len(pool.without(None, (), ())) == 1000
-    assert set(pool.fold[pool.without(2, (), ())]) == {1}
+    assert len(pool.without((), (), ())) == 1000
+    assert set(pool.fold[pool.without((2,), (), ())]) == {1}
 
 
 def test_clips_of_a_data_set_can_be_left_out(pool: Pool) -> None:
-    left = pool.without(None, ("one", "unheard of"), ())
+    left = pool.without((), ("one", "unheard of"), ())
     assert not pool.targets[left, LOW].any()
     assert pool.targets[left, HIGH].any()
 
 
 def test_clips_of_a_label_can_be_left_out(pool: Pool) -> None:
-    left = pool.without(1, (), (LOW,))
+    left = pool.without((1,), (), (LOW,))
     assert pool.targets[left].any(axis=0).tolist() == [False, False, True]
 
 
 def test_clips_of_synthesised_sounds_alone_are_of_no_fold_and_stay() -> None:
     pool = random_pool()
     pool.fold[:] = 0
-    assert len(pool.without(None, (), ())) == len(pool.without(1, (), ())) == len(pool.fold)
+    assert len(pool.without((), (), ())) == len(pool.without((1,), (), ())) == len(pool.fold)
 
 
 def test_no_recordings_are_one_line_and_status_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

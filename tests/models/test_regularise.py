@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.network import loudness
-from models.regularise import Batch, add_pairs, freq_mix_style, mask_bands, regularise
+from models.regularise import Batch, add_pairs, freq_mix_style, mask_bands, regularise, response_db, shift_rows
 from tests.models.sounds import tiny_recipe
 
 EQUALLY_LOUD, FAINT, LOUD = (0.0, 0.0), (-15.0, -15.0), (3.0, 3.0)
@@ -88,6 +88,24 @@ def test_a_clip_of_digital_silence_adds_nothing_but_finite_numbers() -> None:
 def test_a_recipe_without_regularisers_changes_nothing() -> None:
     recipe, before = tiny_recipe(pairs=0.0, gain_db=0.0, mix_style=0.0, masks=0.0), batch(noise())
     assert torch.equal(regularise(before, recipe).mel, before.mel)
+
+
+def test_a_response_is_smooth_the_same_all_clip_long_and_leaves_the_level() -> None:
+    torch.manual_seed(0)
+    response = response_db(noise(50), 4.0)
+    assert response.shape == (50, 64, 1)
+    assert response.mean(dim=1).abs().max() < 1e-4
+    assert 1 < response.std() < 5
+    assert response.diff(dim=1).abs().max() < 2
+    assert not response_db(noise(2), 0.0).any()
+
+
+def test_rows_move_by_no_more_than_was_asked() -> None:
+    torch.manual_seed(0)
+    ramp = torch.arange(64.0).view(1, 64, 1).expand(40, 64, 5)
+    moves = (shift_rows(ramp, 2) - ramp)[:, 10, 0]
+    assert set(moves.tolist()) == {-2, -1, 0, 1, 2}
+    assert torch.equal(shift_rows(ramp, 0), ramp)
 
 
 def test_a_gain_is_one_number_for_a_clip_and_within_its_limits() -> None:
