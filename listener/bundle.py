@@ -29,6 +29,10 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     frame: float = 0.5  # a frame over this has the sound in it: for starts, ends and repeats, not for what it is
     repeat_s: float = 0.0  # reported only when heard again so long after it was first heard; hold_s bridges the pause
 
+    def retuned(self, on: float) -> "LabelRule":
+        """The rule with another `on`; `off` keeps its share of it."""
+        return msgspec.structs.replace(self, on=on, off=self.off * on / self.on)
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """bundle.json. `sha256` names every other file of the bundle with its digest."""

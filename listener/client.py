@@ -45,6 +45,21 @@ class Client:
             yield hello
             yield from _answers(self._connection, lines, asked)
 
+    def command(self, command: wire.Command) -> wire.State:
+        """Have the daemon do something; its state afterwards. ConfigError where it refuses, SinkError as above."""
+        with _connect(self._addresses) as connection, connection.makefile("rb") as lines:
+            _greeting(lines)
+            try:
+                connection.sendall(wire.encode(command))
+                for message in _decoded(lines):
+                    if isinstance(message, wire.Refusal | wire.Error):
+                        raise ConfigError(f"the daemon refused: {message.message}")
+                    if isinstance(message, wire.State):
+                        return message
+            except OSError as err:
+                raise SinkError(f"the daemon does not answer ({err}); see its log") from err
+        raise SinkError("the daemon ended the connection without an answer; see its log")
+
     def close(self) -> None:
         """End `messages`, from any thread and before it has begun."""
         self._closed = True

@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ import msgspec
 from listener import registry
 from listener.bundle import Bundle, LabelRule
 from listener.errors import ConfigError
+from listener.filters import FilterConfig, parse_hours
 from listener.schema import Meta, Section, convert, nearest, render
 
 GateKind = Literal["either", "webrtc", "bands", "open"]
@@ -94,6 +95,7 @@ class Part:
     kind: str
     factory: Any
     config: Any
+    when: FilterConfig = field(default_factory=FilterConfig)  # of a sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,14 @@ DEFAULT_SINKS = ({"kind": "console"}, {"kind": "socket"})
 
 def part(what: Literal["source", "sink"], table: dict[str, Any], where: str = "") -> Part:
     """The part that a [[source]] or [[sink]] table describes. ConfigError where it describes none."""
-    settings = dict(table)
+    settings, where = dict(table), where or what
     kind = settings.pop("kind")
-    factory = registry.source(kind) if what == "source" else registry.sink(kind)
-    return Part(kind, factory, convert(settings, factory.Config, where or what))
+    if what == "source":
+        factory = registry.source(kind)
+        return Part(kind, factory, convert(settings, factory.Config, where))
+    factory = registry.sink(kind)
+    when = _when(settings.pop("when", {}), f"{where}.when")
+    return Part(kind, factory, convert(settings, factory.Config, where), when)
 
 
 def find() -> Path | None:
@@ -201,10 +207,17 @@ def strangers(config: Config, bundle: Bundle) -> list[str]:
     mentioned = [(f"labels.{label}", label) for label in config.labels]
     mentioned += [(f"groups.{group}", label) for group, labels in config.groups.items() for label in labels]
     where = f"{config.path}: " if config.path else ""
+    unknown = [(key, label, bundle.labels) for key, label in mentioned if label not in bundle.labels]
+    reported = [*(names(config).get(label, label) for label in bundle.labels), *groups(config, bundle)]
+    unknown += [
+        (f"sink {number} ({sink.kind}).when.labels", label, tuple(reported))
+        for number, sink in enumerate(config.sinks, 1)
+        for label in sink.when.labels
+        if label not in reported
+    ]
     return [
-        f"{where}{key}: model {bundle.name} has no label {label!r}{nearest(label, bundle.labels)}"
-        for key, label in mentioned
-        if label not in bundle.labels
+        f"{where}{key}: model {bundle.name} has no label {label!r}{nearest(label, known)}"
+        for key, label, known in unknown
     ]
 
 
@@ -276,6 +289,14 @@ def _parts(tables: Sequence[Any], what: Literal["source", "sink"]) -> Iterator[P
         yield part(what, table, f"{what} {number} ({table['kind']})")
 
 
+def _when(table: Any, where: str) -> FilterConfig:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: write it as a table, when = {{labels = ['alarm']}}")
+    when = convert(table, FilterConfig, where)
+    parse_hours(when.hours)
+    return when
+
+
 def _check_together(config: Config) -> None:
     """Refuse what is right key by key and impossible together."""
     heard = [part.config.name for part in config.sources]
@@ -309,3 +330,5 @@ def _default_lines() -> Iterator[str]:
             factory = getattr(registry, what)(kind)
             yield ""
             yield from render(factory.Config(), f'# {factory.__doc__.splitlines()[0]}\n# [[{what}]]\n# kind = "{kind}"')
+    yield ""
+    yield from render(FilterConfig(), f"# {FilterConfig.__doc__} Of every sink.\n# [sink.when]")

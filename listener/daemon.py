@@ -5,10 +5,12 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol, runtime_checkable
 
 from listener.channel import Channel
+from listener.controls import Controls
 from listener.ear import Ear
 from listener.errors import ListenerError, OutputClosed, SinkError
 from listener.notify import notify
@@ -42,15 +44,36 @@ class Viewer(Protocol):
     def show(self, message: Level | Status) -> None: ...
 
 
+@runtime_checkable
+class Steering(Protocol):
+    """A sink whose receivers may change what the daemon does: it is given the controls before it is opened."""
+
+    def steer(self, controls: Controls) -> None: ...
+
+
+def _everything(_event: Event) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A sink, its name in logs and status lines, and which events it is to get."""
+
+    name: str
+    sink: Sink
+    admits: Callable[[Event], bool] = _everything
+
+
 class Outlet:
     """A sink with its outbox and the thread that drains it: a hung sink hangs nobody else."""
 
-    def __init__(self, name: str, sink: Sink, stop: Callable[[], None]) -> None:
-        self.name, self.sink = name, sink
+    def __init__(self, route: Route, stop: Callable[[], None]) -> None:
+        self.name, self.sink, self._admits = route.name, route.sink, route.admits
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
         self._stop = stop
         self.failed = 0
-        self.thread = threading.Thread(target=self._drain, name=f"sink {name}", daemon=True)
+        self.thread = threading.Thread(target=self._drain, name=f"sink {route.name}", daemon=True)
+        self._lock = threading.Lock()  # ears offer from threads of their own, and a filter is for one at a time
 
     @property
     def lost(self) -> int:
@@ -62,7 +85,9 @@ class Outlet:
         self.thread.start()
 
     def offer(self, event: Event) -> None:
-        self._outbox.put(event)
+        with self._lock:
+            if self._admits(event):
+                self._outbox.put(event)
 
     def finish(self) -> None:
         """No more events: the sink's thread ends once it has delivered what is waiting."""
@@ -99,7 +124,8 @@ class Outlet:
 class Daemon:
     """Ears feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called."""
 
-    def __init__(self) -> None:
+    def __init__(self, controls: Controls | None = None) -> None:
+        self._controls = controls or Controls((), {}, ())
         self._ears: dict[str, Ear] = {}
         self._outlets: list[Outlet] = []
         self._ended: set[str] = set()
@@ -121,7 +147,9 @@ class Daemon:
         return not self._unfinished and not any(outlet.lost for outlet in self._outlets)
 
     def publish(self, event: Event) -> None:
-        """Offer an event to every sink."""
+        """Offer an event to every sink, unless a user has asked not to be told of it."""
+        if not self._controls.admits(event):
+            return
         for outlet in self._outlets:
             outlet.offer(event)
 
@@ -132,15 +160,17 @@ class Daemon:
         if error or self._ended >= self._ears.keys():
             self.stop()
 
-    def run(self, ears: Sequence[Ear], sinks: Sequence[tuple[str, Sink]]) -> None:
+    def run(self, ears: Sequence[Ear], routes: Sequence[Route]) -> None:
         """Start everything, look after it until it is over, and stop it in the opposite order.
 
         Raises what ended it, where that was an error.
         """
         self._ears = {ear.name: ear for ear in ears}
         try:
-            for name, sink in sinks:
-                outlet = Outlet(name, sink, self.stop)
+            for route in routes:
+                if isinstance(route.sink, Steering):
+                    route.sink.steer(self._controls)
+                outlet = Outlet(route, self.stop)
                 outlet.open()
                 self._outlets.append(outlet)
             for ear in ears:
@@ -174,6 +204,7 @@ class Daemon:
             return
 
     def _tick(self, viewers: Sequence[Viewer]) -> None:
+        self._controls.tick()
         status = self.status()
         for viewer in viewers:
             viewer.show(status)

@@ -72,6 +72,10 @@ class Ear:
         """Those that were started."""
         return [thread for thread in self._threads if thread.ident]
 
+    def retune(self, label: str, on: float | None) -> None:
+        """Give a label another on-threshold; None: the configured one."""
+        self._pipeline.tracker.retune(label, on)
+
     def level(self) -> Level:
         """The meter, for displays."""
         return self.meter.level()

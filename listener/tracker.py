@@ -96,6 +96,16 @@ class Tracker:
             yield from self._advance(track, prediction)
         self._last = prediction
 
+    def retune(self, name: str, on: float | None) -> None:
+        """From now on a label, by its reported name, has another on-threshold; None: the one it was made with.
+
+        Any thread may call it: a rule is replaced whole.
+        """
+        for track in self._tracks:
+            if self._name(track.label) == name:
+                usual = self._rules.rules[track.label]
+                track.rule = usual if on is None else usual.retuned(on)
+
     def finish(self) -> Iterator[Event]:
         """The ends of all events under way: the stream is over."""
         for track in self._tracks:

@@ -96,6 +96,12 @@ class Error(msgspec.Struct, frozen=True, tag="error", kw_only=True):
     message: str
 
 
+class Refusal(msgspec.Struct, frozen=True, tag="refusal", kw_only=True):
+    """Why a command was not done. The connection stays."""
+
+    message: str
+
+
 class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a client may send. It replaces what the client gets."""
 
@@ -104,17 +110,37 @@ class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     replay: int = 0
 
 
-Message = Event | Level | Status | Hello | Ack | Error
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client may ask of the daemon; it is answered with a `State`."""
+
+    command: Literal["snooze", "wake", "listen", "threshold", "state"]
+    what: str = ""  # snooze, wake: a label, group, source or "all"; listen: a source; threshold: a label
+    for_s: float | None = None  # snooze: null until it is woken
+    labels: list[str] | None = None  # listen: labels and groups; null: all
+    on: float | None = None  # threshold: null takes the configured one again
+
+
+class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
+    """What users have changed while the daemon runs."""
+
+    snoozed: dict[str, str | None]  # label, group, source or "all" -> until when; null: until it is woken
+    listening_for: dict[str, list[str]]  # source -> labels, where it is not all
+    thresholds: dict[str, float]  # label -> on, where it is not the configured one
+
+
+Message = Event | Level | Status | Hello | Ack | Error | Refusal | State
 
 _encoder = msgspec.json.Encoder()
 _messages = msgspec.json.Decoder(Message)
 _subscriptions = msgspec.json.Decoder(Subscribe)
+_commands = msgspec.json.Decoder(Command)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-RESERVED = ("command", "token")  # what later versions will understand
+RESERVED = ("token",)  # what later versions will understand
+LONGEST_SNOOZE_S = 366 * 86_400.0
 
 
-def encode(message: Message | Subscribe) -> bytes:
+def encode(message: Message | Subscribe | Command) -> bytes:
     """One line, newline included."""
     return _encoder.encode(message) + b"\n"
 
@@ -125,12 +151,28 @@ def decode(line: bytes) -> Message:
     return message
 
 
-def decode_subscription(line: bytes) -> Subscribe:
-    """What a client asks for; ValueError, naming what is wrong, where it is none."""
+def decode_request(line: bytes) -> Subscribe | Command:
+    """What a client asks for; ValueError, naming what is wrong, where it is nothing of ours."""
+    try:
+        keys = _objects.decode(line).keys()
+    except (ValueError, RecursionError) as err:
+        raise ValueError(f"this is no subscription and no command ({err})") from err
+    if reserved := next((key for key in RESERVED if key in keys), None):
+        raise ValueError(f"{reserved!r} is not supported by this version")
+    if "command" in keys:
+        return decode_command(line)
     try:
         return _subscriptions.decode(line)
     except (ValueError, RecursionError) as err:
-        raise ValueError(_complaint(line, err)) from err
+        raise ValueError(f"this is no subscription ({err})") from err
+
+
+def decode_command(line: bytes) -> Command:
+    """A command; ValueError, naming what is wrong, where it is none."""
+    try:
+        return _commands.decode(line)
+    except (ValueError, RecursionError) as err:
+        raise ValueError(f"this is no command ({err})") from err
 
 
 def wall_clock(unix_s: float) -> str:
@@ -147,12 +189,3 @@ def at_wall_clock(event: Event, began_at: float, now_at: float) -> Event:
 def whole(event: Event) -> Event:
     """The last line of an event as the one line that tells all of it."""
     return msgspec.structs.replace(event, phase=None, seq=0)
-
-
-def _complaint(line: bytes, err: Exception) -> str:
-    try:
-        keys = _objects.decode(line).keys()
-    except (ValueError, RecursionError):
-        return f"this is no subscription ({err})"
-    reserved = next((key for key in RESERVED if key in keys), None)
-    return f"{reserved!r} is not supported by this version" if reserved else f"this is no subscription ({err})"

@@ -10,7 +10,7 @@ import pytest
 from listener import config as configuration
 from listener import pipeline
 from listener.bundle import Bundle
-from listener.daemon import Daemon, Sink
+from listener.daemon import Daemon, Route, Sink
 from listener.ear import Ear
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
 from listener.types import Features, Prediction, Source
@@ -31,7 +31,7 @@ def ear(source: Source, daemon: Daemon, bundle: Bundle, classify: "Classify | No
 def run(sources: list[Source], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
     daemon = Daemon()
     daemon.run(
-        [ear(source, daemon, bundle, classify) for source in sources], [(f"{i}", s) for i, s in enumerate(sinks)]
+        [ear(source, daemon, bundle, classify) for source in sources], [Route(f"{i}", s) for i, s in enumerate(sinks)]
     )
 
 
@@ -74,7 +74,7 @@ def test_a_source_that_is_not_live_loses_nothing_to_a_slow_classifier(tiny: Bund
     sink = FakeSink()
     daemon = Daemon()
     listening = ear(FakeSource(blocks(pcm(noise(60, -12)))), daemon, tiny, slow)
-    daemon.run([listening], [("sink", sink)])
+    daemon.run([listening], [Route("sink", sink)])
     assert listening.status().lost_s == 0
     assert listening.status().heard_s == pytest.approx(60, abs=0.1)
 
@@ -122,7 +122,7 @@ def test_a_hung_sink_keeps_no_event_from_the_others_nor_the_daemon_from_ending(
     hung, well = FakeSink(lambda _: release.wait(20) and None), FakeSink()
     began, daemon = time.monotonic(), Daemon()
     listening = ear(FakeSource(blocks(BARKS)), daemon, tiny)
-    background(lambda: daemon.run([listening], [("hung", hung), ("well", well)])).join(5)
+    background(lambda: daemon.run([listening], [Route("hung", hung), Route("well", well)])).join(5)
     assert time.monotonic() - began < 4
     assert not daemon.lossless
     assert [event.phase for event in well.events] == ["start", "end"]
@@ -176,7 +176,7 @@ def test_a_vanished_microphone_ends_the_event_that_was_under_way(
     sink, daemon = FakeSink(), Daemon()
     source = FakeSource(blocks(pcm(noise(5, -12))), live=True, then="wait")
     listening = ear(source, daemon, tiny)
-    background(lambda: daemon.run([listening], [("sink", sink)]))
+    background(lambda: daemon.run([listening], [Route("sink", sink)]))
     until(lambda: any(event.phase == "end" for event in sink.events), 8)
     daemon.stop()
 
@@ -186,7 +186,7 @@ def test_a_sound_goes_on_being_heard_after_the_microphone_came_back(
 ) -> None:
     away = blocks(BARKS) + blocks(BARKS, start=60 * 16_000)
     sink, daemon = FakeSink(), Daemon()
-    background(lambda: daemon.run([ear(FakeSource(away, then="wait"), daemon, tiny)], [("sink", sink)]))
+    background(lambda: daemon.run([ear(FakeSource(away, then="wait"), daemon, tiny)], [Route("sink", sink)]))
     until(lambda: len(sink.events) == 4)
     daemon.stop()
     assert [round(event.start_s) for event in sink.events if event.phase == "start"] == [2, 62]
@@ -198,7 +198,7 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
     sink, daemon = FakeSink(), Daemon()
     ended = FakeSource(blocks(BARKS), name="hall")
     lasting = FakeSource(blocks(BARKS), name="kitchen", then="wait")
-    background(lambda: daemon.run([ear(ended, daemon, tiny), ear(lasting, daemon, tiny)], [("sink", sink)]))
+    background(lambda: daemon.run([ear(ended, daemon, tiny), ear(lasting, daemon, tiny)], [Route("sink", sink)]))
     until(lambda: {event.source for event in sink.events if event.phase == "start"} == {"hall", "kitchen"})
     assert daemon.status().sources["kitchen"].state == "listening"
     daemon.stop()
@@ -207,7 +207,7 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
 def test_stop_ends_within_two_seconds_at_any_moment(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     daemon = Daemon()
     thread = background(
-        lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [("s", FakeSink())])
+        lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("s", FakeSink())])
     )
     began = time.monotonic()
     daemon.stop()
@@ -217,7 +217,9 @@ def test_stop_ends_within_two_seconds_at_any_moment(tiny: Bundle, background: Ca
 
 def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     viewer, daemon = FakeViewer(), Daemon()
-    background(lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [("viewer", viewer)]))
+    background(
+        lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("viewer", viewer)])
+    )
     until(lambda: {type(message) for message in viewer.shown} == {Level, Status})
     daemon.stop()
 

@@ -14,8 +14,8 @@ PACKAGE = ROOT / "listener"
 # A module may import those of its own level and below.
 LEVELS = [
     {"errors", "types", "paths"},
-    {"schema", "wire", "features", "timing", "channel", "notify", "signals"},
-    {"bundle", "registry", "assembler", "devices", "client", "screen", "display"},
+    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "database"},
+    {"controls", "filters", "spool", "bundle", "registry", "assembler", "devices", "client", "screen", "display"},
     {"config"},
     {"gates", "clipper", "tracker", "classifier"},
     {"pipeline"},
@@ -23,7 +23,7 @@ LEVELS = [
     {"daemon"},
     {"commands", "cli"},
 ]
-PARTS_MAY_USE = {"types", "wire", "errors", "schema", "paths"}
+PARTS_MAY_USE = {"types", "wire", "errors", "schema", "paths", "controls", "spool", "database"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},
     "webrtcvad": {"gates.py"},

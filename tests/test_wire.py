@@ -25,14 +25,24 @@ def test_every_key_is_in_every_phase() -> None:
 
 
 def test_a_subscription_has_sensible_defaults() -> None:
-    asked = wire.decode_subscription(b'{"subscribe":["level"]}')
+    asked = wire.decode_request(b'{"subscribe":["level"]}')
     assert asked == wire.Subscribe(subscribe=["level"], labels=None, replay=0)
 
 
-@pytest.mark.parametrize("word", ["command", "token"])
-def test_what_is_reserved_is_named_as_not_supported(word: str) -> None:
-    with pytest.raises(ValueError, match=f"'{word}' is not supported by this version"):
-        wire.decode_subscription(json.dumps({word: "x"}).encode())
+def test_what_is_reserved_is_named_as_not_supported() -> None:
+    with pytest.raises(ValueError, match="'token' is not supported by this version"):
+        wire.decode_request(b'{"token":"x"}')
+
+
+def test_a_command_is_told_from_a_subscription() -> None:
+    asked = wire.decode_request(b'{"command":"snooze","what":"rain","for_s":60}')
+    assert asked == wire.Command(command="snooze", what="rain", for_s=60)
+
+
+@pytest.mark.parametrize("line", [b'{"command":"explode"}', b'{"command":"wake","who":"rain"}', b'{"command":3}'])
+def test_what_is_no_command_is_named_so(line: bytes) -> None:
+    with pytest.raises(ValueError, match="this is no command"):
+        wire.decode_request(line)
 
 
 @example(b"[" * 100_000)
@@ -40,7 +50,7 @@ def test_what_is_reserved_is_named_as_not_supported(word: str) -> None:
 @given(st.one_of(st.binary(), st.text().map(str.encode)))
 def test_garbage_is_a_value_error_and_nothing_else(line: bytes) -> None:
     with pytest.raises(ValueError, match="this is no subscription"):
-        wire.decode_subscription(line)
+        wire.decode_request(line)
 
 
 def test_the_wall_clock_is_utc_with_milliseconds() -> None:

@@ -14,9 +14,11 @@ from listener.classifier import Classifier
 from listener.commands import _shared
 from listener.commands._shared import Setup
 from listener.config import Config, Part
-from listener.daemon import Daemon, Sink
+from listener.controls import Controls
+from listener.daemon import Daemon, Route, Sink
 from listener.ear import Ear
 from listener.errors import ConfigError, SourceError
+from listener.filters import Filter
 from listener.schema import changed
 from listener.signals import Capture
 from listener.types import Source
@@ -60,15 +62,24 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
         log.warning("%s", stranger)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
-    daemon = Daemon()
     greeting = hello(config, setup.bundle, classifier.provider)
+    ears: list[Ear] = []
+
+    def retune(label: str, on: float | None) -> None:
+        for ear in ears:
+            ear.retune(label, on)
+
+    daemon = Daemon(Controls(greeting.labels, greeting.groups, greeting.sources, retune))
     with configuration.located(config.path):
         sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
-        sinks = list(zip(_sink_names(config), (_sink(part, greeting, arguments) for part in config.sinks), strict=True))
-    ears = [_ear(source, config, setup, classifier, daemon) for source in sources]
+        routes = [
+            Route(name, _sink(part, greeting, arguments), Filter(part.when, greeting.groups))
+            for name, part in zip(_sink_names(config), config.sinks, strict=True)
+        ]
+    ears += [_ear(source, config, setup, classifier, daemon) for source in sources]
     capture.deliver_to(daemon.stop)
     try:
-        daemon.run(ears, sinks)
+        daemon.run(ears, routes)
     except SourceError as err:
         if any(ear.meter.position for ear in ears):
             raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from listener import paths, wire
+from listener.controls import Controls
 from listener.errors import SinkError
 from listener.schema import Meta, Section
 from listener.sinks import socket_doors
@@ -54,8 +55,14 @@ class SocketServer:
         self._lock = threading.Lock()  # guards the history, the set of peers and their lanes
         self._closing = threading.Event()
         self._failure: Exception | None = None
+        self._controls: Controls | None = None
         self._thread: threading.Thread | None = None
         self._identity: tuple[int, int] | None = None
+
+    def steer(self, controls: Controls) -> None:
+        """Take commands from now on, and tell those who asked for status of every change."""
+        self._controls = controls
+        controls.watch(lambda state: self._offer("status", state))
 
     def open(self) -> None:
         if self._thread is not None:
@@ -90,7 +97,9 @@ class SocketServer:
 
     def show(self, message: wire.Level | wire.Status) -> None:
         """Offer a meter line to those who asked for it."""
-        kind = "level" if isinstance(message, wire.Level) else "status"
+        self._offer("level" if isinstance(message, wire.Level) else "status", message)
+
+    def _offer(self, kind: str, message: wire.Message) -> None:
         with self._lock:
             wanted = any(peer.wants(kind) for peer in self._peers)
             if wanted:
@@ -211,9 +220,26 @@ class SocketServer:
     def _heed(self, peer: Peer, received: bytes) -> None:
         try:
             for line in peer.lines(received):
-                self._subscribe(peer, wire.decode_subscription(line))
+                request = wire.decode_request(line)
+                if isinstance(request, wire.Command):
+                    self._obey(peer, request)
+                else:
+                    self._subscribe(peer, request)
         except ValueError as err:
             self._dismiss(peer, str(err))
+
+    def _obey(self, peer: Peer, command: wire.Command) -> None:
+        """Do it and answer with the state, or with why not. Whoever may open the Unix socket may command."""
+        answer: wire.Message
+        if self._controls is None or peer.connection.family != socket.AF_UNIX:
+            answer = wire.Refusal(message="commands are taken on the Unix socket only")
+        else:
+            try:
+                answer = self._controls.obey(command)
+            except ValueError as err:
+                answer = wire.Refusal(message=str(err))
+        with self._lock:
+            peer.answer(wire.encode(answer))
 
     def _subscribe(self, peer: Peer, asked: wire.Subscribe) -> None:
         labels = None if asked.labels is None else frozenset(asked.labels)

@@ -1,0 +1,143 @@
+"""What a user may change while the daemon runs: snooze, mute, the labels to listen for, thresholds.
+
+One object for all who ask, the socket and MQTT among them. A change holds until it is taken back or the daemon ends.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from listener import wire
+from listener.schema import nearest
+from listener.wire import Command, Event, State, wall_clock
+
+EVERYTHING = "all"
+
+Retune = Callable[[str, float | None], None]  # label, its new on-threshold or None for the configured one
+
+
+class Controls:
+    """The state, and whether an event may pass. For any thread."""
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        groups: Mapping[str, Sequence[str]],
+        sources: Sequence[str],
+        retune: Retune = lambda _label, _on: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._labels, self._groups, self._sources = tuple(labels), groups, tuple(sources)
+        self._retune, self._clock = retune, clock
+        self._lock = threading.RLock()
+        self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (Unix), or for good
+        self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, where it is not all
+        self._thresholds: dict[str, float] = {}
+        self._passed: set[str] = set()  # ids of events under way that were let pass: their ends must follow
+        self._watchers: list[Callable[[State], None]] = []
+
+    def watch(self, watcher: Callable[[State], None]) -> None:
+        """Have `watcher` called with the state after each change. It may be any thread's call, and must not wait."""
+        self._watchers.append(watcher)
+
+    def admits(self, event: Event) -> bool:
+        """Whether an event's line is to be reported. One that was, is to its end."""
+        with self._lock:
+            passes = event.id in self._passed or not self._is_held_back(event)
+            if passes and event.phase in ("start", "update"):
+                self._passed.add(event.id)
+            else:
+                self._passed.discard(event.id)
+            return passes
+
+    def obey(self, command: Command) -> State:
+        """Do what was asked; the state after it. ValueError, naming what is wrong, for what makes no sense."""
+        with self._lock:
+            match command.command:
+                case "snooze":
+                    self._snooze(command.what, command.for_s)
+                case "wake":
+                    self._snoozed.pop(self._known(command.what), None)
+                case "listen":
+                    self._listen(command.what, command.labels)
+                case "threshold":
+                    self._threshold(command.what, command.on)
+                case "state":
+                    return self.state()
+            state = self.state()
+        self._tell(state)
+        return state
+
+    def state(self) -> State:
+        """What is in force now."""
+        with self._lock:
+            self._forget_expired()
+            return State(
+                snoozed={what: None if until is None else wall_clock(until) for what, until in self._snoozed.items()},
+                listening_for={source: list(labels) for source, labels in self._wanted.items()},
+                thresholds=dict(self._thresholds),
+            )
+
+    def tick(self) -> None:
+        """Tell the watchers of snoozes that have run out: to be called about once a second."""
+        with self._lock:
+            state = self.state() if self._forget_expired() else None
+        if state is not None:
+            self._tell(state)
+
+    def is_muted(self, source: str) -> bool:
+        """Whether nothing of a source is reported."""
+        snoozed = self.state().snoozed
+        return source in snoozed or EVERYTHING in snoozed
+
+    def _is_held_back(self, event: Event) -> bool:
+        self._forget_expired()
+        wanted = self._wanted.get(event.source)
+        return (wanted is not None and event.label not in wanted) or any(
+            what in (event.label, event.source, EVERYTHING) or event.label in self._groups.get(what, ())
+            for what in self._snoozed
+        )
+
+    def _forget_expired(self) -> bool:
+        now = self._clock()
+        expired = [what for what, until in self._snoozed.items() if until is not None and until <= now]
+        for what in expired:
+            del self._snoozed[what]
+        return bool(expired)
+
+    def _snooze(self, what: str, for_s: float | None) -> None:
+        if for_s is not None and not 0 < for_s <= wire.LONGEST_SNOOZE_S:
+            raise ValueError(f"snooze for {for_s:g} s: give more than 0 and at most a year")
+        self._snoozed[self._known(what)] = None if for_s is None else self._clock() + for_s
+
+    def _listen(self, source: str, labels: Sequence[str] | None) -> None:
+        if source not in self._sources:
+            raise ValueError(f"there is no source {source!r}{nearest(source, self._sources)}")
+        if labels is None:
+            self._wanted.pop(source, None)
+            return
+        for name in labels:
+            if name not in (*self._labels, *self._groups):
+                raise ValueError(f"there is no label or group {name!r}{nearest(name, (*self._labels, *self._groups))}")
+        self._wanted[source] = tuple(label for name in labels for label in self._groups.get(name, (name,)))
+
+    def _threshold(self, label: str, on: float | None) -> None:
+        if label not in self._labels:
+            raise ValueError(f"there is no label {label!r}{nearest(label, self._labels)}")
+        if on is not None and not 0 < on < 1:
+            raise ValueError(f"threshold {on:g}: give a number between 0 and 1")
+        self._retune(label, on)
+        if on is None:
+            self._thresholds.pop(label, None)
+        else:
+            self._thresholds[label] = on
+
+    def _known(self, what: str) -> str:
+        names = (*self._labels, *self._groups, *self._sources, EVERYTHING)
+        if what not in names:
+            raise ValueError(f"there is no label, group or source {what!r}{nearest(what, names)}")
+        return what
+
+    def _tell(self, state: State) -> None:
+        for watcher in self._watchers:
+            watcher(state)

@@ -1,0 +1,92 @@
+"""SQLite files that survive whatever happens to the process: opened, looked at, set aside where they are broken."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from listener.errors import SinkError
+
+log = logging.getLogger(__name__)
+
+BUSY_S = 5.0
+
+
+def connect(path: Path, schema: Sequence[str], version: int) -> sqlite3.Connection:
+    """The database of a file, made if it is not there, usable from any one thread at a time.
+
+    A file that is damaged is put aside, said in the log, and a new one begun. SinkError where it cannot be opened, or
+    is of a newer version of this program.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _opened(path, schema, version)
+    except sqlite3.DatabaseError as err:
+        if isinstance(err, sqlite3.OperationalError):
+            raise SinkError(cannot(path, err)) from err
+        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        log.warning("%s: is damaged (%s); it is put aside as %s and a new one begun", path, err, aside.name)
+        _put_aside(path, aside)
+    except OSError as err:
+        raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable or name another") from err
+    try:
+        return _opened(path, schema, version)
+    except sqlite3.Error as err:
+        raise SinkError(cannot(path, err)) from err
+
+
+@contextmanager
+def writing(database: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """One transaction. SinkError where it cannot be written, a full disk for one."""
+    try:
+        with database:
+            yield
+    except sqlite3.Error as err:
+        raise SinkError(cannot(path, err)) from err
+
+
+def cannot(path: Path, err: Exception) -> str:
+    """What to say of a database that cannot be used."""
+    return f"{path}: cannot be used ({err}); is the disk full, or the file another user's?"
+
+
+def _opened(path: Path, schema: Sequence[str], version: int) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+    try:
+        found = _version(database, path, version)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing, a power cut the last second
+        if found < version:
+            with database:
+                for statement in schema:
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {version}")
+        _look_through(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _version(database: sqlite3.Connection, path: Path, ours: int) -> int:
+    found = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if found > ours:
+        raise SinkError(f"{path}: was written by a newer listener; update this one, or move the file away")
+    return found
+
+
+def _look_through(database: sqlite3.Connection) -> None:
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def _put_aside(path: Path, aside: Path) -> None:
+    try:
+        path.rename(aside)
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+    except OSError as err:
+        raise SinkError(f"{path}: is damaged and cannot be moved away ({err.strerror}); move it yourself") from err
