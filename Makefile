@@ -60,6 +60,6 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.pip
-	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins
-	$(PIP) install $(GROUPS) -e '.[pyaudio]' -c constraints.txt
+	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins mosquitto
+	$(PIP) install $(GROUPS) -e '.[all]' -c constraints.txt
 	touch $@

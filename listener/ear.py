@@ -85,7 +85,7 @@ class Ear:
         clips, busy_s = self.meter.clips, self.meter.busy_s
         before_clips, before_busy_s = self._cost_before
         self._cost_before = (clips, busy_s)
-        clipper = self._pipeline.clipper
+        clipper, level = self._pipeline.clipper, self.meter.level()
         return SourceStatus(
             state=self._state,
             detail=self._detail,
@@ -94,6 +94,9 @@ class Ear:
             gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
             clips=clips,
             inference_ms=round(1000 * (busy_s - before_busy_s) / max(clips - before_clips, 1), 2),
+            level_dbfs=level.level_dbfs,
+            peak_dbfs=round(self.meter.take_peak(), 1),
+            floor_dbfs=level.floor_dbfs,
         )
 
     def healthy(self, now: float) -> bool:

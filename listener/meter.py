@@ -23,10 +23,16 @@ class Meter:
     clipper: Clipper
     position: int = 0  # samples
     level_dbfs: float = SILENT_DBFS
+    peak_dbfs: float = SILENT_DBFS  # since `take_peak` was last called
     clips: int = 0
     busy_s: float = 0.0  # spent in front end and model
     heard_at: float = 0.0  # monotonic
     prediction: Prediction | None = None
+
+    def take_peak(self) -> float:
+        """The level of the loudest frame since the last call."""
+        peak_dbfs, self.peak_dbfs = self.peak_dbfs, SILENT_DBFS
+        return peak_dbfs
 
     def level(self) -> Level:
         """The meter as a message."""
@@ -68,6 +74,7 @@ class _MeteredGate:
     def __call__(self, frame: Frame) -> bool:
         meter = self._meter
         meter.position, meter.level_dbfs = frame.span.stop, frame.level_dbfs
+        meter.peak_dbfs = max(meter.peak_dbfs, frame.level_dbfs)
         meter.heard_at = time.monotonic()
         return self._gate(frame)
 

@@ -57,6 +57,9 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     gate_duty: float  # share of heard audio for which the gate was open
     clips: int
     inference_ms: float  # mean, of the clips since the status before
+    level_dbfs: float = -100.0  # now
+    peak_dbfs: float = -100.0  # of the loudest 20 ms since the status before
+    floor_dbfs: float | None = None  # what the gate takes for the room
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
