@@ -19,12 +19,13 @@ class Sizes:
     plays: int  # recordings of each label, into the microphone
     seeds: tuple[int, ...]  # of the scenes
     minutes: float  # of each scene
+    live_minutes: float  # of the scene that is played into the microphone
 
 
 FULL = Sizes(
-    audio_s=60, silence_s=240, rounds=7, starts=5, live_s=30, plays=3, seeds=(1, 2), minutes=20
-)  # under four minutes in all
-QUICK = Sizes(audio_s=20, silence_s=60, rounds=3, starts=3, live_s=8, plays=1, seeds=(1,), minutes=3)
+    audio_s=60, silence_s=240, rounds=7, starts=5, live_s=30, plays=3, seeds=(1, 2), minutes=20, live_minutes=10
+)  # a quarter of an hour in all
+QUICK = Sizes(audio_s=20, silence_s=60, rounds=3, starts=3, live_s=8, plays=1, seeds=(1,), minutes=3, live_minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ FOLD = "3"
 def rows(plan: Plan) -> Iterator[Row]:
     """Latency, speed, and how right it is, over the standard scenes."""
     metadata = sounds.metadata_file(plan.shared)
-    scenes = [_made(plan, metadata, seed) for seed in plan.sizes.seeds]
+    scenes = [made(plan, metadata, seed, plan.sizes.minutes) for seed in plan.sizes.seeds]
     answers = [classified(plan, [scene.with_suffix(".wav")]) for scene in scenes]
     for scene, answer in zip(scenes, answers, strict=True):
         lines = [json.dumps(event) + "\n" for event in answer.events]
@@ -40,25 +40,26 @@ def seen(plan: Plan) -> str:
     return f"not held out: {manifest.name} was trained on fold {FOLD}"
 
 
-def _made(plan: Plan, metadata: Path, seed: int) -> Path:
+def made(plan: Plan, metadata: Path, seed: int, minutes: float) -> Path:
     """A scene, without its suffix: the recording is .wav, its truth .json."""
     out = plan.scratch / f"scene{seed}"
-    argv = [sys.executable, str(_tool(plan, "make_scene.py")), "--metadata", str(metadata), "--folds", FOLD]
-    run([*argv, "--minutes", str(plan.sizes.minutes), "--seed", str(seed), "--out", str(out)])
+    argv = [sys.executable, str(tool(plan, "make_scene.py")), "--metadata", str(metadata), "--folds", FOLD]
+    run([*argv, "--minutes", str(minutes), "--seed", str(seed), "--out", str(out)])
     return out
 
 
 def _scored(plan: Plan, scenes: list[Path]) -> dict[str, Any]:
     pairs = [part for scene in scenes for part in ("--truth", f"{scene}.json", "--events", f"{scene}.jsonl")]
-    score: dict[str, Any] = json.loads(run([sys.executable, str(_tool(plan, "score_events.py")), *pairs]))
+    score: dict[str, Any] = json.loads(run([sys.executable, str(tool(plan, "score_events.py")), *pairs]))
     return score
 
 
-def _tool(plan: Plan, name: str) -> Path:
-    tool = plan.shared / "tools" / name
-    if not tool.exists():
-        raise SkippedError(f"no {name} in {tool.parent}; --shared says where it is")
-    return tool
+def tool(plan: Plan, name: str) -> Path:
+    """A scene tool; SkippedError where it is not at hand."""
+    path = plan.shared / "tools" / name
+    if not path.exists():
+        raise SkippedError(f"no {name} in {path.parent}; --shared says where it is")
+    return path
 
 
 def _of_events(score: dict[str, Any], note: str) -> Iterator[Row]:

@@ -29,11 +29,14 @@ class Checkpoint:
     averaged: dict[str, Tensor]
     weights: dict[str, Tensor]
     optimiser: dict[str, Any]
+    projection: tuple[Tensor, Tensor] | None = None  # weight and bias that make the embedding; see models.embedding
 
     def net(self) -> SoundNet:
         """The network as it is to be used: averaged weights, evaluation mode."""
         net = make_net(self.recipe)
         net.load_state_dict(self.averaged)
+        if self.projection:
+            net.project(*self.projection)
         return net.eval()
 
     def classifier(self) -> Callable[[Floats], Floats]:

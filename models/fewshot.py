@@ -8,6 +8,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,11 @@ Sources = dict[str, list[list[int]]]  # of each label its source recordings, of 
 
 def measure(trained: Checkpoint, files: Files, source_of: Mapping[str, str]) -> list[dict[str, Any]]:
     """Accuracies of the embedding, and of the spectrogram's own statistics for comparison."""
-    described = {"embedding": describe(trained, files.mels).embeddings, "log-mel statistics": statistics(files.mels)}
+    described = {
+        "embedding": describe(trained, files.mels).embeddings,
+        "as trained, without the fitted projection": describe(replace(trained, projection=None), files.mels).embeddings,
+        "log-mel statistics": statistics(files.mels),
+    }
     sources = by_source(files, source_of)
     return [
         {"of": name, "ways": WAYS, "shots": shots}

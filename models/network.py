@@ -27,7 +27,7 @@ class Answers(NamedTuple):
 
     scores: Tensor  # logits (batch, labels)
     frames: Tensor  # logits (batch, labels, frames), one every 80 ms
-    embedding: Tensor  # (batch, size), unit length
+    embedding: Tensor  # (batch, size), unit length; a fitted one is as large as the description
     hidden: Tensor  # (batch, hidden, frames)
 
 
@@ -66,9 +66,18 @@ class SoundNet(nn.Module):
         plane = self._planes(mel.float()).contiguous(memory_format=torch.channels_last)
         hidden = self.serial(self.head(self.body(plane).flatten(1, 2)))
         frames, attention = self.answer(hidden).float().chunk(2, dim=1)
-        both = torch.cat([hidden.mean(dim=2), hidden.amax(dim=2)], dim=1)
-        embedding = functional.normalize(self.describe(both).float(), dim=1)
+        embedding = functional.normalize(self.describe(self.description(hidden)).float(), dim=1)
         return Answers(self._pooled(frames, attention), frames, embedding, hidden)
+
+    def description(self, hidden: Tensor) -> Tensor:
+        """Of hidden (batch, hidden, frames) the mean and the highest over time: (batch, 2 hidden)."""
+        return torch.cat([hidden.mean(dim=2), hidden.amax(dim=2)], dim=1)
+
+    def project(self, weight: Tensor, bias: Tensor) -> None:
+        """From now on the embedding is this projection of the description, in place of the one that was trained."""
+        size, inputs = weight.shape
+        self.describe = nn.Linear(inputs, size)
+        self.describe.load_state_dict({"weight": weight, "bias": bias})
 
     def taught(self, hidden: Tensor) -> Tensor:
         """What it thinks that the teacher says of each of its windows: (batch, windows, CLASSES)."""

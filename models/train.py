@@ -25,6 +25,7 @@ from models import checkpoint, parallel
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
+from models.embedding import fitted
 from models.losses import losses
 from models.mixing import FRAMES
 from models.network import SoundNet, make_net
@@ -248,7 +249,10 @@ def _train(options: argparse.Namespace) -> None:
     with parallel.started(options.device):
         pool = open_pool(recipe.mixing, options.data or [DATA], cache=CACHE, workers=options.threads)
         manner = Manner(options.resume, options.device, options.until)
-        log.info("wrote %s", train(recipe, pool, options.out, manner))
+        path = train(recipe, pool, options.out, manner)
+        if parallel.rank() == 0 and (trained := checkpoint.load(path)).step == recipe.steps:
+            checkpoint.save(path, fitted(trained, pool))
+        log.info("wrote %s", path)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from models import checkpoint
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError, read_any
+from models.embedding import single_sounds
 from models.heldout import Files, in_portions, read_files
 from models.pool import DATA, Pool, open_pool
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 BANK = 4000  # clips of training that others are compared with
 NEAREST = (1, 5, 10)
-SEED = 1
 KEPT = 0.95  # share of known files that a threshold lets pass
 
 
@@ -72,12 +72,7 @@ def of_files(files: Files, of_clips: Floats) -> Floats:
 
 def training_clips(trained: Checkpoint, pool: Pool, count: int = BANK) -> Described:
     """What the network makes of clips of one sound that it may have been trained on."""
-    recipe = trained.recipe
-    left_out = [recipe.mixing.labels.index(label) for label in recipe.leave_out_labels]
-    clips = pool.without(recipe.left_out, recipe.leave_out_datasets, left_out)
-    clips = clips[pool.targets[clips].sum(axis=1) == 1]
-    chosen = np.sort(np.random.default_rng(SEED).permutation(clips)[:count])
-    return describe(trained, pool.mel[chosen])
+    return describe(trained, pool.mel[single_sounds(trained, pool, count)])
 
 
 def knownness(said: Described, bank: Described) -> dict[str, Floats]:

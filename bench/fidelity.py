@@ -1,0 +1,97 @@
+"""The same scene as a file and through a live microphone: the daemon must be as right as `classify` is."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import soundfile
+
+from bench import scenes
+from bench.listening import Listening, Witness
+from bench.microphone import VirtualMicrophone, virtual_microphone
+from bench.offline import classified, run
+from bench.plan import Plan
+from bench.rows import BenchError, Row
+from bench.sounds import metadata_file
+from listener import wire
+from listener.wire import Event, Level, Message
+
+FIGURES = ("f1", "precision", "recall", "false_alarms_per_hour", "onset_error_s", "end_error_s")
+AFTER_S = 12.0  # events end so long after their sound at most
+NEAR_S = 2.0  # the player's start is known no better
+LEAST_SHARED = 0.9  # of the offline events, heard live too
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """Figures of a scene live, each with the offline one as a note, and how many events they share."""
+    scene = scenes.made(plan, metadata_file(plan.shared), plan.sizes.seeds[0], plan.sizes.live_minutes)
+    recording = scene.with_suffix(".wav")
+    offline = classified(plan, [recording]).events
+    with virtual_microphone(plan.scratch) as microphone, Listening(plan, microphone.variables) as listener:
+        listener.started_s()
+        live, began_s = heard(listener, microphone, recording)
+    offset_s = began_s + lag_s(offline, [json.loads(wire.encode(event)) for event in live], began_s)
+    written = scene.with_name("live.jsonl")
+    written.write_bytes(b"".join(wire.encode(event) for event in live))
+    offline_written = scene.with_name("offline.jsonl")
+    offline_written.write_text("".join(json.dumps(event) + "\n" for event in offline))
+    ours = _scored(plan, scene, written, offset_s)
+    theirs = _scored(plan, scene, offline_written, 0.0)
+    yield _shared(offline, live, offset_s)
+    for name in FIGURES:
+        yield Row(f"live scene: {name}", ours[name], note=f"offline {theirs[name]}")
+    for part in ("p50", "p95"):
+        after, before = ours["latency_s"][part], theirs["latency_s"][part]
+        yield Row(f"live scene: onset to event, {part}", after, "s", note=f"offline {before}")
+
+
+def heard(listener: Listening, microphone: VirtualMicrophone, recording: Path) -> tuple[list[Event], float]:
+    """All event lines while a recording was played, and the stream second at which the player was started."""
+    info = soundfile.info(recording)
+    events: list[Event] = []
+    with Witness(listener.socket, "event", "level") as witness:
+        _, level = witness.until(lambda message: isinstance(message, Level), NEAR_S, "a level")
+        assert isinstance(level, Level)
+        over_s = level.at_s + info.duration + AFTER_S
+
+        def is_over(message: Message) -> bool:
+            if isinstance(message, Event):
+                events.append(message)
+            return isinstance(message, Level) and message.at_s >= over_s
+
+        with microphone.playing(recording):
+            witness.until(is_over, info.duration + 3 * AFTER_S, "the end of the scene")
+    return events, level.at_s
+
+
+def lag_s(offline: list[dict[str, Any]], live: list[dict[str, Any]], began_s: float) -> float:
+    """How much later than `began_s` the recording was heard: the median over events of one label that lie near."""
+    lags: list[float] = [
+        there["start_s"] - here["start_s"] - began_s
+        for here in offline
+        for there in live
+        if there["label"] == here["label"] and there["phase"] == "start"
+    ]
+    near = [lag for lag in lags if abs(lag) < NEAR_S]
+    if not near:
+        raise BenchError("nothing that classify names was named live")
+    return median(near)
+
+
+def _shared(offline: list[dict[str, Any]], live: list[Event], offset_s: float) -> Row:
+    starts = [event for event in live if event.phase == "start"]
+    shared = sum(
+        any(there.label == here["label"] and abs(there.start_s - offset_s - here["start_s"]) < 1.0 for there in starts)
+        for here in offline
+    )
+    note = f"{shared} of {len(offline)}; {len(starts)} live"
+    return Row("live scene: offline events named live too", shared / len(offline), "", LEAST_SHARED, True, note)
+
+
+def _scored(plan: Plan, scene: Path, events: Path, offset_s: float) -> dict[str, Any]:
+    argv = [sys.executable, str(scenes.tool(plan, "score_events.py")), "--truth", f"{scene}.json"]
+    score: dict[str, Any] = json.loads(run([*argv, "--events", str(events), "--offset", str(offset_s)]))
+    return score
