@@ -23,6 +23,7 @@ from models import checkpoint
 from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.command import command
+from models.embedding import FAMILIAR
 from models.mixing import FRAME_STEP
 from models.recipe import to_plain
 from models.settings import training_command
@@ -47,7 +48,7 @@ def export(
     labels = list(trained.recipe.labels)
     if calibration:
         calibration = calibration.of(labels)
-    model = to_onnx(Exported(trained.net(), calibration), trained.recipe.spec)
+    model = to_onnx(Exported(trained.net(), calibration, trained.examples), trained.recipe.spec)
     manifest = bundle.Manifest(
         format=bundle.FORMAT,
         name=name,
@@ -60,6 +61,7 @@ def export(
         provenance=_provenance(trained, data),
         metrics=_metrics(report) if report else {},
         frame_s=FRAME_STEP / trained.recipe.spec.sample_rate,
+        familiar=0.0 if trained.examples is None else FAMILIAR,
     )
     bundle.write(out, manifest, model, trained.filters)
     log.info("wrote %s: %d labels, %.2f MB, equal to torch", out, len(labels), len(model) / 1e6)

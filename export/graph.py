@@ -10,11 +10,12 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
-from listener.classifier import EMBEDDING, FRAMES, INPUT, SCORES
+from listener.classifier import EMBEDDING, FAMILIARITY, FRAMES, INPUT, SCORES
 from listener.errors import ListenerError
 from listener.features import FeatureSpec
 from listener.types import Floats
 from models.calibration import Calibration
+from models.embedding import familiarity
 from models.network import SoundNet
 
 OPSET = 20
@@ -22,7 +23,7 @@ TOLERANCE = 1e-4
 TALKATIVE = ("torch.onnx", "onnxscript", "onnx_ir")  # the exporter's parts, about each other
 TRIALS = (1, 3, 16)  # batch sizes of the proof
 
-OUTPUTS = (SCORES, FRAMES, EMBEDDING)
+OUTPUTS = (SCORES, FRAMES, EMBEDDING, FAMILIARITY)  # the last only where there are examples to compare with
 
 
 class ExportError(ListenerError):
@@ -30,9 +31,12 @@ class ExportError(ListenerError):
 
 
 class Exported(nn.Module):
-    """What is exported: mel in; calibrated probabilities of the clip and of its frames, and the embedding, out."""
+    """What is exported: mel in; calibrated probabilities of the clip and of its frames, and the embedding, out.
 
-    def __init__(self, net: SoundNet, calibration: Calibration | None = None) -> None:
+    Where there are examples, embeddings of clips of training, also how familiar the clip is.
+    """
+
+    def __init__(self, net: SoundNet, calibration: Calibration | None = None, examples: Tensor | None = None) -> None:
         super().__init__()
         self.net = net
         scale, offset = (calibration.scale, calibration.offset) if calibration else ([1.0], [0.0])
@@ -40,11 +44,19 @@ class Exported(nn.Module):
         self.offset: Tensor
         self.register_buffer("scale", torch.tensor(scale))
         self.register_buffer("offset", torch.tensor(offset))
+        self.examples: Tensor | None
+        self.register_buffer("examples", examples)
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what `forward` gives."""
+        return OUTPUTS if self.examples is not None else OUTPUTS[:-1]
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, ...]:
         answers = self.net(mel)
         scores = torch.sigmoid(answers.scores * self.scale + self.offset)
-        return scores, torch.sigmoid(answers.frames), answers.embedding
+        said = (scores, torch.sigmoid(answers.frames), answers.embedding)
+        return said if self.examples is None else (*said, familiarity(answers.embedding, self.examples))
 
 
 def to_onnx(module: Exported, spec: FeatureSpec) -> bytes:
@@ -57,7 +69,7 @@ def to_onnx(module: Exported, spec: FeatureSpec) -> bytes:
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
             module.eval(), (example,), str(path), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
-            input_names=[INPUT], output_names=list(OUTPUTS), dynamic_shapes=({0: "batch"},),
+            input_names=[INPUT], output_names=list(module.outputs), dynamic_shapes=({0: "batch"},),
         )  # fmt: skip
         model = path.read_bytes()
     prove(module, model, spec)
@@ -93,5 +105,5 @@ class Runtime:
 
     def all(self, mel: Floats) -> list[Floats]:
         """Every output, in the order of OUTPUTS."""
-        outputs: list[Floats] = self._session.run(list(OUTPUTS), {INPUT: mel})
+        outputs: list[Floats] = self._session.run(None, {INPUT: mel})
         return outputs

@@ -12,11 +12,15 @@ python -m models.calibrate --runs runs/cv
 python -m models.alarms --runs runs/cv --out docs/model/alarms.json
 python -m models.train --leave-out-fold 3 --steps 3000 --out runs/unknown \
     --set leave_out_labels=dog_bark,rain,siren,baby_cry,chainsaw,children_playing,jackhammer
-python -m models.unknown --checkpoint runs/unknown/checkpoint.pt --out docs/model/unknown.json
+python -m models.unknown --checkpoint runs/unknown/checkpoint.pt --out docs/model/unknown.json \
+    --scenes runs/cv/scenes/fold3/scene1 runs/cv/scenes/fold3/scene2 runs/cv/scenes/fold3/scene3 \
+    runs/cv/scenes/fold3/scene4 runs/cv/scenes/fold3/scene5 runs/cv/scenes/fold3/scene6 \
+    --rules runs/cv/fold3/calibration.json --events-out docs/model/unfamiliar.json
 python -m models.fewshot --checkpoint runs/unknown/checkpoint.pt --out docs/model/fewshot.json
 python -m models.smoothing --runs runs/cv --seeds 1 2 --out docs/model/smoothing.json
 python -m models.evaluate --runs runs/cv --out docs/model --unknown docs/model/unknown.json \
-    --fewshot docs/model/fewshot.json --table alarms=docs/model/alarms.json --table smoothing=docs/model/smoothing.json
+    --fewshot docs/model/fewshot.json --ablation docs/model/ablation.json \
+    --table unfamiliar=docs/model/unfamiliar.json --table alarms=docs/model/alarms.json --table smoothing=docs/model/smoothing.json
 
 # What is shipped: fitted on every fold.
 python -m models.train --out runs/all

@@ -48,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     provenance: dict[str, str]  # recipe, data, commit, date
     metrics: dict[str, float]
     frame_s: float = 0.0  # from one frame score to the next; 0: the model has none
+    familiar: float = 0.0  # an event begins only with a clip at least so familiar; 0: the model does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Bundle:
     features: FeatureSpec
     filters: Floats  # (mels, fft // 2 + 1)
     frame_s: float
+    familiar: float
     model: bytes  # ONNX
     manifest: Manifest
 
@@ -84,6 +86,7 @@ def load(folder: Path) -> Bundle:
         manifest.features,
         filters,
         manifest.frame_s,
+        manifest.familiar,
         model,
         manifest,
     )

@@ -39,6 +39,11 @@ class Channel(Generic[T]):
         return self._lost
 
     @property
+    def waiting(self) -> float:
+        """How much is in it, in the unit of `weigh`."""
+        return self._weight if self._waiting else 0.0
+
+    @property
     def finished(self) -> bool:
         """Whether nothing will ever come out again: closed and drained."""
         with self._changed:

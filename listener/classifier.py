@@ -11,7 +11,7 @@ from listener.errors import BundleError, ClassifierError
 from listener.types import Features, Prediction
 
 INPUT, SCORES = "mel", "scores"
-FRAMES, EMBEDDING = "frames", "embedding"  # not every model has them
+FRAMES, EMBEDDING, FAMILIARITY = "frames", "embedding", "familiarity"  # not every model has them
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -24,7 +24,7 @@ class Classifier:
     def __init__(self, bundle: Bundle, providers: Literal["auto", "cpu", "cuda"] = "auto") -> None:
         self._session = _session(bundle, providers)
         there = {output.name for output in self._session.get_outputs()}
-        self._further = [name for name in (FRAMES, EMBEDDING) if name in there]
+        self._further = [name for name in (FRAMES, EMBEDDING, FAMILIARITY) if name in there]
         _check_shapes(self._session, self._further, bundle)
         used = self._session.get_providers()  # what it really got, which is not always what was asked for
         self.provider = "cuda" if CUDA in used else "cpu"
@@ -36,8 +36,9 @@ class Classifier:
             scores, *further = self._session.run([SCORES, *self._further], {INPUT: features.mel[None]})
         except Exception as err:  # onnxruntime raises bare RuntimeErrors and classes of its own
             raise ClassifierError(f"the model failed on a clip: {err}") from err
-        fields = {name: output[0] for name, output in zip(self._further, further, strict=True)}
-        return Prediction(features.span, scores[0], features.heard, **fields)
+        of = {name: output[0] for name, output in zip(self._further, further, strict=True)}
+        familiarity = float(of[FAMILIARITY]) if FAMILIARITY in of else None
+        return Prediction(features.span, scores[0], features.heard, of.get(FRAMES), of.get(EMBEDDING), familiarity)
 
 
 _CUDA_REMEDY = (
@@ -92,6 +93,11 @@ def _faults(shapes: dict[str, tuple[int, ...]], bundle: Bundle) -> Iterator[str]
         yield from _frame_faults(shapes[FRAMES], bundle)
     if EMBEDDING in shapes and (len(shapes[EMBEDDING]) != 2 or shapes[EMBEDDING][0] != 1):
         yield f"gives {EMBEDDING} {shapes[EMBEDDING]} for one clip, not (1, size)"
+    if (FAMILIARITY in shapes) != (bundle.familiar != 0):
+        gives = "gives" if FAMILIARITY in shapes else "gives no"
+        yield f"{gives} {FAMILIARITY}, bundle.json says familiar = {bundle.familiar:g}"
+    if FAMILIARITY in shapes and shapes[FAMILIARITY] != (1,):
+        yield f"gives {FAMILIARITY} {shapes[FAMILIARITY]} for one clip, not (1,)"
 
 
 def _frame_faults(shape: tuple[int, ...], bundle: Bundle) -> Iterator[str]:

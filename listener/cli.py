@@ -18,6 +18,7 @@ COMMANDS = {
     "devices": "list the inputs of this machine, with the rates that open",
     "watch": "a live display of a running listener",
     "tail": "lines from a running listener, for pipes",
+    "history": "what was heard earlier, as a table, for scripts, or counted",
     "snooze": "have a label, group or microphone not reported for a while",
     "check": "check the configuration and the model, and say what would run",
 }

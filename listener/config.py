@@ -19,6 +19,9 @@ from listener.schema import Meta, Section, convert, nearest, render
 GateKind = Literal["either", "webrtc", "bands", "open"]
 Score = Annotated[float, Meta(gt=0, lt=1)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
+Likeness = Annotated[float, Meta(ge=-1, le=1)]
+
+LOUD = "loud"  # what an event of [loud] is called, whatever it sounds like
 
 
 class ModelConfig(Section, frozen=True):
@@ -59,6 +62,21 @@ class EventConfig(Section, frozen=True):
     update_s: Annotated[float, Meta(ge=0.1, le=60, description="an event under way reports a new peak this often")] = (
         1.0
     )
+    familiar: Annotated[
+        Likeness | None,
+        Meta(description="an event begins only with sound so like what the model knows; -1: any; not set: the model's"),
+    ] = None
+
+
+class LoudConfig(Section, frozen=True):
+    """Loud sounds: an event called `loud` on the level alone, whatever the model makes of it."""
+
+    enabled: Annotated[bool, Meta(description="true: loud sounds are events too")] = False
+    over_db: Annotated[float, Meta(ge=3, le=80, description="loud is so far over the room's own level")] = 20.0
+    min_dbfs: Annotated[float, Meta(ge=-100, le=0, description="and nothing quieter than this is loud")] = -45.0
+    min_s: Annotated[float, Meta(ge=0, le=60, description="reported when it has been loud for so long in all")] = 0.1
+    hold_s: Annotated[float, Meta(ge=0.02, le=60, description="it ends after so long that was not loud")] = 1.0
+    cooldown_s: Annotated[float, Meta(ge=0, le=3600, description="after an end, no new one for so long")] = 0.0
 
 
 class LabelConfig(Section, frozen=True):
@@ -108,6 +126,7 @@ class Config:
     gate: GateConfig
     clips: ClipConfig
     events: EventConfig
+    loud: LoudConfig
     labels: dict[str, LabelConfig]
     groups: dict[str, list[str]]
     sources: tuple[Part, ...]
@@ -120,6 +139,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gate": GateConfig,
     "clips": ClipConfig,
     "events": EventConfig,
+    "loud": LoudConfig,
 }
 TABLES = (*SECTIONS, "labels", "groups", "source", "sink")
 DEFAULT_SOURCES = ({"kind": "microphone"},)
@@ -179,6 +199,11 @@ def rules(config: Config, bundle: Bundle) -> dict[str, LabelRule]:
     for label, name in zip(reported, called, strict=True):
         if called.count(name) > 1 and name != label:
             raise ConfigError(f"labels.{label}.name: another label is reported as {name!r} already")
+    if config.loud.enabled and LOUD in called:
+        label = reported[called.index(LOUD)]
+        raise ConfigError(
+            f"loud.enabled: label {label!r} is reported as {LOUD!r} already; set labels.{label}.name to another name"
+        )
     return {
         label: _rule(bundle.rules.get(label, LabelRule()), config.labels.get(label, LabelConfig()), label)
         for label in reported
@@ -188,6 +213,12 @@ def rules(config: Config, bundle: Bundle) -> dict[str, LabelRule]:
 def names(config: Config) -> dict[str, str]:
     """Label of the model -> name under which it is reported, for those that have one."""
     return {label: section.name for label, section in config.labels.items() if section.name}
+
+
+def event_labels(config: Config, bundle: Bundle) -> list[str]:
+    """What events may be called: the labels that are reported, by their reported names, and `loud` where it is on."""
+    called = [names(config).get(label, label) for label in rules(config, bundle)]
+    return [*called, LOUD] if config.loud.enabled else called
 
 
 def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
@@ -205,15 +236,18 @@ def strangers(config: Config, bundle: Bundle) -> list[str]:
     An update of the model must not take a service down: a warning for `run`, an error for `check`.
     """
     mentioned = [(f"labels.{label}", label) for label in config.labels]
-    mentioned += [(f"groups.{group}", label) for group, labels in config.groups.items() for label in labels]
+    loud = [LOUD] if config.loud.enabled else []
+    mentioned += [
+        (f"groups.{group}", label) for group, labels in config.groups.items() for label in labels if label not in loud
+    ]
     where = f"{config.path}: " if config.path else ""
     unknown = [(key, label, bundle.labels) for key, label in mentioned if label not in bundle.labels]
-    reported = [*(names(config).get(label, label) for label in bundle.labels), *groups(config, bundle)]
+    meant = [*(names(config).get(label, label) for label in bundle.labels), *loud, *groups(config, bundle)]
     unknown += [
-        (f"sink {number} ({sink.kind}).when.labels", label, tuple(reported))
+        (f"sink {number} ({sink.kind}).when.labels", label, tuple(meant))
         for number, sink in enumerate(config.sinks, 1)
         for label in sink.when.labels
-        if label not in reported
+        if label not in meant
     ]
     return [
         f"{where}{key}: model {bundle.name} has no label {label!r}{nearest(label, known)}"

@@ -14,6 +14,7 @@ from listener.controls import Controls
 from listener.ear import Ear
 from listener.errors import ListenerError, OutputClosed, SinkError
 from listener.notify import notify
+from listener.recorder import Recorder
 from listener.wire import Event, Level, Status
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,27 @@ class Steering(Protocol):
     def steer(self, controls: Controls) -> None: ...
 
 
+@runtime_checkable
+class Recording(Protocol):
+    """A sink that may want the audio of events: then it is given each source's recorder before it is opened."""
+
+    @property
+    def records(self) -> bool: ...
+
+    def hear(self, recorder: Recorder) -> None: ...
+
+
+@runtime_checkable
+class Queueing(Protocol):
+    """A sink that delivers in its own time, and counts what waits in it and what it gave up."""
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def lost(self) -> int: ...
+
+
 def _everything(_event: Event) -> bool:
     return True
 
@@ -77,8 +99,13 @@ class Outlet:
 
     @property
     def lost(self) -> int:
-        """Events that did not get out: too many waiting, or refused by the sink."""
-        return int(self._outbox.lost) + self.failed
+        """Events that did not get out: too many waiting, refused by the sink, or given up by it."""
+        return int(self._outbox.lost) + self.failed + (self.sink.lost if isinstance(self.sink, Queueing) else 0)
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait to be delivered."""
+        return int(self._outbox.waiting) + (self.sink.waiting if isinstance(self.sink, Queueing) else 0)
 
     def open(self) -> None:
         self.sink.open()
@@ -122,9 +149,13 @@ class Outlet:
 
 
 class Daemon:
-    """Ears feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called."""
+    """Ears feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called.
 
-    def __init__(self, controls: Controls | None = None) -> None:
+    `tell` is given what systemd wants to know.
+    """
+
+    def __init__(self, controls: Controls | None = None, tell: Callable[..., object] = notify) -> None:
+        self._tell = tell
         self._controls = controls or Controls((), {}, ())
         self._ears: dict[str, Ear] = {}
         self._outlets: list[Outlet] = []
@@ -166,6 +197,7 @@ class Daemon:
         Raises what ended it, where that was an error.
         """
         self._ears = {ear.name: ear for ear in ears}
+        _record(ears, [route.sink for route in routes])
         try:
             for route in routes:
                 if isinstance(route.sink, Steering):
@@ -175,7 +207,7 @@ class Daemon:
                 self._outlets.append(outlet)
             for ear in ears:
                 ear.open()
-            notify("READY=1")
+            self._tell("READY=1")
             self._look_after()
         finally:
             self._shut_down()
@@ -210,9 +242,9 @@ class Daemon:
             viewer.show(status)
         for ear in self._ears.values():
             ear.say_what_was_lost(time.monotonic())
-        notify("STATUS=" + ", ".join(f"{name}: {source.state}" for name, source in status.sources.items()))
+        self._tell("STATUS=" + ", ".join(f"{name}: {source.state}" for name, source in status.sources.items()))
         if all(ear.healthy(time.monotonic()) for ear in self._ears.values()):
-            notify("WATCHDOG=1")
+            self._tell("WATCHDOG=1")
 
     def status(self) -> Status:
         """How everything is doing."""
@@ -221,11 +253,12 @@ class Daemon:
             cpu=self._cpu.share(),
             sources={name: ear.status() for name, ear in self._ears.items()},
             sinks={outlet.name: outlet.lost for outlet in self._outlets},
+            waiting={outlet.name: outlet.waiting for outlet in self._outlets},
         )
 
     def _shut_down(self) -> None:
         """Stop flows with the audio: ears close, their loops end, outboxes close, sinks drain and close."""
-        notify("STOPPING=1")
+        self._tell("STOPPING=1")
         deadline = time.monotonic() + STOP_S
         for ear in self._ears.values():
             ear.close()
@@ -238,6 +271,15 @@ class Daemon:
         self._unfinished = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
         if self._unfinished:
             log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(self._unfinished))
+
+
+def _record(ears: Sequence[Ear], sinks: Sequence[Sink]) -> None:
+    """Record the sources for the sinks that want their audio, if there is one: else it is not kept anywhere."""
+    recording = [sink for sink in sinks if isinstance(sink, Recording) and sink.records]
+    for ear in ears if recording else ():
+        recorder = ear.record()
+        for sink in recording:
+            sink.hear(recorder)
 
 
 class _CpuShare:

@@ -14,15 +14,15 @@ log = logging.getLogger(__name__)
 BUSY_S = 5.0
 
 
-def connect(path: Path, schema: Sequence[str], version: int) -> sqlite3.Connection:
+def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = False) -> sqlite3.Connection:
     """The database of a file, made if it is not there, usable from any one thread at a time.
 
     A file that is damaged is put aside, said in the log, and a new one begun. SinkError where it cannot be opened, or
-    is of a newer version of this program.
+    is of a newer version of this program. One that `shrinks` gives room back when it is told PRAGMA incremental_vacuum.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _opened(path, schema, version)
+        return _opened(path, schema, version, shrinks)
     except sqlite3.DatabaseError as err:
         if isinstance(err, sqlite3.OperationalError):
             raise SinkError(cannot(path, err)) from err
@@ -32,9 +32,17 @@ def connect(path: Path, schema: Sequence[str], version: int) -> sqlite3.Connecti
     except OSError as err:
         raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable or name another") from err
     try:
-        return _opened(path, schema, version)
+        return _opened(path, schema, version, shrinks)
     except sqlite3.Error as err:
         raise SinkError(cannot(path, err)) from err
+
+
+def reading(path: Path, version: int) -> sqlite3.Connection:
+    """The database of a file, to be read beside whoever writes it. SinkError where it cannot be."""
+    try:
+        return _read_only(path, version)
+    except sqlite3.Error as err:
+        raise SinkError(f"{path}: cannot be read ({err}); is it another user's, or damaged?") from err
 
 
 @contextmanager
@@ -52,18 +60,41 @@ def cannot(path: Path, err: Exception) -> str:
     return f"{path}: cannot be used ({err}); is the disk full, or the file another user's?"
 
 
-def _opened(path: Path, schema: Sequence[str], version: int) -> sqlite3.Connection:
+def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
     try:
         found = _version(database, path, version)
+        if shrinks:
+            database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded only before there is any table
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing, a power cut the last second
         if found < version:
             with database:
+                database.execute("BEGIN")  # or a process killed here would leave tables of no version
                 for statement in schema:
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {version}")
         _look_through(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _read_only(path: Path, version: int) -> sqlite3.Connection:
+    """SQLite needs to write beside a file that nobody has open; where we may not, nothing changes under us either."""
+    try:
+        return _looked_at(path, "ro", version)
+    except sqlite3.OperationalError:
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        return _looked_at(path, "ro&immutable=1", version)
+
+
+def _looked_at(path: Path, mode: str, version: int) -> sqlite3.Connection:
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)
+    try:
+        _version(database, path, version)
     except BaseException:
         database.close()
         raise

@@ -3,12 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from listener.assembler import Assembler
 from listener.channel import Channel
 from listener.errors import ListenerError
 from listener.meter import metered
 from listener.pipeline import Pipeline
+from listener.recorder import Recorder
 from listener.tracker import Rules
 from listener.types import Block, Frame, Source, SourceState
 from listener.wire import Event, Level, SourceStatus, at_wall_clock
@@ -76,6 +78,14 @@ class Ear:
         """Give a label another on-threshold; None: the configured one."""
         self._pipeline.tracker.retune(label, on)
 
+    def record(self) -> Recorder:
+        """Keep its latest audio from now on, for whoever wants that of an event. To be called before it is opened."""
+        rules = self.meter.rules
+        recorder = Recorder(self.name, rules.labels, rules.sample_rate)
+        stages = self._pipeline
+        self._pipeline = replace(stages, gate=recorder.gate(stages.gate), classify=recorder.classify(stages.classify))
+        return recorder
+
     def level(self) -> Level:
         """The meter, for displays."""
         return self.meter.level()
@@ -94,6 +104,9 @@ class Ear:
             gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
             clips=clips,
             inference_ms=round(1000 * (busy_s - before_busy_s) / max(clips - before_clips, 1), 2),
+            inference_s=round(busy_s, 4),
+            inference_le_ms=self.meter.took_at_most(),
+            waiting_s=round(self._blocks.waiting, 2),
             level_dbfs=level.level_dbfs,
             peak_dbfs=round(self.meter.take_peak(), 1),
             floor_dbfs=level.floor_dbfs,

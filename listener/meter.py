@@ -1,8 +1,10 @@
 """Looks on while a pipeline runs, for displays and status lines. It never changes what happens."""
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from listener.clipper import Clipper
 from listener.pipeline import Pipeline
@@ -10,6 +12,7 @@ from listener.tracker import Rules, top_labels
 from listener.types import SILENT_DBFS, Clip, Features, Frame, Gate, Prediction
 from listener.wire import Level
 
+TOOK_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # by which clips are counted; the rest took longer
 TOP_FADES_S = 3.0  # with the gate closed nothing is classified, and the last scores soon say nothing
 
 
@@ -26,6 +29,8 @@ class Meter:
     peak_dbfs: float = SILENT_DBFS  # since `take_peak` was last called
     clips: int = 0
     busy_s: float = 0.0  # spent in front end and model
+    featurise_s: float = 0.0  # of it, in the front end, for the clip under way
+    took: list[int] = field(default_factory=lambda: [0] * (len(TOOK_MS) + 1))  # clips by how long they took
     heard_at: float = 0.0  # monotonic
     prediction: Prediction | None = None
 
@@ -33,6 +38,17 @@ class Meter:
         """The level of the loudest frame since the last call."""
         peak_dbfs, self.peak_dbfs = self.peak_dbfs, SILENT_DBFS
         return peak_dbfs
+
+    def count(self, classify_s: float) -> None:
+        """One more clip was classified."""
+        spent_s = self.featurise_s + classify_s
+        self.busy_s += spent_s
+        self.clips += 1
+        self.took[bisect_left(TOOK_MS, 1000 * spent_s)] += 1
+
+    def took_at_most(self) -> dict[str, int]:
+        """How many clips took at most so many milliseconds; `inf`: all of them."""
+        return dict(zip([*map(str, TOOK_MS), "inf"], accumulate(self.took), strict=True))
 
     def level(self) -> Level:
         """The meter as a message."""
@@ -83,7 +99,7 @@ def _timed(featurise: Callable[[Clip], Features], meter: Meter) -> Callable[[Cli
     def stage(clip: Clip) -> Features:
         began = time.perf_counter()
         features = featurise(clip)
-        meter.busy_s += time.perf_counter() - began
+        meter.featurise_s = time.perf_counter() - began
         return features
 
     return stage
@@ -93,8 +109,7 @@ def _scored(classify: Callable[[Features], Prediction], meter: Meter) -> Callabl
     def stage(features: Features) -> Prediction:
         began = time.perf_counter()
         prediction = classify(features)
-        meter.busy_s += time.perf_counter() - began
-        meter.clips += 1
+        meter.count(time.perf_counter() - began)
         meter.prediction = prediction
         return prediction
 

@@ -37,3 +37,10 @@ def under_journal() -> bool:
 def notify_socket() -> str | None:
     """Where systemd wants to be told that the service is ready and alive; None where nobody does."""
     return os.environ.get("NOTIFY_SOCKET") or None
+
+
+def credential(name: str) -> Path:
+    """Where a secret lies: a bare name in systemd's CREDENTIALS_DIRECTORY where there is one; a path is a path."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(name).expanduser()
+    return Path(folder) / name if folder and path == Path(path.name) else path

@@ -10,6 +10,7 @@ from listener.bundle import Bundle
 from listener.clipper import Clipper
 from listener.config import Config
 from listener.features import LogMel
+from listener.loud import Loud
 from listener.timing import frame_grid
 from listener.tracker import Rules, Tracker
 from listener.types import Clip, Features, Frame, Gate, Prediction
@@ -25,26 +26,43 @@ class Pipeline:
     featurise: Callable[[Clip], Features]
     classify: Callable[[Features], Prediction]
     tracker: Tracker
+    loud: Loud | None = None  # looks at the level alone, beside the others
 
     def events(self, frames: Iterable[Frame]) -> Iterator[Event]:
         """The events of a stretch of stream, as soon as each is known. All have ended when it has."""
         for frame in frames:
+            if self.loud:
+                yield from self.loud(frame)
             for clip in self.clipper.push(frame, active=self.gate(frame), held=self.tracker.active):
                 yield from self.tracker.update(self.classify(self.featurise(clip)))
         for clip in self.clipper.finish():
             yield from self.tracker.update(self.classify(self.featurise(clip)))
         yield from self.tracker.finish()
+        if self.loud:
+            yield from self.loud.finish()
 
 
 def build(config: Config, bundle: Bundle, classify: Callable[[Features], Prediction], source: str) -> Pipeline:
     """A new pipeline for one source, as the configuration and the bundle say."""
-    spec = bundle.features
+    spec, prefix = bundle.features, os.urandom(5).hex()
     return Pipeline(
         gate=gates.make(config.gate, spec.sample_rate),
         clipper=Clipper(spec, config.clips, config.gate.hang_over_s),
         featurise=LogMel(spec, bundle.filters),
         classify=classify,
-        tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=os.urandom(5).hex()),
+        tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=prefix),
+        loud=_loud(config, bundle, source, prefix) if config.loud.enabled else None,
+    )
+
+
+def _loud(config: Config, bundle: Bundle, source: str, prefix: str) -> Loud:
+    return Loud(
+        config.loud,
+        update_s=config.events.update_s,
+        sample_rate=bundle.features.sample_rate,
+        source=source,
+        model=bundle.name,
+        prefix=prefix,
     )
 
 
@@ -60,4 +78,5 @@ def rules(config: Config, bundle: Bundle) -> Rules:
         sample_rate=spec.sample_rate,
         hop_s=config.clips.hop_s,
         grid=frame_grid(spec, bundle.frame_s),
+        familiar=bundle.familiar if config.events.familiar is None else config.events.familiar,
     )

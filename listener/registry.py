@@ -21,6 +21,11 @@ SINKS = {
     "console": "listener.sinks.console:Console",
     "log": "listener.sinks.log:Log",
     "socket": "listener.sinks.socket_server:SocketServer",
+    "command": "listener.sinks.hook:Hook",
+    "webhook": "listener.sinks.webhook:Webhook",
+    "mqtt": "listener.sinks.mqtt:Mqtt",
+    "history": "listener.sinks.history:History",
+    "prometheus": "listener.sinks.prometheus:Prometheus",
 }
 
 

@@ -85,7 +85,7 @@ class Features:
 class Prediction:
     """Independent probabilities, in the order of the bundle's labels: sounds add up.
 
-    `frames` and `embedding` are None where the model has none.
+    `frames`, `embedding` and `familiarity` are None where the model has none.
     """
 
     span: Span
@@ -93,6 +93,7 @@ class Prediction:
     heard: Heard
     frames: Floats | None = None  # (labels, frames): the same, moment by moment
     embedding: Floats | None = None  # (d,), unit length: alike for sounds that are alike
+    familiarity: float | None = None  # -1..1: how like the nearest sounds of training the clip is
 
 
 class SourceState(StrEnum):

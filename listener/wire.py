@@ -56,10 +56,13 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     lost_s: float  # audio that did not
     gate_duty: float  # share of heard audio for which the gate was open
     clips: int
-    inference_ms: float  # mean, of the clips since the status before
+    inference_ms: float  # mean, of the clips since the status before; the front end included
     level_dbfs: float = -100.0  # now
     peak_dbfs: float = -100.0  # of the loudest 20 ms since the status before
     floor_dbfs: float | None = None  # what the gate takes for the room
+    inference_s: float = 0.0  # of all clips together
+    inference_le_ms: dict[str, int] = {}  # how many clips took at most so many milliseconds; "inf": all of them
+    waiting_s: float = 0.0  # audio that was captured and waits to be heard
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
@@ -69,6 +72,7 @@ class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
     cpu: float  # share of one core since the status before
     sources: dict[str, SourceStatus]
     sinks: dict[str, int]  # events each has lost
+    waiting: dict[str, int] = {}  # events that wait for each sink
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):

@@ -22,7 +22,7 @@ from export.bundle import export
 from export.rules import GROUPS, rules_for
 from listener.bundle import LabelRule
 from listener.features import FeatureSpec
-from listener.types import Floats, Prediction
+from listener.types import Floats
 from models import calibration as calibrations
 from models import checkpoint, scenes
 from models.calibration import Calibration, platt
@@ -72,11 +72,14 @@ def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
     work = folder.parent / "scenes" / f"fold{fold}"
     listings = [DATA / "metadata.csv", scenes.write_clips(work / "clips", 12, fold)]
     made = scenes.make(work, listings, seeds=seeds, minutes=minutes, fold=fold)
-    heard = [
-        Heard(scenes.predictions(folder / "raw", scene), json.loads(scene.with_suffix(".json").read_text())["events"])
-        for scene in made
-    ]
+    heard = [listen(folder / "raw", scene) for scene in made]
     return Fold(folder, trained, made, _mixed(trained, fold), heard)
+
+
+def listen(bundle: Path, scene: Path) -> Heard:
+    """What a bundle's model says of a scene, and what there is to hear in it."""
+    truth = json.loads(scene.with_suffix(".json").read_text())["events"]
+    return Heard(scenes.predictions(bundle, scene), truth)
 
 
 def fit(folds: Sequence[Fold]) -> Calibration:
@@ -111,7 +114,7 @@ def calibrated(scene: Heard, calibration: Calibration) -> Heard:
     """A scene with its raw scores made probabilities."""
     raw = np.stack([prediction.scores for prediction in scene.predictions])
     scores = calibration.apply(raw)
-    said = [Prediction(p.span, scores[n], p.heard, p.frames, p.embedding) for n, p in enumerate(scene.predictions)]
+    said = [dataclasses.replace(p, scores=scores[n]) for n, p in enumerate(scene.predictions)]
     return Heard(said, scene.truth)
 
 

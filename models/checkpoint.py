@@ -30,6 +30,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     optimiser: dict[str, Any]
     projection: tuple[Tensor, Tensor] | None = None  # weight and bias that make the embedding; see models.embedding
+    examples: Tensor | None = None  # (clips, size) embeddings of clips of training, to tell what is unfamiliar
 
     def net(self) -> SoundNet:
         """The network as it is to be used: averaged weights, evaluation mode."""

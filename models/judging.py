@@ -21,6 +21,7 @@ from listener.tracker import Rules, Tracker
 from listener.types import Prediction
 from models import scenes
 from models.data import DataError
+from models.embedding import FAMILIAR
 from models.mixing import FRAME_STEP
 
 SMOOTHING = 0.3
@@ -49,9 +50,14 @@ class Judge:
     """Runs the real tracker over what was heard, and has the scorer's own judgement of its events."""
 
     def __init__(
-        self, spec: FeatureSpec, labels: tuple[str, ...], heard: Sequence[Heard], smoothing: float = SMOOTHING
+        self,
+        spec: FeatureSpec,
+        labels: tuple[str, ...],
+        heard: Sequence[Heard],
+        smoothing: float = SMOOTHING,
+        familiar: float = FAMILIAR,
     ) -> None:
-        self._labels, self._heard, self._smoothing = labels, heard, smoothing
+        self._labels, self._heard, self._smoothing, self._familiar = labels, heard, smoothing, familiar
         self._rate, self._grid = spec.sample_rate, frame_grid(spec, FRAME_STEP / spec.sample_rate)
         self._tool = _scorer()
 
@@ -83,7 +89,9 @@ class Judge:
         column = self._labels.index(label)
         if not any(prediction.scores[column] > rule.on for prediction in scene.predictions):
             return []
-        rules = Rules(self._labels, {label: rule}, {}, self._smoothing, 1.0, self._rate, HOP_S, self._grid)
+        rules = Rules(
+            self._labels, {label: rule}, {}, self._smoothing, 1.0, self._rate, HOP_S, self._grid, self._familiar
+        )
         tracker = Tracker(rules, source="", model="", prefix="")
         said = [event for prediction in scene.predictions for event in tracker.update(prediction)]
         said += tracker.finish()

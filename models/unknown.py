@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,18 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from export.bundle import export
 from listener.types import Floats
+from models import calibration as calibrations
 from models import checkpoint
+from models.calibrate import calibrated, listen
+from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError, read_any
 from models.embedding import single_sounds
 from models.heldout import Files, in_portions, read_files
+from models.judging import Judge, f1
 from models.pool import DATA, Pool, open_pool
 
 log = logging.getLogger(__name__)
@@ -32,6 +38,8 @@ log = logging.getLogger(__name__)
 BANK = 4000  # clips of training that others are compared with
 NEAREST = (1, 5, 10)
 KEPT = 0.95  # share of known files that a threshold lets pass
+DEMANDED = (-1.0, 0.3, 0.36, 0.4, 0.45)  # familiarity
+NEARER = (1.2, 1.5, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,34 @@ def measure(trained: Checkpoint, files: Files, bank: Described) -> list[dict[str
     known = np.isin(files.labels, trained.recipe.labels)
     of_clips = knownness(describe(trained, files.mels), bank)
     return [{"measure": name} | _told_apart(files, known, of_files(files, said)) for name, said in of_clips.items()]
+
+
+def events(trained: Checkpoint, scenes_of: Sequence[Path], rules: Calibration) -> list[dict[str, Any]]:
+    """What becomes of events in scenes in which labels sound that the model does not know, as more is asked of them.
+
+    A row for each demand: on familiarity, the thresholds as they are; or on thresholds alone, by how much less they
+    leave to 1. `false` counts what is reported over sounds without a label too.
+    """
+    calibration = rules.of(trained.recipe.labels)
+    with tempfile.TemporaryDirectory() as folder:
+        export(trained, Path(folder))
+        heard = [calibrated(listen(Path(folder), scene), calibration) for scene in scenes_of]
+    rows = []
+    for familiar in DEMANDED:
+        judge = Judge(trained.recipe.spec, calibration.labels, heard, familiar=familiar)
+        rows.append({"demand": f"familiarity {familiar:g}" if familiar > -1 else "none"} | _judged(judge, calibration))
+    judge = Judge(trained.recipe.spec, calibration.labels, heard, familiar=-1)
+    rows += [{"demand": f"thresholds {n:g} times nearer to 1"} | _judged(judge, calibration, n) for n in NEARER]
+    return rows
+
+
+def _judged(judge: Judge, calibration: Calibration, nearer: float = 1.0) -> dict[str, float]:
+    total = np.zeros(3)
+    for label, rule in calibration.rules.items():
+        on = 1 - (1 - rule.on) / nearer
+        total += judge.judged(label, rule, on=on, off=min(rule.off, 0.99 * on))[0]
+    true, hit, false = total.tolist()
+    return {"true": true, "hit": hit, "false": false, "f1": round(f1(total), 4)}
 
 
 def describe(trained: Checkpoint, mels: NDArray[np.floating]) -> Described:
@@ -158,6 +194,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m models.unknown", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--checkpoint", type=Path, default=Path("runs") / "unknown" / "checkpoint.pt")
     ap.add_argument("--out", type=Path, required=True, help="JSON file of the table")
+    ap.add_argument("--scenes", type=Path, nargs="*", default=[], help="scenes, without ending, to report events in")
+    ap.add_argument("--rules", type=Path, help="the calibration.json of the events, fitted on other folds")
+    ap.add_argument("--events-out", type=Path, help="JSON file of the table of events")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
@@ -176,6 +215,13 @@ def _report(options: argparse.Namespace) -> None:
     for row in rows:
         log.info("%-36s AUROC %.3f  FPR95 %.3f", row["measure"], row["auroc"], row["fpr95"])
     write_table(options.out, rows, _note(trained, files, bank))
+    if options.scenes:
+        write_table(
+            options.events_out,
+            events(trained, options.scenes, calibrations.read(options.rules)),
+            f"{len(options.scenes)} scenes, in which {', '.join(recipe.leave_out_labels)} sound too, which training "
+            "left out. What is reported over them is a false alarm; true events are those of the other labels.",
+        )
 
 
 def _note(trained: Checkpoint, files: Files, bank: Described) -> str:

@@ -14,7 +14,9 @@ from tests.conftest import filters, manifest, tiny_model
 from tests.fakes import noise
 
 
-def framed_model(labels: int = 3, columns: int = 8, *, frames: bool = True, embedding: bool = True) -> bytes:
+def framed_model(
+    labels: int = 3, columns: int = 8, *, frames: bool = True, embedding: bool = True, familiarity: bool = False
+) -> bytes:
     """The tiny model with scores for every few columns of the mel, and with an embedding of 4 numbers."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -38,12 +40,17 @@ def framed_model(labels: int = 3, columns: int = 8, *, frames: bool = True, embe
         graph.node.append(helper.make_node("MatMul", ["mean", "projection"], ["described"]))
         graph.node.append(helper.make_node("LpNormalization", ["described"], ["embedding"], axis=1, p=2))
         graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 4]))
+    if familiarity:
+        graph.node.append(
+            helper.make_node("ReduceMax", ["embedding"], ["familiarity"], axes=[1], keepdims=0, name="likest")
+        )
+        graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def bundle_of(model: bytes, folder: Path, frame_s: float = 0.08) -> Bundle:
-    bundles.write(folder / "b", manifest(frame_s=frame_s), model, filters(FeatureSpec()))
+def bundle_of(model: bytes, folder: Path, frame_s: float = 0.08, familiar: float = 0.0) -> Bundle:
+    bundles.write(folder / "b", manifest(frame_s=frame_s, familiar=familiar), model, filters(FeatureSpec()))
     return bundles.load(folder / "b")
 
 
@@ -85,6 +92,20 @@ def test_frames_and_embedding_are_read_where_the_model_has_them(tmp_path: Path) 
     assert prediction.frames.shape == (3, 38)
     assert prediction.embedding is not None
     assert np.linalg.norm(prediction.embedding) == pytest.approx(1)
+
+
+def test_familiarity_is_one_number_where_the_model_says_it(tmp_path: Path) -> None:
+    bundle = bundle_of(framed_model(familiarity=True), tmp_path, familiar=0.4)
+    prediction = Classifier(bundle)(LogMel(bundle.features, bundle.filters)(whole(noise(3, -10))))
+    assert prediction.embedding is not None
+    assert prediction.familiarity == pytest.approx(float(prediction.embedding.max()))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_familiarity_that_the_manifest_does_not_know_of_is_refused(tmp_path: Path, there: bool) -> None:
+    bundle = bundle_of(framed_model(familiarity=there), tmp_path, familiar=0.0 if there else 0.4)
+    with pytest.raises(BundleError, match=r"familiarity, bundle\.json says familiar = 0"):
+        Classifier(bundle)
 
 
 def test_an_embedding_alone_is_read_too(tmp_path: Path) -> None:

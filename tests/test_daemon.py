@@ -10,11 +10,12 @@ import pytest
 from listener import config as configuration
 from listener import pipeline
 from listener.bundle import Bundle
+from listener.controls import Controls
 from listener.daemon import Daemon, Route, Sink
 from listener.ear import Ear
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
 from listener.types import Features, Prediction, Source
-from listener.wire import Event, Level, Status
+from listener.wire import Command, Event, Level, Status
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
 
 BARKS = pcm(noise(6, -70))
@@ -237,3 +238,32 @@ def test_events_of_a_file_carry_none(tiny: Bundle) -> None:
     sink = FakeSink()
     run([FakeSource(blocks(BARKS))], [sink], tiny)
     assert {event.start for event in sink.events} == {None}
+
+
+class Queue(FakeSink):
+    """A sink that delivers in its own time."""
+
+    waiting, lost = 3, 2
+
+
+def test_what_a_sink_lost_and_keeps_waiting_is_counted_with_its_outbox(tiny: Bundle) -> None:
+    daemon = Daemon()
+    daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("queue", Queue())])
+    assert (daemon.status().sinks, daemon.status().waiting) == ({"queue": 2}, {"queue": 3})
+    assert not daemon.lossless
+
+
+def test_a_sink_gets_what_its_filter_admits(tiny: Bundle) -> None:
+    some, none = FakeSink(), FakeSink()
+    daemon = Daemon()
+    routes = [Route("some", some, lambda event: event.phase == "end"), Route("none", none, lambda _: False)]
+    daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], routes)
+    assert ([event.phase for event in some.events], none.events) == (["end"], [])
+
+
+def test_what_is_snoozed_reaches_no_sink(tiny: Bundle) -> None:
+    controls, sink = Controls(tiny.labels, {}, ["fake"]), FakeSink()
+    controls.obey(Command(command="snooze", what="fake"))
+    daemon = Daemon(controls)
+    daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("sink", sink)])
+    assert sink.events == []

@@ -14,24 +14,27 @@ PACKAGE = ROOT / "listener"
 # A module may import those of its own level and below.
 LEVELS = [
     {"errors", "types", "paths"},
-    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "database"},
+    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "database", "recorder"},
     {"controls", "filters", "spool", "bundle", "registry", "assembler", "devices", "client", "screen", "display"},
-    {"config"},
-    {"gates", "clipper", "tracker", "classifier"},
+    {"config", "history"},
+    {"gates", "clipper", "tracker", "classifier", "loud"},
     {"pipeline"},
     {"meter", "ear"},
     {"daemon"},
-    {"commands", "cli"},
+    {"commands", "cli", "library"},
 ]
-PARTS_MAY_USE = {"types", "wire", "errors", "schema", "paths", "controls", "spool", "database"}
+PARTS_MAY_USE = {"types", "wire", "errors", "schema", "paths", "controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},
     "webrtcvad": {"gates.py"},
     "soxr": {"assembler.py"},
-    "soundfile": {"sources/file.py"},
+    "soundfile": {"sources/file.py", "sinks/clips.py"},
     "sounddevice": {"sources/portaudio.py"},
     "pyaudio": {"sources/portaudio.py"},
+    "paho": {"sinks/mqtt_link.py"},
     "rich": {"display.py", "commands/_tables.py"},
+    "prometheus_client": {"sinks/prometheus.py"},
+    "httpx": {"sinks/webhook.py"},
     "msgspec": {"schema.py", "config.py", "bundle.py", "wire.py"},
 }
 NEVER = {"torch", "librosa", "models", "export", "scipy"}

@@ -1,6 +1,7 @@
 """The tracker: scores half a second apart become events with a start, a peak and an end."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -120,6 +121,20 @@ def test_with_the_gate_open_throughout_the_start_is_near_the_rise() -> None:
     subject = tracker()
     events = [e for hop, score in enumerate([0.1] * 20 + [0.9]) for e in subject.update(prediction(hop, score))]
     assert 9.0 <= events[0].start_s <= 10.5
+
+
+def test_what_is_like_nothing_the_model_knows_begins_no_event_but_does_not_end_one() -> None:
+    rules = Rules(("bark", "siren"), {"bark": RULE}, {}, 0.0, 1.0, RATE, 0.5, GRID, familiar=0.4)
+    subject = Tracker(rules, source="kitchen", model="test", prefix="t")
+    familiarities = [0.1, 0.3, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+    scores = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
+    said = [
+        list(subject.update(replace(prediction(hop, score), familiarity=familiar)))
+        for hop, (score, familiar) in enumerate(zip(scores, familiarities, strict=True))
+    ]
+    assert [hop for hop, events in enumerate(said) if phases(events) == ["start"]] == [2]
+    assert phases(event for events in said for event in events)[-1] == "end"
+    assert phases(follow(tracker(), [0.9])) == ["start"]  # a model that does not say is not asked
 
 
 def test_a_label_without_a_rule_is_never_reported() -> None:

@@ -66,6 +66,8 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     ears: list[Ear] = []
 
     def retune(label: str, on: float | None) -> None:
+        if label not in greeting.thresholds:
+            raise ValueError(f"{label!r} has no threshold of the model's; see its section in the configuration")
         for ear in ears:
             ear.retune(label, on)
 
@@ -179,7 +181,7 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
         pid=os.getpid(),
         model=bundle.name,
         provider=provider,
-        labels=[names.get(label, label) for label in rules],
+        labels=configuration.event_labels(config, bundle),
         thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
         groups=configuration.groups(config, bundle),
         sources=[part.config.name for part in config.sources],

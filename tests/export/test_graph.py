@@ -46,6 +46,16 @@ def test_scores_frames_and_embedding_are_torchs(net: SoundNet, model: bytes) -> 
     assert prove(Exported(net), model, SPEC) < 1e-4
 
 
+def test_with_examples_it_says_how_familiar_a_clip_is(net: SoundNet, model: bytes) -> None:
+    examples = torch.nn.functional.normalize(torch.randn(20, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    *others, said = Runtime(to_onnx(Exported(net, examples=examples), SPEC)).all(mels(4))
+    embedding = others[2]
+    nearest = np.sort(embedding @ examples.numpy().T, axis=1)[:, -5:].mean(axis=1)
+    np.testing.assert_allclose(said, nearest, atol=1e-4)
+    for with_examples, without in zip(others, Runtime(model).all(mels(4)), strict=True):
+        np.testing.assert_allclose(with_examples, without, atol=1e-5)
+
+
 def test_calibration_is_folded_into_the_scores_and_into_nothing_else(net: SoundNet, model: bytes) -> None:
     scores, *others = Runtime(to_onnx(Exported(net, CALIBRATION), SPEC)).all(mels(3))
     raw, *same = Runtime(model).all(mels(3))

@@ -43,7 +43,7 @@ def test_a_quantised_model_answers_much_as_before(model: bytes, small: bytes, me
 def test_its_input_its_outputs_and_its_dynamic_batch_are_kept(small: bytes, mels: Floats) -> None:
     graph = onnx.load_from_string(small).graph
     assert [value.name for value in graph.input] == [INPUT]
-    assert [value.name for value in graph.output] == list(OUTPUTS)
+    assert [value.name for value in graph.output] == list(OUTPUTS[:-1])
     assert [len(Runtime(small)(mels[:count])) for count in (1, 3)] == [1, 3]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from listener import wire
+from listener.controls import Controls
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level, status
@@ -100,6 +101,39 @@ def test_replay_of_more_than_there_is_says_how_many_it_gives(serve: Serve) -> No
     answer = Visitor(server).ask(subscribe=["event"], replay=1000)
     assert isinstance(answer, wire.Ack)
     assert answer.replay == 1
+
+
+def test_a_command_is_done_and_answered_with_the_state(serve: Serve) -> None:
+    server, controls = serve(), Controls(HELLO.labels, {}, HELLO.sources)
+    server.steer(controls)
+    watching, asking = Visitor(server), Visitor(server)
+    watching.ask(subscribe=["status"])
+    state = asking.ask(command="snooze", what="rain")
+    assert state == wire.State(snoozed={"rain": None}, listening_for={}, thresholds={})
+    assert watching.next() == state
+    assert controls.is_muted("kitchen") is False
+    assert asking.ask(command="wake", what="rain") == wire.State(snoozed={}, listening_for={}, thresholds={})
+
+
+def test_a_command_that_makes_no_sense_is_refused_and_the_client_stays(serve: Serve) -> None:
+    server = serve()
+    server.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    visitor = Visitor(server)
+    answer = visitor.ask(command="snooze", what="rian")
+    assert isinstance(answer, wire.Refusal)
+    assert "did you mean 'rain'?" in answer.message
+    server.emit(event())
+    assert visitor.next() == event()
+
+
+def test_over_tcp_nobody_commands(serve: Serve) -> None:
+    server = serve(tcp="127.0.0.1:0")
+    server.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    with socket.create_connection(("127.0.0.1", server.port or 0), 10) as connection:
+        lines = connection.makefile("rb")
+        lines.readline()
+        connection.sendall(b'{"command":"state"}\n')
+        assert wire.decode(lines.readline()) == wire.Refusal(message="commands are taken on the Unix socket only")
 
 
 @pytest.mark.parametrize(

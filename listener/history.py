@@ -1,0 +1,271 @@
+"""The history: one row an event in an SQLite file, bounded in age and size, whatever ends the process."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from listener import database, paths
+from listener.errors import SinkError
+from listener.wire import Event
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+SCHEMA = (
+    """CREATE TABLE events (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        at REAL NOT NULL,       -- Unix time of the start; of its first line where the source has no clock (files)
+        label TEXT NOT NULL,
+        source TEXT NOT NULL,
+        model TEXT NOT NULL,
+        peak REAL NOT NULL,
+        level_dbfs REAL NOT NULL,
+        start TEXT,             -- by the wall clock, as on the wire
+        "end" TEXT,
+        start_s REAL NOT NULL,  -- in the source's own stream
+        end_s REAL,
+        detected_s REAL NOT NULL,
+        under_way INTEGER NOT NULL,
+        note TEXT,              -- what is unusual about the row
+        clip TEXT,              -- its recording, from the folder of this file
+        clip_note TEXT          -- why there is none, where one was wanted
+    )""",
+    "CREATE INDEX events_by_time ON events (at)",
+)
+PUT = """
+    INSERT INTO events (id, at, label, source, model, peak, level_dbfs, start, "end", start_s, end_s, detected_s,
+        under_way)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET peak = excluded.peak, level_dbfs = excluded.level_dbfs, "end" = excluded."end",
+        end_s = excluded.end_s, under_way = excluded.under_way, note = NULL
+"""
+END_UNKNOWN = "end unknown: listener was ended while it was under way"
+SYSTEM = Path("/var/lib/listener/history.db")  # what the systemd unit's state folder makes of the default
+
+TIDY_S = 600.0
+DAY_S = 86_400.0
+BATCH = 1000
+ROOM = 0.9  # a file that has grown too big is cut back to this share, or it would be too big again at once
+
+
+def default_path() -> Path:
+    """Where the history is kept unless the configuration says otherwise."""
+    return paths.state_folder() / "history.db"
+
+
+class History:
+    """The file, for whoever writes it, from any thread.
+
+    A file that cannot be opened or written for now, the disk being full, is tried again with the next event; one that
+    was moved away or is found damaged is begun anew.
+    """
+
+    def __init__(self, path: Path, *, keep_days: float, max_mb: float, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._keep_s, self._max_bytes, self._clock = keep_days * DAY_S, max_mb * 1e6, clock
+        self._database: sqlite3.Connection | None = None
+        self._inode = 0
+        self._tidied = 0.0
+        self._lock = threading.RLock()
+
+    def open(self) -> None:
+        """Open it, and close the rows that an earlier process left open.
+
+        SinkError where it can never be written; a full disk is only said, for it may be emptied.
+        """
+        with self._lock:
+            try:
+                self._opened()
+            except SinkError as err:
+                if not _is_for_want_of_room(err):
+                    raise
+                log.warning("%s", err)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
+
+    def record(self, event: Event) -> None:
+        """Write what a line says of its event. SinkError where the disk does not take it."""
+        at = datetime.fromisoformat(event.start).timestamp() if event.start else self._clock()
+        what = (event.id, at, event.label, event.source, event.model, event.peak, event.level_dbfs)
+        when = (event.start, event.end, event.start_s, event.end_s, event.detected_s)
+        self._write(PUT, (*what, *when, event.phase in ("start", "update")))
+        if abs(self._clock() - self._tidied) > TIDY_S:
+            self.tidy()
+
+    def keep_clip(self, event_id: str, clip: str | None, note: str | None) -> None:
+        """Say in an event's row where its recording is, or why there is none. SinkError as above."""
+        self._write("UPDATE events SET clip = ?, clip_note = ? WHERE id = ?", (clip, note, event_id))
+
+    def forget_clip(self, clip: str, note: str) -> None:
+        """Say that a recording was deleted. SinkError as above."""
+        self._write("UPDATE events SET clip = NULL, clip_note = ? WHERE clip = ?", (note, clip))
+
+    def tidy(self) -> None:
+        """Delete what is too old and, while the file is too big, the oldest; give the room back to the disk."""
+        with self._lock:
+            self._tidied = self._clock()
+            try:
+                self._tidy(self._opened())
+            except (SinkError, sqlite3.Error) as err:  # the event that brought us here is in the file all the same
+                log.warning("%s: old events cannot be deleted (%s)", self.path, err)
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        with self._lock:
+            connection = self._opened()
+            try:
+                with database.writing(connection, self.path):
+                    connection.execute(statement, values)
+            except SinkError as err:
+                if not isinstance(err.__cause__, sqlite3.OperationalError):
+                    self.close()  # damaged: the next event puts it aside
+                raise
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is not None and not self._was_moved():
+            return self._database
+        self.close()
+        connection = database.connect(self.path, SCHEMA, VERSION, shrinks=True)
+        try:
+            with database.writing(connection, self.path):
+                left = connection.execute("UPDATE events SET under_way = 0, note = ? WHERE under_way", (END_UNKNOWN,))
+            if left.rowcount:
+                log.info("%s: %d events have no end: listener was ended in them", self.path, left.rowcount)
+            self._inode = self.path.stat().st_ino
+        except BaseException:
+            connection.close()
+            raise
+        self._database = connection
+        self.tidy()
+        return connection
+
+    def _was_moved(self) -> bool:
+        """SQLite goes on writing to a file that nobody will find again."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except OSError:
+            return True
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        old = self._clock() - self._keep_s
+        while self._delete(connection, "WHERE at < ? ORDER BY at LIMIT ?", (old, BATCH)):
+            pass
+        if _used_bytes(connection) > self._max_bytes:
+            while _used_bytes(connection) > ROOM * self._max_bytes and self._delete_oldest(connection):
+                pass
+        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would step it once, and free one page
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # with this the file itself shrinks
+
+    def _delete_oldest(self, connection: sqlite3.Connection) -> int:
+        rows = int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+        return self._delete(connection, "ORDER BY at LIMIT ?", (min(BATCH, rows // 20 + 1),))
+
+    def _delete(self, connection: sqlite3.Connection, which: str, values: tuple[object, ...]) -> int:
+        with database.writing(connection, self.path):
+            chosen = f"SELECT number FROM events {which}"
+            return connection.execute(f"DELETE FROM events WHERE number IN ({chosen})", values).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event as it stands in the history."""
+
+    id: str
+    at: float
+    label: str
+    source: str
+    model: str
+    peak: float
+    level_dbfs: float
+    start: str | None
+    end: str | None
+    start_s: float
+    end_s: float | None
+    detected_s: float
+    under_way: int  # 0 or 1, as SQLite has it
+    note: str | None
+    clip: str | None
+    clip_note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which events are wanted. What is left out asks for nothing; `limit` takes the latest."""
+
+    labels: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    since: float | None = None  # Unix times
+    until: float | None = None
+    min_score: float = 0.0
+    limit: int | None = None
+
+    def where(self) -> tuple[str, tuple[object, ...]]:
+        """The condition in SQL, with its values."""
+        conditions = ["peak >= ?"]
+        wanted: list[object] = [self.min_score]
+        for column, names in (("label", self.labels), ("source", self.sources)):
+            if names:
+                conditions.append(f"{column} IN ({', '.join('?' * len(names))})")
+                wanted += names
+        for comparison, moment in (("at >= ?", self.since), ("at < ?", self.until)):
+            if moment is not None:
+                conditions.append(comparison)
+                wanted.append(moment)
+        return " AND ".join(conditions), tuple(wanted)
+
+
+class Reader:
+    """The file, for whoever only reads it, also beside a daemon that writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = database.reading(path, VERSION)
+
+    def rows(self, query: Query) -> Iterator[Row]:
+        """The events that are wanted, the oldest first."""
+        columns = ", ".join(f'"{field.name}"' for field in fields(Row))
+        where, values = query.where()
+        limit = -1 if query.limit is None else query.limit
+        latest = f"SELECT {columns}, number FROM events WHERE {where} ORDER BY at DESC, number DESC LIMIT ?"
+        for row in self._found(f"SELECT {columns} FROM ({latest}) ORDER BY at, number", (*values, limit)):
+            yield Row(*row)
+
+    def counts(self, query: Query, by: str) -> dict[tuple[str, str], int]:
+        """(label, what strftime(3) makes of its local time) -> how many events began then."""
+        where, values = query.where()
+        moment = "strftime(?, at, 'unixepoch', 'localtime')"
+        counted = f"SELECT label, {moment}, count(*) FROM events WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
+        return {(label, when): count for label, when, count in self._found(counted, (by, *values))}
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _found(self, statement: str, values: tuple[object, ...]) -> Iterator[Any]:
+        try:
+            yield from self._database.execute(statement, values)
+        except sqlite3.Error as err:
+            raise SinkError(f"{self.path}: cannot be read ({err}); is it damaged?") from err
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    pages, free, page_bytes = (
+        int(connection.execute(f"PRAGMA {what}").fetchone()[0])
+        for what in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * page_bytes
+
+
+def _is_for_want_of_room(err: SinkError) -> bool:
+    """A full disk shows as FULL, or as IOERR where it is the shared memory beside the file that finds no room."""
+    code = getattr(err.__cause__, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)

@@ -1,0 +1,155 @@
+"""Sends lines one after the other from a spool on disk, and waits where the receiver is away."""
+
+import fcntl
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+from listener.errors import SinkError
+from listener.sinks.trouble import Trouble
+from listener.spool import Spool
+
+FIRST_PAUSE_S = 1.0
+CLOSE_S = 0.7  # what waits may still go out for so long,
+ABORT_S = 0.2  # and a request that is cut off is over so soon
+SPOOLS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a line. `after_s` is how long the receiver wants to be left alone."""
+
+    kind: Literal["taken", "later", "refused"]
+    why: str = ""
+    after_s: float = 0.0
+
+
+class Receiver(Protocol):
+    """Where lines go."""
+
+    def deliver(self, line: bytes) -> Answer:
+        """Send it and wait for the answer. Raises nothing it expects."""
+
+    def abort(self) -> None:
+        """From another thread: `deliver` is to return soon."""
+
+
+class Sender:
+    """The thread between a spool and a receiver. A line leaves the spool when it was taken or refused.
+
+    Spool and receiver are used by it until it ends, wherever it hangs, so that it is the one who closes them.
+    """
+
+    def __init__(
+        self, spool: Spool, receiver: Receiver, held: ExitStack, trouble: Trouble, longest_pause_s: float
+    ) -> None:
+        self._spool, self._receiver, self._held = spool, receiver, held
+        self._trouble, self._longest_pause_s = trouble, longest_pause_s
+        self._wake, self._closing, self._aborted = threading.Event(), threading.Event(), threading.Event()
+        self._answered = 0  # the line that was answered last, so that none goes out twice where the disk is full
+        self._failures = 0
+        self.refused = 0
+        self._thread = threading.Thread(target=self._run, name="webhook sender", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, line: bytes) -> None:
+        """Let it wait for its turn, on disk. SinkError where the disk does not take it."""
+        self._spool.put(line)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Send for a moment more what waits; the rest stays for the next time."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(CLOSE_S)
+        self._aborted.set()
+        if self._thread.is_alive():
+            self._receiver.abort()
+            self._thread.join(ABORT_S)  # a look-up of a name cannot be cut off: then the process ends without it
+
+    def _run(self) -> None:
+        with self._held:
+            while not self._aborted.is_set():
+                self._wake.clear()
+                pause_s = self._step()
+                if pause_s is None:
+                    if self._closing.is_set():
+                        return
+                    self._wake.wait()
+                elif pause_s and self._closing.wait(pause_s):
+                    return
+
+    def _step(self) -> float | None:
+        """Deliver the oldest line; how long to pause then, None where nothing waits."""
+        try:
+            waiting = self._spool.first(1)
+            if not waiting:
+                return None
+            number, line = waiting[0]
+            if number != self._answered:
+                pause_s = self._deliver(line)
+                if pause_s:
+                    return pause_s
+                self._answered = number
+            self._spool.remove(number)
+            return 0.0
+        except SinkError as err:
+            self._trouble.say(str(err), "disk")
+        except Exception as err:  # noqa: BLE001 - whatever goes wrong with one request, the thread goes on
+            self._trouble.say(f"{type(err).__name__}: {err}", "surprise")
+        return self._pause_s(0.0)
+
+    def _deliver(self, line: bytes) -> float:
+        """How long to pause before the line is tried again; 0 where it is done with."""
+        answer = self._receiver.deliver(line)
+        if answer.kind == "later":
+            self._trouble.say(f"{answer.why}; events wait on disk until it takes them", "later")
+            return self._pause_s(answer.after_s)
+        self._failures = 0
+        if answer.kind == "refused":
+            self.refused += 1
+            self._trouble.say(f"{answer.why}; events that it refuses are dropped", "refused")
+        else:
+            self._trouble.over(f"takes events again; {len(self._spool) - 1} wait, {self.refused} were refused so far")
+        return 0.0
+
+    def _pause_s(self, after_s: float) -> float:
+        """Twice as long from one failure to the next, up to the longest; and not before the receiver wants it."""
+        self._failures = min(self._failures + 1, 30)
+        return max(min(FIRST_PAUSE_S * 2.0 ** (self._failures - 1), self._longest_pause_s), after_s)
+
+
+def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: ExitStack) -> Spool:
+    """A spool that no other sink or process has for as long as `held` is not closed.
+
+    Two sinks may have one receiver. Over one spool, both would send every line.
+    """
+    for number in range(SPOOLS):
+        path = folder / f"{name}{f'-{number}' if number else ''}.db"
+        lock = _locked(path.with_suffix(".lock"))
+        if lock:
+            held.callback(lock.close)
+            spool = make(path)
+            held.callback(spool.close)
+            return spool
+    raise SinkError(f"{folder}/{name}.db: {SPOOLS} other sinks have it and its like; end the other listeners")
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """The lock, None where somebody has it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("ab")
+    except OSError as err:
+        raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable") from err
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
