@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 EXPECTED = {
     "unknown": "sounds of no label",
     "fewshot": "labels learned from a few examples",
-    "fronts": "other front ends",
 }
 
 

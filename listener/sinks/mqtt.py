@@ -78,6 +78,7 @@ class Mqtt:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._spool: Spool | None = None
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell of every change."""
@@ -91,21 +92,32 @@ class Mqtt:
 
         if self._thread is not None:
             return
-        self._spool = Spool(self._file("db"))
+        self._spool = spool = Spool(self._file("db"))
         self._bell, self._orders = Bell(), Orders(self._controls)
         if self._broker.insecure:
             log.warning("%s: insecure = true: anybody on the way may listen in; set ca_file instead", self._broker)
         self._labels = _labels(self._config.discovery_labels, self._hello) if self._config.discovery else []
         self._closing.clear()
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(spool,), name="mqtt", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Event lines that wait on disk."""
+        return len(self._spool) if self._spool else 0
+
+    @property
+    def lost(self) -> int:
+        """Event lines that waited too long or were too many."""
+        return self._spool.dropped if self._spool else 0
 
     def emit(self, event: wire.Event) -> None:
         """Put it on disk, to be sent when there is a connection."""
-        if self._thread is None:
+        spool = self._spool
+        if self._thread is None or spool is None:
             raise SinkError(f"{self._broker}: is not open")
         with self._lock:
-            self._spool.put(self._news.note_event(event))
+            spool.put(self._news.note_event(event))
         self._bell.ring()
 
     @property
@@ -137,19 +149,19 @@ class Mqtt:
         name = identifier(f"{self._broker.host}_{self._broker.port}_{self._config.base}")
         return paths.state_folder() / f"mqtt-{name}.{ending}"
 
-    def _run(self) -> None:
+    def _run(self, spool: Spool) -> None:
         """Connect again and again. The spool is closed here, for nobody knows how long a connecting thread hangs."""
         first_s, longest_s = self._back_off_s
         pause_s = first_s
         try:
             while not self._closing.is_set():
-                pause_s = first_s if self._converse() else min(2 * pause_s, longest_s)
+                pause_s = first_s if self._converse(spool) else min(2 * pause_s, longest_s)
                 self._closing.wait(pause_s)
         finally:
-            self._spool.close()
+            spool.close()
             self._bell.close()
 
-    def _converse(self) -> bool:
+    def _converse(self, spool: Spool) -> bool:
         """Hold one connection until it is lost, or we close; whether there was one. What is wrong is said."""
         from listener.sinks.mqtt_link import Link, LinkError
 
@@ -158,7 +170,7 @@ class Mqtt:
             with closing(Link(self._broker, (self._topics.daemon, OFFLINE), self._bell)) as link:
                 link.open()
                 let_in = True
-                self._serve(link)
+                self._serve(link, spool)
         except LinkError as err:
             self._trouble.say(err.kind, str(err), let_in=let_in)
         except SinkError as err:
@@ -168,12 +180,12 @@ class Mqtt:
             self._trouble.say("fault", message, let_in=let_in, fault=err)
         return let_in
 
-    def _serve(self, link: "Link") -> None:
+    def _serve(self, link: "Link", spool: Spool) -> None:
         from listener.sinks.mqtt_session import Session
 
         began = time.monotonic()
-        self._trouble.over(f"{self._broker}: connected; {len(self._spool)} lines wait to be sent")
-        session = Session(link, self._spool, self._news, self._topics, orders=self._orders, announcer=self._announcer())
+        self._trouble.over(f"{self._broker}: connected; {len(spool)} lines wait to be sent")
+        session = Session(link, spool, self._news, self._topics, orders=self._orders, announcer=self._announcer())
         try:
             session.run(self._closing, self._lock)
             link.leave()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import Any
 
 from models.report.ablation import FIGURES
@@ -205,14 +206,13 @@ def _ablation(report: Report, pictures: Sequence[str]) -> Iterable[str]:
     yield (
         f"Short trainings ({_list(steps)} steps, seeds {_list(seeds)}, folds {_list(folds)} left out in turn) of "
         f"the recipe with one thing changed, by `python -m models.ablate --out {report['sources']['ablation']}`. "
-        "Means over the runs ± their standard deviation, %."
+        "The recipe: means over its runs ± their standard deviation, %. The others: how many points better (+) or "
+        "worse than the recipe's own run of the same fold and seed, likewise."
     )
     shown = [figure for figure in FIGURES if any(figure in row["mean"] for row in rows)]
     table: list[Row] = [("variant", "runs' seeds", "million multiply-adds", *(FIGURES[figure] for figure in shown))]
     for row in rows:
-        figures = (
-            f"{100 * row['mean'][f]:.1f} ± {100 * row['spread'][f]:.1f}" if f in row["mean"] else "" for f in shown
-        )
+        figures = (_absolute(row, f) if not row["settings"] else _change(row, f) for f in shown)
         table.append((row["name"], _list(row["seeds"]), f"{row['multiply_adds'] / 1e6:.1f}", *figures))
     yield aligned(table)
     if "ablation" in pictures:
@@ -225,6 +225,19 @@ def _ablation(report: Report, pictures: Sequence[str]) -> Iterable[str]:
     if "cost" in pictures:
         yield _picture("cost", "Accuracy against multiply-adds")
         yield "Means over the same runs, whiskers one standard deviation over seeds and folds."
+
+
+def _absolute(row: dict[str, Any], figure: str) -> str:
+    return f"{100 * row['mean'][figure]:.1f} ± {100 * row['spread'][figure]:.1f}" if figure in row["mean"] else ""
+
+
+def _change(row: dict[str, Any], figure: str) -> str:
+    """In points, beside the recipe's own runs; empty where it has no twin."""
+    points = row["change"].get(figure, [])
+    if not points:
+        return ""
+    spread = f" ± {pstdev(points):.1f}" if len(points) > 1 else ""
+    return f"{fmean(points):+.1f}{spread}"
 
 
 def _without_empty(rows: Sequence[Row]) -> list[Row]:
@@ -270,6 +283,8 @@ def _share(part: Report, key: str) -> str:
 def _plain(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(of)}" for name, of in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")
 
 
