@@ -5,147 +5,20 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Protocol, runtime_checkable
 
-from listener.channel import Channel
 from listener.controls import Controls
 from listener.ear import Ear
-from listener.errors import ListenerError, OutputClosed, SinkError
+from listener.errors import ListenerError
 from listener.notify import notify
-from listener.recorder import Recorder
-from listener.wire import Event, Level, Status
+from listener.outlet import Outlet, Recording, Route, Sink, Steering, Viewer
+from listener.wire import Event, Status
 
 log = logging.getLogger(__name__)
 
-OUTBOX_EVENTS = 256
 STOP_S = 1.8  # the whole stop, the sinks' last deliveries included
 METER_S = 0.1
 STATUS_S = 1.0
-
-
-class Sink(Protocol):
-    """Where events go. `emit` is called by a thread of its own, and may take its time."""
-
-    def open(self) -> None: ...
-
-    def emit(self, event: Event) -> None: ...
-
-    def close(self) -> None: ...
-
-
-@runtime_checkable
-class Viewer(Protocol):
-    """A sink that also wants to know how the daemon is doing. `show` neither blocks nor raises."""
-
-    @property
-    def watched(self) -> bool: ...  # whether anybody looks at levels just now
-
-    def show(self, message: Level | Status) -> None: ...
-
-
-@runtime_checkable
-class Steering(Protocol):
-    """A sink whose receivers may change what the daemon does: it is given the controls before it is opened."""
-
-    def steer(self, controls: Controls) -> None: ...
-
-
-@runtime_checkable
-class Recording(Protocol):
-    """A sink that may want the audio of events: then it is given each source's recorder before it is opened."""
-
-    @property
-    def records(self) -> bool: ...
-
-    def hear(self, recorder: Recorder) -> None: ...
-
-
-@runtime_checkable
-class Queueing(Protocol):
-    """A sink that delivers in its own time, and counts what waits in it and what it gave up."""
-
-    @property
-    def waiting(self) -> int: ...
-
-    @property
-    def lost(self) -> int: ...
-
-
-def _everything(_event: Event) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A sink, its name in logs and status lines, and which events it is to get."""
-
-    name: str
-    sink: Sink
-    admits: Callable[[Event], bool] = _everything
-
-
-class Outlet:
-    """A sink with its outbox and the thread that drains it: a hung sink hangs nobody else."""
-
-    def __init__(self, route: Route, stop: Callable[[], None]) -> None:
-        self.name, self.sink, self._admits = route.name, route.sink, route.admits
-        self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
-        self._stop = stop
-        self.failed = 0
-        self.thread = threading.Thread(target=self._drain, name=f"sink {route.name}", daemon=True)
-        self._lock = threading.Lock()  # ears offer from threads of their own, and a filter is for one at a time
-
-    @property
-    def lost(self) -> int:
-        """Events that did not get out: too many waiting, refused by the sink, or given up by it."""
-        return int(self._outbox.lost) + self.failed + (self.sink.lost if isinstance(self.sink, Queueing) else 0)
-
-    @property
-    def waiting(self) -> int:
-        """Events that wait to be delivered."""
-        return int(self._outbox.waiting) + (self.sink.waiting if isinstance(self.sink, Queueing) else 0)
-
-    def open(self) -> None:
-        self.sink.open()
-        self.thread.start()
-
-    def offer(self, event: Event) -> None:
-        with self._lock:
-            if self._admits(event):
-                self._outbox.put(event)
-
-    def finish(self) -> None:
-        """No more events: the sink's thread ends once it has delivered what is waiting."""
-        self._outbox.close()
-
-    def _drain(self) -> None:
-        """Deliver until no more comes, then close: here, so that a sink that hangs in it hangs only this thread."""
-        try:
-            self._deliver()
-            self.sink.close()
-        except Exception as err:  # noqa: BLE001 - whatever a sink does, the others go on
-            self._count(err)
-
-    def _deliver(self) -> None:
-        for event in self._outbox:
-            try:
-                self.sink.emit(event)
-            except OutputClosed:
-                self._stop()
-                return
-            except Exception as err:  # noqa: BLE001 - likewise
-                self._count(err)
-
-    def _count(self, err: Exception) -> None:
-        """A failing sink is its own trouble: said once, then counted."""
-        self.failed += 1
-        expected = isinstance(err, SinkError)
-        if self.failed == 1:
-            log.warning("sink %s: %s", self.name, err, exc_info=None if expected else err)
-        else:
-            log.debug("sink %s: %s (%d events lost)", self.name, err, self.failed)
 
 
 class Daemon:
@@ -242,6 +115,8 @@ class Daemon:
             viewer.show(status)
         for ear in self._ears.values():
             ear.say_what_was_lost(time.monotonic())
+        for outlet in self._outlets:
+            outlet.say_what_was_lost()
         self._tell("STATUS=" + ", ".join(f"{name}: {source.state}" for name, source in status.sources.items()))
         if all(ear.healthy(time.monotonic()) for ear in self._ears.values()):
             self._tell("WATCHDOG=1")

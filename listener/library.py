@@ -19,9 +19,10 @@ from listener.bundle import Bundle
 from listener.channel import Channel
 from listener.classifier import Classifier
 from listener.config import Config
-from listener.daemon import OUTBOX_EVENTS, Daemon, Route
+from listener.daemon import Daemon
 from listener.ear import Ear
 from listener.errors import SourceError
+from listener.outlet import OUTBOX_EVENTS, Route
 from listener.sources.file import BLOCK_S, LEAST_RATE, MOST_RATE, read_blocks
 from listener.sources.pcm import from_floats
 from listener.types import Block, Frame

@@ -11,12 +11,14 @@ from listener import config as configuration
 from listener import pipeline
 from listener.bundle import Bundle
 from listener.controls import Controls
-from listener.daemon import Daemon, Route, Sink
+from listener.daemon import Daemon
 from listener.ear import Ear
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
+from listener.outlet import Outlet, Route, Sink
 from listener.types import Features, Prediction, Source
 from listener.wire import Command, Event, Level, Status
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
+from tests.sinks.messages import event as message
 
 BARKS = pcm(noise(6, -70))
 BARKS[2 * 16_000 : 3 * 16_000] += pcm(noise(1, -12, seed=1))
@@ -267,3 +269,50 @@ def test_what_is_snoozed_reaches_no_sink(tiny: Bundle) -> None:
     daemon = Daemon(controls)
     daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("sink", sink)])
     assert sink.events == []
+
+
+def test_a_sink_that_fails_is_said_once_an_episode_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    failing = [False, True, True, False, True, False]
+
+    def fail(event: Event) -> None:
+        if failing[event.seq]:
+            raise SinkError("the disk is full")
+
+    outlet = Outlet(Route("log", FakeSink(fail)), lambda: None)
+    outlet.open()
+    for number in range(len(failing)):
+        outlet.offer(message(seq=number))
+    outlet.finish()
+    outlet.thread.join(5)
+    assert outlet.lost == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "sink log: the disk is full",
+        "sink log: works again; events lost: 2",
+        "sink log: the disk is full",
+        "sink log: works again; events lost: 1",
+    ]
+
+
+def test_a_sink_that_hangs_is_said_once_an_episode_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    go_on = threading.Event()
+
+    def hang(_event: Event) -> None:
+        go_on.wait(10)
+
+    outlet = Outlet(Route("hung", FakeSink(hang)), lambda: None)
+    outlet.open()
+    for number in range(400):
+        outlet.offer(message(number))
+        outlet.say_what_was_lost()
+    lost = outlet.lost
+    assert 400 - 256 - 2 <= lost <= 400 - 256
+    go_on.set()
+    outlet.finish()
+    outlet.thread.join(5)
+    outlet.say_what_was_lost()
+    assert [record.getMessage() for record in caplog.records] == [
+        "sink hung: does not keep up, or hangs; its oldest events are dropped",
+        f"sink hung: keeps up again; events lost: {lost}",
+    ]

@@ -20,6 +20,7 @@ LEVELS = [
     {"gates", "clipper", "tracker", "classifier", "loud"},
     {"pipeline"},
     {"meter", "ear"},
+    {"outlet"},
     {"daemon"},
     {"commands", "cli", "library"},
 ]

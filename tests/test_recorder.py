@@ -8,8 +8,9 @@ import pytest
 from listener import config as configuration
 from listener import pipeline
 from listener.bundle import Bundle
-from listener.daemon import Daemon, Route
+from listener.daemon import Daemon
 from listener.ear import Ear
+from listener.outlet import Route
 from listener.recorder import Recorder
 from listener.types import Features, Heard, Prediction, Span
 from tests.fakes import FRAME, FakeClassifier, FakeSink, FakeSource, blocks, frame, noise, pcm

@@ -15,10 +15,11 @@ from listener.commands import _shared
 from listener.commands._shared import Setup
 from listener.config import Config, Part
 from listener.controls import Controls
-from listener.daemon import Daemon, Route, Sink
+from listener.daemon import Daemon
 from listener.ear import Ear
 from listener.errors import ConfigError, SourceError
 from listener.filters import Filter
+from listener.outlet import Route, Sink
 from listener.schema import changed
 from listener.signals import Capture
 from listener.types import Source

@@ -17,11 +17,12 @@ from listener import config as configuration
 from listener import pipeline
 from listener.bundle import Bundle
 from listener.controls import Controls
-from listener.daemon import Daemon, Recording, Route, Sink, Steering
+from listener.daemon import Daemon
 from listener.ear import Ear
 from listener.errors import ConfigError
 from listener.history import History as Store
 from listener.history import Query, Reader, Row
+from listener.outlet import Recording, Route, Sink, Steering
 from listener.recorder import Recorder
 from listener.sinks.clips import Clips, Folder
 from listener.sinks.history import History, HistoryConfig

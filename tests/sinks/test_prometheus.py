@@ -17,9 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 from listener import config as configuration
 from listener import pipeline
 from listener.bundle import Bundle
-from listener.daemon import Daemon, Route
+from listener.daemon import Daemon
 from listener.ear import Ear
 from listener.errors import ConfigError, SinkError
+from listener.outlet import Route
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
 from listener.wire import Event, Hello
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
