@@ -27,6 +27,7 @@ PARTS = {
     "live": "CPU and memory of the daemon on a quiet microphone",
     "latency": "from playback into the microphone to the line on the socket",
     "fidelity": "a scene into the live microphone: the same events as from the file?",
+    "load": "every sink at once, a hundred events a second, fifty clients",
     "scenes": "onset to event, and how right it is, over long recordings; speed of classify",
 }
 

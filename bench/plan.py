@@ -17,15 +17,27 @@ class Sizes:
     starts: int
     live_s: float  # of the daemon on the microphone with nothing to hear
     plays: int  # recordings of each label, into the microphone
+    load_s: float  # of a hundred events a second
     seeds: tuple[int, ...]  # of the scenes
     minutes: float  # of each scene
     live_minutes: float  # of the scene that is played into the microphone
 
 
 FULL = Sizes(
-    audio_s=60, silence_s=240, rounds=7, starts=5, live_s=30, plays=3, seeds=(1, 2), minutes=20, live_minutes=10
+    audio_s=60,
+    silence_s=240,
+    rounds=7,
+    starts=5,
+    live_s=30,
+    plays=3,
+    load_s=60,
+    seeds=(1, 2),
+    minutes=20,
+    live_minutes=10,
 )  # a quarter of an hour in all
-QUICK = Sizes(audio_s=20, silence_s=60, rounds=3, starts=3, live_s=8, plays=1, seeds=(1,), minutes=3, live_minutes=2)
+QUICK = Sizes(
+    audio_s=20, silence_s=60, rounds=3, starts=3, live_s=8, plays=1, load_s=10, seeds=(1,), minutes=3, live_minutes=2
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

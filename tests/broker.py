@@ -49,7 +49,7 @@ class Broker:
 
     def __init__(self, folder: Path, certificates: Path) -> None:
         self.folder, self.ca_file = folder, certificates / "ca.pem"
-        self.port, self.plain_port, self.strict_port = _free_port(), _free_port(), _free_port()
+        self.port, self.plain_port, self.strict_port = free_port(), free_port(), free_port()
         self.password_file = folder / "password"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -173,7 +173,7 @@ def _openssl(folder: Path, *arguments: str) -> None:
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
