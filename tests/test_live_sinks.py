@@ -14,7 +14,7 @@ import pytest
 
 from models.synthesis import synthesise
 from tests.broker import MOSQUITTO, Broker, Client, certificates, free_port, in_order_once
-from tests.sinks.test_webhook import Server, answers
+from tests.receiver import Server, answers
 from tests.virtual import VirtualMic, eventually
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="no mosquitto on this machine (make test installs it)")
@@ -96,7 +96,7 @@ def test_an_alarm_arrives_everywhere(virtual_mic: VirtualMic, start: Start, brok
     assert f'listener_events_total{{label="{ALARM}",source="microphone"}} 1.0' in metrics
     rows = history(tmp_path)
     assert [row["under_way"] for row in rows if row["label"] == ALARM] == [False]
-    receiver.shutdown()
+    receiver.end()
 
 
 def test_a_daemon_that_is_killed_loses_no_event_that_had_ended(
