@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench import cost, frontend, latency, offline, processes, scenes, sounds, startup
+from bench import cost, fidelity, frontend, latency, load, offline, processes, scenes, sounds, startup
 from bench.__main__ import main
 from bench.listening import Listening
 from bench.plan import QUICK, SHARED, Plan
 from bench.rows import BenchError, Row, SkippedError
 
-TINY = replace(QUICK, audio_s=3, silence_s=3, rounds=1, starts=1, live_s=1, plays=1, minutes=0.5)
+TINY = replace(QUICK, audio_s=3, silence_s=3, rounds=1, starts=1, live_s=1, plays=1, minutes=0.5, load_s=0.5)
 
 
 @pytest.fixture
@@ -149,3 +149,23 @@ def test_sixteen_bit_files_hold_what_was_made(tmp_path: Path) -> None:
     made = sounds.bursts(3)
     read, _ = soundfile.read(sounds.write(tmp_path / "b.wav", made), dtype="float32")
     assert np.abs(read - made).max() < 1e-4
+
+
+def test_how_much_later_the_live_stream_heard_it_is_told_by_what_both_named() -> None:
+    offline = [{"label": "siren", "start_s": 10.0}, {"label": "rain", "start_s": 30.0}]
+    live = [
+        {"label": "siren", "phase": "start", "start_s": 15.4},
+        {"label": "siren", "phase": "end", "start_s": 99.0},
+        {"label": "rain", "phase": "start", "start_s": 35.6},
+        {"label": "rain", "phase": "start", "start_s": 60.0},  # another one: too far away to be the same
+    ]
+    assert fidelity.lag_s(offline, live, 5.0) == pytest.approx(0.5)
+    with pytest.raises(BenchError, match="nothing that classify names"):
+        fidelity.lag_s(offline, [], 5.0)
+
+
+def test_under_load_every_client_and_the_history_get_every_event(plan: Plan) -> None:
+    rows = {row.what: row for row in load.rows(plan)}
+    assert rows["load: events to each of 50 clients, the worst off"].measured == 1
+    assert rows["load: events kept in the history"].measured == 1
+    assert rows["load: a clip takes, times as long"].measured
