@@ -22,8 +22,9 @@ DEFAULT = LabelRule(on=0.65, off=0.35, hold_s=1.4)
 STEADY = LabelRule(on=0.65, off=0.35, hold_s=1.4, min_s=0.5)  # no moment of a machine, of rain, of music is so short
 RULES = {
     # An alarm is silent between its patterns, T3 for 1.5 s, T4 for 5 s: it is one event all the same.
-    "smoke_alarm": LabelRule(on=0.65, off=0.35, hold_s=6.0),
-    "co_alarm": LabelRule(on=0.7, off=0.4, hold_s=8.0),
+    # And over a kitchen mixer it is like nothing the model has heard alone: it must be told however unfamiliar.
+    "smoke_alarm": LabelRule(on=0.65, off=0.35, hold_s=6.0, familiar=-1.0),
+    "co_alarm": LabelRule(on=0.7, off=0.4, hold_s=8.0, familiar=-1.0),
     "telephone_ring": LabelRule(on=0.65, off=0.35, hold_s=5.0),  # 4 s of silence between rings
     "doorbell": LabelRule(on=0.65, off=0.35, hold_s=2.0),
     "appliance_beep": LabelRule(on=0.7, off=0.4, hold_s=3.0),

@@ -1,9 +1,14 @@
 """Real-time sound events from a microphone: `from listener import listen` gives them to a program."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from listener.library import listen
+
+# Nothing leaves the machine: ONNX Runtime's wheels report to their maker (since 1.29 on Linux) unless this is set
+# before they are loaded. Whoever sets it to something else has decided so.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "listen"]

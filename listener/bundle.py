@@ -29,6 +29,8 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     frame: float = 0.5  # a frame over this has the sound in it: for starts, ends and repeats, not for what it is
     repeat_s: float = 0.0  # reported only when heard again so long after it was first heard; hold_s bridges the pause
 
+    familiar: float | None = None  # begins only with a clip at least so familiar; None: as the bundle asks of all
+
     def retuned(self, on: float) -> "LabelRule":
         """The rule with another `on`; `off` keeps its share of it."""
         return msgspec.structs.replace(self, on=on, off=self.off * on / self.on)

@@ -92,6 +92,9 @@ class LabelConfig(Section, frozen=True):
     frame: Annotated[Score | None, Meta(description="its start and end are where the model's frames are over this")] = (
         None
     )
+    familiar: Annotated[
+        Likeness | None, Meta(description="begins only with sound so like what the model knows; -1: with any")
+    ] = None
     repeat_s: Annotated[
         Seconds | None,
         Meta(description="reported only when heard again so long after it was first heard; hold_s bridges the pause"),
@@ -337,6 +340,11 @@ def _check_together(config: Config) -> None:
     twice = next((name for name in heard if heard.count(name) > 1), None)
     if twice:
         raise ConfigError(f"source.name: two sources are called {twice!r}; give each a name of its own")
+    for number, sink in enumerate(config.sinks, 1):
+        for name in sink.when.sources:
+            if name not in heard:
+                where = f"sink {number} ({sink.kind}).when.sources"
+                raise ConfigError(f"{where}: there is no source {name!r}{nearest(name, heard)}")
     if not heard:
         raise ConfigError("source: there is none; write a [[source]], or leave them out for the default microphone")
     if config.clips.first_s > config.clips.hop_s:

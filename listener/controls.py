@@ -34,16 +34,19 @@ class Controls:
         self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, where it is not all
         self._thresholds: dict[str, float] = {}
         self._passed: set[str] = set()  # ids of events under way that were let pass: their ends must follow
+        self._expired = False  # since the watchers were last told
         self._watchers: list[Callable[[State], None]] = []
+        self._telling = threading.Lock()  # so that the last that watchers hear is what is in force
 
     def watch(self, watcher: Callable[[State], None]) -> None:
         """Have `watcher` called with the state after each change. It may be any thread's call, and must not wait."""
         self._watchers.append(watcher)
 
     def admits(self, event: Event) -> bool:
-        """Whether an event's line is to be reported. One that was, is to its end."""
+        """Whether an event's line is to be reported. One that was, is to its end; one that was not, not by its end."""
         with self._lock:
-            passes = event.id in self._passed or not self._is_held_back(event)
+            begun = event.id in self._passed
+            passes = begun or (event.phase != "end" and not self.holds_back(event))
             if passes and event.phase in ("start", "update"):
                 self._passed.add(event.id)
             else:
@@ -64,9 +67,8 @@ class Controls:
                     self._threshold(command.what, command.on)
                 case "state":
                     return self.state()
-            state = self.state()
-        self._tell(state)
-        return state
+        self._tell()
+        return self.state()
 
     def state(self) -> State:
         """What is in force now."""
@@ -81,29 +83,26 @@ class Controls:
     def tick(self) -> None:
         """Tell the watchers of snoozes that have run out: to be called about once a second."""
         with self._lock:
-            state = self.state() if self._forget_expired() else None
-        if state is not None:
-            self._tell(state)
+            self._forget_expired()
+            expired, self._expired = self._expired, False
+        if expired:
+            self._tell()
 
-    def is_muted(self, source: str) -> bool:
-        """Whether nothing of a source is reported."""
-        snoozed = self.state().snoozed
-        return source in snoozed or EVERYTHING in snoozed
+    def holds_back(self, event: Event) -> bool:
+        """Whether a user has asked not to be told of such an event just now, whether or not its start was told."""
+        with self._lock:
+            self._forget_expired()
+            wanted = self._wanted.get(event.source)
+            return (wanted is not None and event.label not in wanted) or any(
+                what in (event.label, event.source, EVERYTHING) or event.label in self._groups.get(what, ())
+                for what in self._snoozed
+            )
 
-    def _is_held_back(self, event: Event) -> bool:
-        self._forget_expired()
-        wanted = self._wanted.get(event.source)
-        return (wanted is not None and event.label not in wanted) or any(
-            what in (event.label, event.source, EVERYTHING) or event.label in self._groups.get(what, ())
-            for what in self._snoozed
-        )
-
-    def _forget_expired(self) -> bool:
+    def _forget_expired(self) -> None:
         now = self._clock()
-        expired = [what for what, until in self._snoozed.items() if until is not None and until <= now]
-        for what in expired:
+        for what in [what for what, until in self._snoozed.items() if until is not None and until <= now]:
             del self._snoozed[what]
-        return bool(expired)
+            self._expired = True
 
     def _snooze(self, what: str, for_s: float | None) -> None:
         if for_s is not None and not 0 < for_s <= wire.LONGEST_SNOOZE_S:
@@ -138,6 +137,13 @@ class Controls:
             raise ValueError(f"there is no label, group or source {what!r}{nearest(what, names)}")
         return what
 
-    def _tell(self, state: State) -> None:
-        for watcher in self._watchers:
-            watcher(state)
+    def _tell(self) -> None:
+        with self._telling:
+            state = self.state()
+            for watcher in self._watchers:
+                watcher(state)
+
+
+def is_muted(state: State, source: str) -> bool:
+    """Whether nothing of a source is reported."""
+    return source in state.snoozed or EVERYTHING in state.snoozed

@@ -138,7 +138,7 @@ class Daemon:
         for ear in self._ears.values():
             ear.close()
         listening = [thread for ear in self._ears.values() for thread in ear.threads]
-        _join(listening, time.monotonic() + STOP_S / 4)
+        _join(listening, time.monotonic() + STOP_S / 2)  # the ends that they still say are for open outboxes
         for outlet in self._outlets:
             outlet.finish()
         draining = [outlet.thread for outlet in self._outlets]

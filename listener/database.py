@@ -1,6 +1,8 @@
 """SQLite files that survive whatever happens to the process: opened, looked at, set aside where they are broken."""
 
+import errno
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +14,9 @@ from listener.errors import SinkError
 log = logging.getLogger(__name__)
 
 BUSY_S = 5.0
+MODE = 0o640  # what is heard in a home is not for every user of the machine
+
+Connection = sqlite3.Connection
 
 
 def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = False) -> sqlite3.Connection:
@@ -21,7 +26,9 @@ def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = 
     is of a newer version of this program. One that `shrinks` gives room back when it is told PRAGMA incremental_vacuum.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # the files beside it will be as this one
         return _opened(path, schema, version, shrinks)
     except sqlite3.DatabaseError as err:
         if isinstance(err, sqlite3.OperationalError):
@@ -35,6 +42,21 @@ def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = 
         return _opened(path, schema, version, shrinks)
     except sqlite3.Error as err:
         raise SinkError(cannot(path, err)) from err
+
+
+def in_memory(schema: Sequence[str]) -> sqlite3.Connection:
+    """A database that is gone with the process."""
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    for statement in schema:
+        database.execute(statement)
+    return database
+
+
+def is_for_want_of_room(err: SinkError) -> bool:
+    """A full disk shows as FULL, or as IOERR where it is the shared memory beside the file that finds no room."""
+    cause = err.__cause__
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(cause, "errno", 0) == errno.ENOSPC
 
 
 def reading(path: Path, version: int) -> sqlite3.Connection:
@@ -57,7 +79,7 @@ def writing(database: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 def cannot(path: Path, err: Exception) -> str:
     """What to say of a database that cannot be used."""
-    return f"{path}: cannot be used ({err}); is the disk full, or the file another user's?"
+    return f"{path}: cannot be used ({err}); is the disk full, or the file damaged or another user's?"
 
 
 def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """Which events a sink gets: the `when` of every [[sink]], in one place for all of them."""
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +12,7 @@ from listener.schema import Meta, Section
 from listener.wire import Event, Phase
 
 Hours = tuple[time_of_day, time_of_day]
+CLOCK_TIMES = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 
 
 class FilterConfig(Section, frozen=True):
@@ -87,10 +89,11 @@ def parse_hours(text: str) -> Hours | None:
     """Begin and end of a stretch of the day; None for the whole of it. ConfigError where it is neither."""
     if not text:
         return None
-    try:
-        begin, end = (time_of_day.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError as err:
-        raise ConfigError(f"when.hours: {text!r} is no stretch of the day; write it as 22:00-06:30") from err
+    if not re.fullmatch(CLOCK_TIMES, text.replace(" ", "")):
+        raise ConfigError(f"when.hours: {text!r} is no stretch of the day; write it as 22:00-06:30")
+    begin, end = (time_of_day.fromisoformat(part) for part in text.replace(" ", "").split("-"))
+    if begin == end:
+        raise ConfigError(f"when.hours: {text!r} begins when it ends; leave it out for the whole day")
     return begin, end
 
 

@@ -84,7 +84,7 @@ class History:
             try:
                 self._opened()
             except SinkError as err:
-                if not _is_for_want_of_room(err):
+                if not database.is_for_want_of_room(err):
                     raise
                 log.warning("%s", err)
 
@@ -252,7 +252,8 @@ class Reader:
 
     def _found(self, statement: str, values: tuple[object, ...]) -> Iterator[Any]:
         try:
-            yield from self._database.execute(statement, values)
+            cursor = self._database.execute(statement, values)
+            yield from iter(cursor.fetchone, None)  # not from the cursor: left early, it would be closed too late
         except sqlite3.Error as err:
             raise SinkError(f"{self.path}: cannot be read ({err}); is it damaged?") from err
 
@@ -263,9 +264,3 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
         for what in ("page_count", "freelist_count", "page_size")
     )
     return (pages - free) * page_bytes
-
-
-def _is_for_want_of_room(err: SinkError) -> bool:
-    """A full disk shows as FULL, or as IOERR where it is the shared memory beside the file that finds no room."""
-    code = getattr(err.__cause__, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)

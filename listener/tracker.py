@@ -32,7 +32,7 @@ class Rules:
     sample_rate: int
     hop_s: float
     grid: FrameGrid | None = None  # None: the model has no frame scores
-    familiar: float = 0.0  # an event begins only with a clip at least so familiar
+    familiar: float = 0.0  # an event begins only with a clip at least so familiar, where its rule does not say else
 
 
 @dataclass(slots=True)
@@ -147,7 +147,8 @@ class Tracker:
         if track.smoothed <= track.rule.on or prediction.span.stop < track.ready:
             return False
         # A network names whatever it hears; what is like nothing it was trained on is none of its labels.
-        if prediction.familiarity is not None and prediction.familiarity < self._rules.familiar:
+        least = self._rules.familiar if track.rule.familiar is None else track.rule.familiar
+        if prediction.familiarity is not None and prediction.familiarity < least:
             return False
         # A window may still be hot with the event before. Where frames can tell, they must.
         if not sounds:

@@ -34,13 +34,13 @@ FORGIVEN = "speech:children_playing,children_playing:speech,music:street_music,s
 JUDGED = Namespace(collar=0.5, late=3.0, longer=4.0, forgive=FORGIVEN)
 
 Candidate = tuple[float, float, float]  # on, off / on, frame
-Counts = NDArray[np.float64]  # true, hit, false
+Counts = NDArray[np.float64]  # true, hit, false; in tables also how late the hits were in all, in s
 LATE_WEIGHS = 0.1  # missed events' worth of a second that an event comes late
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A scene, what a model said of it, uncalibrated, and what there was to hear."""
+    """A scene, what a model said of it, and what there was to hear."""
 
     predictions: list[Prediction]
     truth: list[dict[str, Any]]

@@ -198,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--rules", type=Path, help="the calibration.json of the events, fitted on other folds")
     ap.add_argument("--events-out", type=Path, help="JSON file of the table of events")
     options = ap.parse_args(argv)
+    if options.scenes and not (options.rules and options.events_out):
+        ap.error("--scenes needs --rules and --events-out")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     return command(lambda: _report(options))

@@ -3,7 +3,7 @@
 import pytest
 
 from listener import wire
-from listener.controls import Controls
+from listener.controls import Controls, is_muted
 from listener.wire import Command, State
 from tests.sinks.messages import event
 
@@ -59,11 +59,19 @@ def test_one_whose_start_was_not_is_not_either_at_its_end(controls: Controls) ->
     assert not controls.admits(event(phase="end", seq=1))
 
 
+def test_one_that_was_snoozed_while_it_began_is_not_told_of_by_its_end(controls: Controls, clock: Clock) -> None:
+    controls.obey(Command(command="snooze", what="dog_bark", for_s=5))
+    assert not controls.admits(event())
+    clock.s += 6
+    assert not controls.admits(event(phase="end", seq=2))
+    assert not controls.holds_back(event(1))
+
+
 def test_without_a_time_it_sleeps_until_it_is_woken(controls: Controls, clock: Clock) -> None:
     assert controls.obey(Command(command="snooze", what="kitchen")).snoozed == {"kitchen": None}
     clock.s += 1e6
-    assert controls.is_muted("kitchen")
-    assert not controls.is_muted("attic")
+    assert is_muted(controls.state(), "kitchen")
+    assert not is_muted(controls.state(), "attic")
     assert controls.obey(Command(command="wake", what="kitchen")).snoozed == {}
 
 
@@ -91,6 +99,8 @@ def test_watchers_are_told_of_changes_and_of_what_runs_out(controls: Controls, c
     assert told == []
     controls.obey(Command(command="snooze", what="rain", for_s=5))
     clock.s += 6
+    assert controls.admits(event(label="rain"))  # who asks meanwhile does not take the news away
+    controls.tick()
     controls.tick()
     assert [state.snoozed.keys() for state in told] == [{"rain"}, set()]
 

@@ -270,6 +270,8 @@ def test_a_user_who_may_only_read_can(running: bool, open_folder: Path) -> None:
     history.record(event(start=wall_clock(time.time())))
     if not running:
         history.close()
+    for path in open_folder.iterdir():
+        path.chmod(0o644)  # they are made for the owner and the group alone
     before = sorted(path.name for path in open_folder.iterdir())
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, "history", "--json", "--path", open_folder / "history.db"],

@@ -137,6 +137,13 @@ def test_what_is_like_nothing_the_model_knows_begins_no_event_but_does_not_end_o
     assert phases(follow(tracker(), [0.9])) == ["start"]  # a model that does not say is not asked
 
 
+def test_a_label_may_be_told_however_unfamiliar_it_is() -> None:
+    rule = LabelRule(on=0.7, off=0.4, familiar=-1.0)
+    rules = Rules(("bark", "siren"), {"bark": rule}, {}, 0.0, 1.0, RATE, 0.5, GRID, familiar=0.4)
+    subject = Tracker(rules, source="kitchen", model="test", prefix="t")
+    assert phases(subject.update(replace(prediction(0, 0.9), familiarity=-0.2))) == ["start"]
+
+
 def test_a_label_without_a_rule_is_never_reported() -> None:
     assert {event.label for event in follow(tracker(), [0.9] * 5)} == {"bark"}
 

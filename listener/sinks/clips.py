@@ -14,6 +14,7 @@ from pathlib import Path
 from listener.errors import SinkError
 from listener.history import DAY_S, History
 from listener.recorder import Excerpt, Recorder
+from listener.sinks.firsts import UNDER_WAY
 from listener.wire import Event
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Clips:
         self._recorders: dict[str, Recorder] = {}
         self._muted: Set[str] = frozenset()
         self._wanted: dict[str, _Wanted] = {}  # event id -> its clip
-        self._done: set[str] = set()  # ids of events under way whose clip has its full length
+        self._done: dict[str, None] = {}  # ids of events under way whose clip has its full length, oldest first
         self._lock = threading.Lock()
         self._wake, self._closing = threading.Event(), False
         self._pruned = 0.0
@@ -146,7 +147,8 @@ class Clips:
         ended = event.phase in ("end", None)
         with self._lock:
             if event.id in self._done:
-                self._done -= {event.id} if ended else set()
+                if ended:
+                    del self._done[event.id]
                 return
             start_s = max(0.0, event.start_s - self._pre_s)
             wanted = self._wanted.get(event.id) or _Wanted(event, start_s, start_s + self._most_s)
@@ -164,7 +166,7 @@ class Clips:
             for wanted in due:
                 del self._wanted[wanted.event.id]
                 if wanted.until is None:
-                    self._done.add(wanted.event.id)
+                    self._note_done(wanted.event.id)
         for wanted in due:
             clip, note = self._written(wanted)
             self._tell(self._history.keep_clip, wanted.event.id, clip, note)
@@ -180,14 +182,26 @@ class Clips:
         except OSError as err:
             log.warning("%s: old clips cannot be deleted (%s)", self._folder.path, err.strerror)
 
+    def _note_done(self, event_id: str) -> None:
+        self._done[event_id] = None
+        if len(self._done) > UNDER_WAY:  # a filter may leave out ends, which would take them off
+            del self._done[next(iter(self._done))]
+
     def _run(self) -> None:
-        self._folder.clean()
+        self._guarded(self._folder.clean)
         self.prune()
         while not self._closing:
             self._wake.wait(POLL_S if self._wanted else PRUNE_S)
             self._wake.clear()
-            self.write_due()
-        self.write_due()
+            self._guarded(self.write_due)
+        self._guarded(self.write_due)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """A thread that ends would end all clips after this one, and nobody would know."""
+        try:
+            step()
+        except Exception:
+            log.exception("%s: a clip was not kept", self._folder.path)
 
     def _is_due(self, wanted: _Wanted, now: float) -> bool:
         recorder = self._recorders.get(wanted.event.source)

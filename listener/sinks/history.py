@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from listener import history, wire
-from listener.controls import EVERYTHING, Controls
+from listener.controls import Controls, is_muted
 from listener.errors import ConfigError
 from listener.recorder import VOICES, Recorder
 from listener.schema import Meta, Section, nearest
@@ -40,7 +40,7 @@ class History:
         self._clip_labels = _clip_labels(config, hello)
         self._controls: Controls | None = None
         self._history = history.History(_path(config), keep_days=config.keep_days, max_mb=config.max_mb)
-        keep_days = min(config.clip_keep_days, config.keep_days)  # no clip outlives its row
+        keep_days = min(config.clip_keep_days, config.keep_days)  # by age, no clip outlives its row
         self._folder = Folder(_clip_folder(_path(config)), keep_days=keep_days, max_mb=config.clip_max_mb)
         self._clips = Clips(
             self._history,
@@ -83,16 +83,11 @@ class History:
         self._history.close()
 
     def _heed(self, state: wire.State) -> None:
-        everything = EVERYTHING in state.snoozed
-        self._clips.mute({source for source in self._hello.sources if everything or source in state.snoozed})
+        self._clips.mute({source for source in self._hello.sources if is_muted(state, source)})
 
     def _is_held(self, event: wire.Event) -> bool:
         """Whether a user has asked, since the event began, not to be told of it."""
-        snoozed = self._controls.state().snoozed if self._controls else {}
-        return any(
-            what in (event.label, event.source, EVERYTHING) or event.label in self._hello.groups.get(what, ())
-            for what in snoozed
-        )
+        return self._controls is not None and self._controls.holds_back(event)
 
 
 def _path(config: HistoryConfig) -> Path:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,7 @@ from listener.sinks import homeassistant
 from listener.sinks.homeassistant import Announced
 from listener.sinks.mqtt_news import News
 from listener.sinks.mqtt_topics import OFFLINE, Topics, checked, identifier
-from listener.spool import Spool
+from listener.spool import Spool, own_spool
 
 if TYPE_CHECKING:
     from listener.sinks.mqtt_link import Broker, Link
@@ -92,24 +92,25 @@ class Mqtt:
 
         if self._thread is not None:
             return
-        self._spool = spool = Spool(self._file("db"))
+        held = ExitStack()
+        self._spool = spool = own_spool(paths.state_folder(), self._name, Spool, held)
         self._bell, self._orders = Bell(), Orders(self._controls)
         if self._broker.insecure:
             log.warning("%s: insecure = true: anybody on the way may listen in; set ca_file instead", self._broker)
         self._labels = _labels(self._config.discovery_labels, self._hello) if self._config.discovery else []
         self._closing.clear()
-        self._thread = threading.Thread(target=self._run, args=(spool,), name="mqtt", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(spool, held), name="mqtt", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
         """Event lines that wait on disk."""
-        return len(self._spool) if self._spool else 0
+        return len(self._spool) if self._spool is not None else 0
 
     @property
     def lost(self) -> int:
         """Event lines that waited too long or were too many."""
-        return self._spool.dropped if self._spool else 0
+        return self._spool.dropped if self._spool is not None else 0
 
     def emit(self, event: wire.Event) -> None:
         """Put it on disk, to be sent when there is a connection."""
@@ -117,7 +118,12 @@ class Mqtt:
         if self._thread is None or spool is None:
             raise SinkError(f"{self._broker}: is not open")
         with self._lock:
-            spool.put(self._news.note_event(event))
+            line = self._news.note_event(event)
+            try:
+                spool.put(line)
+            except SinkError:
+                self._news.forget(event)
+                raise
         self._bell.ring()
 
     @property
@@ -144,12 +150,12 @@ class Mqtt:
         if self._thread is not None:
             self._bell.ring()
 
-    def _file(self, ending: str) -> Path:
-        """A file of this broker's in the state folder: two sinks do not meet in one."""
-        name = identifier(f"{self._broker.host}_{self._broker.port}_{self._config.base}")
-        return paths.state_folder() / f"mqtt-{name}.{ending}"
+    @property
+    def _name(self) -> str:
+        """What files of this broker and base are called in the state folder."""
+        return f"mqtt-{identifier(f'{self._broker.host}_{self._broker.port}_{self._config.base}')}"
 
-    def _run(self, spool: Spool) -> None:
+    def _run(self, spool: Spool, held: ExitStack) -> None:
         """Connect again and again. The spool is closed here, for nobody knows how long a connecting thread hangs."""
         first_s, longest_s = self._back_off_s
         pause_s = first_s
@@ -158,7 +164,7 @@ class Mqtt:
                 pause_s = first_s if self._converse(spool) else min(2 * pause_s, longest_s)
                 self._closing.wait(pause_s)
         finally:
-            spool.close()
+            held.close()
             self._bell.close()
 
     def _converse(self, spool: Spool) -> bool:
@@ -196,7 +202,7 @@ class Mqtt:
         """What Home Assistant is told; with discovery switched off, that what it was told before is no more."""
         from listener.sinks.mqtt_session import Announcer
 
-        config, memory = self._config, _Memory(self._file("announced.json"))
+        config, memory = self._config, _Memory(paths.state_folder() / f"{self._name}.announced.json")
         payloads = (
             homeassistant.announcements(
                 self._topics, self._hello, self._labels, prefix=config.discovery_prefix, with_level=config.level

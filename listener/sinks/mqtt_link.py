@@ -167,6 +167,7 @@ class Link:
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.on_log = self._on_log
         return client
 
@@ -246,6 +247,14 @@ class Link:
 
     def _on_publish(self, _client: object, _data: object, number: int, _answer: object, _properties: object) -> None:
         self._acknowledged.append(number)
+
+    def _on_subscribe(self, *arguments: Any) -> None:
+        _, _, _, codes, _ = arguments
+        if any(code.is_failure for code in codes):
+            log.warning(
+                "%s: commands from there are not heard: it does not let us subscribe; look at its access list",
+                self._broker,
+            )
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         self._received.append((message.topic, bytes(message.payload), message.retain))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from listener import wire
-from listener.controls import EVERYTHING, Controls
+from listener.controls import Controls, is_muted
 from listener.sinks.mqtt_topics import (
     AVAILABILITY,
     DETECTED,
@@ -72,6 +72,11 @@ class News:
                 self._running[key] = event.id
         return (FIRST if first else b"") + wire.encode(event).rstrip()
 
+    def forget(self, event: wire.Event) -> None:
+        """An event's line could not be spooled: its next one is the first that comes."""
+        with self._lock:
+            self._running.pop((event.source, event.label), None)
+
     def note_status(self, status: wire.Status) -> bool:
         """How the sources are doing; whether there is something to send."""
         with self._lock:
@@ -120,7 +125,7 @@ class News:
         return {
             self._topics.of(source, STATE): _json(
                 {
-                    "muted": source in state.snoozed or EVERYTHING in state.snoozed,
+                    "muted": is_muted(state, source),
                     "snoozed": state.snoozed,
                     "labels": state.listening_for.get(source),
                     "thresholds": state.thresholds,

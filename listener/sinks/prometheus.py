@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from listener import wire
 from listener.errors import ConfigError, SinkError
 from listener.schema import Meta, Section
+from listener.sinks.firsts import Firsts
 from listener.types import SourceState
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCRAPE_S = 10.0  # so long one scrape may take
-UNDER_WAY = 1024  # ids of events that are remembered: where a filter leaves out ends, they never go
 
 Sample = tuple[Sequence[str], float]  # the values of the labels, and the number
 
@@ -97,20 +97,15 @@ class _Figures:
         self._about = {"version": hello.version, "model": hello.model, "provider": hello.provider}
         # From nought: `increase()` does not see the first event of a series that begins with it.
         self._events = {(label, source): 0 for label in hello.labels for source in hello.sources}
-        self._under_way: dict[str, None] = {}  # ids of events that were counted, oldest first
+        self._first = Firsts()
         self._lock = threading.Lock()  # guards the events: one thread counts, others scrape
 
     def count(self, event: wire.Event) -> None:
         """Each event once, at the first of its lines that comes: a filter may leave out any of them."""
         with self._lock:
-            if event.id not in self._under_way:
+            if self._first(event):
                 key = event.label, event.source
                 self._events[key] = self._events.get(key, 0) + 1
-            self._under_way[event.id] = None
-            if event.phase in ("end", None):
-                del self._under_way[event.id]
-            elif len(self._under_way) > UNDER_WAY:
-                del self._under_way[next(iter(self._under_way))]
 
     def collect(self) -> "Iterator[Metric]":
         """Every metric, as of now."""

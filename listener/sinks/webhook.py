@@ -18,8 +18,8 @@ from listener.sinks import webhook_http as http
 from listener.sinks import webhook_templates as templates
 from listener.sinks.firsts import Firsts
 from listener.sinks.trouble import Trouble
-from listener.sinks.webhook_sender import Answer, Sender, own_spool
-from listener.spool import MOST_LINES, Spool
+from listener.sinks.webhook_sender import Answer, Sender
+from listener.spool import MOST_LINES, Spool, own_spool
 from listener.wire import Event
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Webhook:
     def lost(self) -> int:
         """Events that the receiver refused, or that waited too long or were too many."""
         refused = self._sender.refused if self._sender else 0
-        return refused + (self._spool.dropped if self._spool else 0)
+        return refused + (self._spool.dropped if self._spool is not None else 0)
 
     @property
     def waiting(self) -> int:
         """Events that wait on disk."""
-        return len(self._spool) if self._spool else 0
+        return len(self._spool) if self._spool is not None else 0
 
     def open(self) -> None:
         if self._sender is not None:

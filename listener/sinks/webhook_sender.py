@@ -1,12 +1,9 @@
 """Sends lines one after the other from a spool on disk, and waits where the receiver is away."""
 
-import fcntl
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import Literal, Protocol
 
 from listener.errors import SinkError
 from listener.sinks.trouble import Trouble
@@ -15,7 +12,6 @@ from listener.spool import Spool
 FIRST_PAUSE_S = 1.0
 CLOSE_S = 0.7  # what waits may still go out for so long,
 ABORT_S = 0.2  # and a request that is cut off is over so soon
-SPOOLS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +118,3 @@ class Sender:
         """Twice as long from one failure to the next, up to the longest; and not before the receiver wants it."""
         self._failures = min(self._failures + 1, 30)
         return max(min(FIRST_PAUSE_S * 2.0 ** (self._failures - 1), self._longest_pause_s), after_s)
-
-
-def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: ExitStack) -> Spool:
-    """A spool that no other sink or process has for as long as `held` is not closed.
-
-    Two sinks may have one receiver. Over one spool, both would send every line.
-    """
-    for number in range(SPOOLS):
-        path = folder / f"{name}{f'-{number}' if number else ''}.db"
-        lock = _locked(path.with_suffix(".lock"))
-        if lock:
-            held.callback(lock.close)
-            spool = make(path)
-            held.callback(spool.close)
-            return spool
-    raise SinkError(f"{folder}/{name}.db: {SPOOLS} other sinks have it and its like; end the other listeners")
-
-
-def _locked(path: Path) -> IO[bytes] | None:
-    """The lock, None where somebody has it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("ab")
-    except OSError as err:
-        raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable") from err
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        return None
-    return lock
