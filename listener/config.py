@@ -253,9 +253,13 @@ def strangers(config: Config, bundle: Bundle) -> list[str]:
         if label not in meant
     ]
     return [
-        f"{where}{key}: model {bundle.name} has no label {label!r}{nearest(label, known)}"
+        f"{where}{key}: model {bundle.name} has no label {label!r}{_hint(label, known)}"
         for key, label, known in unknown
     ]
+
+
+def _hint(label: str, known: Sequence[str]) -> str:
+    return "; set loud.enabled = true for it" if label == LOUD else nearest(label, known)
 
 
 def _read(path: Path) -> dict[str, Any]:

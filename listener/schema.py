@@ -47,7 +47,7 @@ def changed(section: T, **changes: Any) -> T:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint to append to a message: the valid name that was probably meant, else all of them."""
-    names = sorted(valid)
+    names = sorted(set(valid))
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -68,8 +68,9 @@ def render(section: Section, header: str) -> Iterator[str]:
 
 def _choices(section: type[Section], key: str) -> list[str]:
     """The values that a field may have, where it is one of a few."""
-    hint: Any = get_type_hints(section).get(key)
-    return [choice for choice in get_args(hint) if isinstance(choice, str)]
+    hint: Any = get_type_hints(section).get(key.partition("[")[0])
+    of_each = [choice for part in get_args(hint) for choice in get_args(part)]  # of a tuple of some
+    return [choice for choice in (*get_args(hint), *of_each) if isinstance(choice, str)]
 
 
 def _path(where: str, key: str) -> str:

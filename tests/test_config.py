@@ -111,3 +111,19 @@ def test_groups_are_of_labels_under_the_names_they_are_reported_under(tiny: Bund
 def test_two_labels_may_not_be_reported_under_one_name(text: str, tiny: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another label is reported as"):
         configuration.rules(load(text, tmp_path), tiny)
+
+
+@pytest.mark.parametrize(
+    ("when", "complaint"),
+    [
+        ('phases = ["begin"]', r"sink 1 \(log\)\.when\.phases.*valid are: end, start, update"),
+        ('sources = ["kichen"]', r"no source 'kichen'; did you mean 'kitchen'"),
+        ('hours = "late"', r"when\.hours: 'late' is no stretch of the day"),
+        ("score = 1", r"sink 1 \(log\)\.when\.score: unknown key"),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_named(tmp_path: Path, when: str, complaint: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[[source]]\nkind = "microphone"\nname = "kitchen"\n[[sink]]\nkind = "log"\n[sink.when]\n{when}\n')
+    with pytest.raises(ConfigError, match=complaint):
+        configuration.load(path)

@@ -49,6 +49,11 @@ def test_a_name_the_daemon_does_not_know_is_refused(address: str, capsys: pytest
     assert "did you mean 'siren'?" in capsys.readouterr().err
 
 
+def test_to_wake_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["snooze", "--wake"]) == 2
+    assert "say what is to be reported again" in capsys.readouterr().err
+
+
 def test_without_a_daemon_it_says_how_to_start_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["snooze", "--connect", f"unix:{tmp_path}/none"]) == 1
     assert "listener run" in capsys.readouterr().err

@@ -40,6 +40,8 @@ def seconds(text: str) -> float:
 
 
 def _command(arguments: argparse.Namespace) -> wire.Command:
+    if arguments.wake and arguments.what is None:
+        raise ConfigError("--wake: say what is to be reported again, as in `listener snooze --wake dog_bark`")
     if arguments.what is None:
         return wire.Command(command="state")
     if arguments.wake:
