@@ -44,6 +44,8 @@ class Orders:
     def obey(self, source: str, payload: bytes, *, retained: bool) -> str | None:
         """Do what a message on a source's topic asks for."""
         why: str | None
+        if not payload:  # how a retained message is deleted
+            return None
         if retained:  # it would be obeyed again at each connection, for ever
             why = "a retained command is not obeyed; publish it without retain"
         else:
