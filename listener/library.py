@@ -111,6 +111,8 @@ def _checked(samples: NDArray[Any]) -> NDArray[Any]:
 def _checked_rate(rate: float | None) -> int:
     if rate is None:
         raise SourceError("rate: is missing; samples do not say it themselves, as in listen(samples, rate=16000)")
+    if not isinstance(rate, int | float | np.number):
+        raise SourceError(f"rate: {rate!r} is no number; give the sample rate in Hz")
     if not LEAST_RATE <= rate <= MOST_RATE or rate != int(rate):
         raise SourceError(f"rate: {rate:g} is no sample rate; give a whole number of {LEAST_RATE} to {MOST_RATE} Hz")
     return int(rate)

@@ -295,7 +295,7 @@ def test_damage_that_shows_while_it_runs_is_put_aside_with_the_next_event(
 
 
 def test_a_folder_in_its_place_is_an_error_at_once(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match="cannot be used"):
+    with pytest.raises(SinkError, match="is a folder"):
         opened(tmp_path)
 
 

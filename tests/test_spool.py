@@ -179,5 +179,5 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"cannot be used"):
+    with pytest.raises(SinkError, match=r"is a folder; name a file in it"):
         Spool(tmp_path)

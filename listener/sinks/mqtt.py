@@ -99,6 +99,7 @@ class Mqtt:
             log.warning("%s: insecure = true: anybody on the way may listen in; set ca_file instead", self._broker)
         self._labels = _labels(self._config.discovery_labels, self._hello) if self._config.discovery else []
         self._closing.clear()
+        log.info("%s: connecting", self._broker)
         self._thread = threading.Thread(target=self._run, args=(spool, held), name="mqtt", daemon=True)
         self._thread.start()
 

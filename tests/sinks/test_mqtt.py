@@ -398,7 +398,6 @@ def test_what_was_changed_is_taken_back(make: Make, client: Client) -> None:
 
 
 GARBAGE = [
-    b"",
     b"on",
     b"null",
     b"[1]",
