@@ -80,10 +80,9 @@ def whitening(described: Floats, labels: NDArray[np.int64]) -> tuple[Tensor, Ten
     return torch.from_numpy(weight.astype(np.float32)), torch.from_numpy(bias.astype(np.float32))
 
 
-def familiarity(embedding: Tensor, examples: Tensor) -> Tensor:
-    """How like the nearest examples (count, size) embeddings (batch, size) are, in cosine: (batch,)."""
-    nearest = min(NEAREST, len(examples))
-    return (embedding @ examples.T).topk(nearest, dim=1).values.mean(dim=1)
+def familiarity(like: Tensor) -> Tensor:
+    """Of the cosines of clips and examples (batch, count) the mean of the highest few: (batch,)."""
+    return like.topk(min(NEAREST, like.shape[1]), dim=1).values.mean(dim=1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

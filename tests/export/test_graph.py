@@ -51,7 +51,7 @@ def test_with_examples_it_says_how_familiar_a_clip_is(net: SoundNet, model: byte
     *others, said = Runtime(to_onnx(Exported(net, examples=examples), SPEC)).all(mels(4))
     embedding = others[2]
     nearest = np.sort(embedding @ examples.numpy().T, axis=1)[:, -5:].mean(axis=1)
-    np.testing.assert_allclose(said, nearest, atol=1e-4)
+    np.testing.assert_allclose(said, nearest, atol=0.01)  # the examples are rounded to eight bits
     for with_examples, without in zip(others, Runtime(model).all(mels(4)), strict=True):
         np.testing.assert_allclose(with_examples, without, atol=1e-5)
 
