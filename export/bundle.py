@@ -80,10 +80,10 @@ def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of this checkout, with a + where anything but the bundles was changed since; or «unknown»."""
+    """The commit of this checkout, with a + where anything but what is made here was changed since; or «unknown»."""
     try:
         commit = _git("rev-parse", "--short", "HEAD")
-        changed = _git("status", "--porcelain", "--", ".", ":!listener/assets", ":!export/golden.json")
+        changed = _git("status", "--porcelain", "--", ".", ":!listener/assets", ":!export/golden.json", ":!docs/model")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("+" if changed else "")
