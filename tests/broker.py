@@ -205,7 +205,12 @@ def _delay(broker: Broker) -> str:
     )
 
 
-def _restarts(broker: Broker, *, events: int = 2000, restarts: int = 20) -> str:
+def _kills(broker: Broker) -> str:
+    """The same as restarts, but it is ended as a power cut would: what it had taken may be gone with it."""
+    return "killed: " + _restarts(broker, killed=True)
+
+
+def _restarts(broker: Broker, *, events: int = 2000, restarts: int = 20, killed: bool = False) -> str:
     """Events at 100 a second while the broker is stopped and started."""
     sink, client = Mqtt(MqttConfig(**broker.settings()), HELLO), Client(broker, "listener/kitchen/event")
     sink.open()
@@ -223,7 +228,7 @@ def _restarts(broker: Broker, *, events: int = 2000, restarts: int = 20) -> str:
     emitting.start()
     for _ in range(restarts):
         time.sleep(events * 0.01 / restarts * 0.7)
-        broker.stop()
+        (broker.kill if killed else broker.stop)()
         time.sleep(events * 0.01 / restarts * 0.3)
         broker.start()
     emitting.join()
@@ -246,7 +251,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         certificates(folder)
-        for number, measure in enumerate((_delay, _restarts)):
+        for number, measure in enumerate((_delay, _restarts, _kills)):
             os.environ["STATE_DIRECTORY"] = str(folder / f"state{number}")
             broker = Broker(folder / f"broker{number}", folder)
             broker.start()
