@@ -16,8 +16,6 @@ log = logging.getLogger(__name__)
 BUSY_S = 5.0
 MODE = 0o640  # what is heard in a home is not for every user of the machine
 
-Connection = sqlite3.Connection
-
 
 def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = False) -> sqlite3.Connection:
     """The database of a file, made if it is not there, usable from any one thread at a time.

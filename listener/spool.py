@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -18,15 +19,15 @@ log = logging.getLogger(__name__)
 MOST_LINES = 10_000
 OLDEST_S = 7 * 86_400.0
 SPOOLS = 16  # of one receiver
-IN_MEMORY = 1 << 62  # lines in memory are numbered from here: after those in the file
-SCHEMA = ("CREATE TABLE waiting (number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, line BLOB NOT NULL)",)
+SCHEMA = ("CREATE TABLE waiting (number INTEGER PRIMARY KEY, at REAL NOT NULL, line BLOB NOT NULL)",)
 
 
 class Spool:
     """A queue in a file. `put` by one thread, `first` and `remove` by another; nobody else has the file.
 
     Removed only when it was delivered, a line may go out twice where the process dies in between, and never not at
-    all. What is over the bounds is dropped, oldest first, and counted. While the disk is full, lines wait in memory.
+    all. What is over the bounds is dropped, oldest first, and counted. What the disk does not take, a full one for
+    instance, waits in memory until it does: nothing here fails once it is open.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Spool:
         self._lock = threading.Lock()
         row = self._database.execute("SELECT count(*), coalesce(max(number), 0) FROM waiting").fetchone()
         self._waiting, self._last_of_before = int(row[0]), int(row[1])
-        # Numbers of lines and when they came. Their age is not asked of the wall clock, which the first contact with
-        # the network may set forward by days; of lines from before there is no other.
+        self._next = self._last_of_before + 1
+        self._unwritten: dict[int, tuple[float, bytes]] = {}  # number -> when and what, in order, after all in the file
+        self._unremoved: set[int] = set()  # done with, and still in the file
+        # Numbers of lines that wait and when they came. Their age is not asked of the wall clock, which the first
+        # contact with the network may set forward by days; of lines from before there is no other.
         self._came: deque[tuple[int, float]] = deque()
-        self._in_memory: dict[int, bytes] = {}  # what came while the disk was full, after all that is on it
-        self._delivered: set[int] = set()  # lines on a full disk that could not be removed from it
+        self._troubled = False
         self.dropped = 0
         if self._waiting:
             log.info("%s: %d lines wait from before", path, self._waiting)
@@ -56,103 +59,99 @@ class Spool:
         return self._waiting
 
     def put(self, line: bytes) -> None:
-        """Add a line. SinkError where the file cannot be used, for another reason than a full disk."""
+        """Add a line."""
         with self._lock:
-            try:
-                gone = 0 if self._in_memory else self._write(line)
-            except SinkError as err:
-                if not database.is_for_want_of_room(err):
-                    raise
-                log.warning("%s; until there is room lines wait in memory", err)
-                gone = self._remember(line)
-            else:
-                if self._in_memory:  # those must go first
-                    gone = self._remember(line)
-            self._count(1, gone)
+            self._unwritten[self._next] = (self._clock(), line)
+            self._came.append((self._next, self._ticks()))
+            self._next += 1
+            self._waiting += 1
+            self._drop()
+            self._save()
 
     def first(self, count: int) -> list[tuple[int, bytes]]:
         """The oldest lines with their numbers, by which they are removed."""
         with self._lock:
-            self._count(0, self._drop_if_there_is_room())
-            oldest = "SELECT number, line FROM waiting ORDER BY number LIMIT ?"
-            with database.writing(self._database, self._path):
-                found = self._database.execute(oldest, (count + len(self._delivered),)).fetchall()
-            lines = [(number, line) for number, line in found if number not in self._delivered]
-            return [*lines, *self._in_memory.items()][:count]
+            self._drop()
+            self._save()
+            in_file = [(number, line) for number, _, line in self._in_file(count)]
+            return [*in_file, *((number, line) for number, (_, line) in self._unwritten.items())][:count]
 
     def remove(self, number: int) -> None:
-        """A line was delivered."""
+        """A line was delivered. They are removed in their order."""
         with self._lock:
-            if number in self._in_memory:
-                del self._in_memory[number]
-                self._waiting -= 1
-            elif number not in self._delivered:
-                self._delivered.add(number)
-                self._waiting -= 1
-            self._forget_delivered()
+            self._forget(number)
+            self._save()
 
     def close(self) -> None:
         """What waits stays for the next time."""
         with self._lock:
             self._database.close()
 
-    def _write(self, line: bytes) -> int:
-        """Add a line to the file; how many were dropped for it."""
-        with database.writing(self._database, self._path):
-            added = self._database.execute("INSERT INTO waiting (at, line) VALUES (?, ?)", (self._clock(), line))
-            gone = self._drop(self._waiting + 1)
-        self._came.append((added.lastrowid or 0, self._ticks()))
-        return gone
-
-    def _remember(self, line: bytes) -> int:
-        """Add a line to those in memory; how many were dropped for it."""
-        self._in_memory[max(self._in_memory, default=IN_MEMORY) + 1] = line
-        over = len(self._in_memory) > self._most
-        if over:
-            del self._in_memory[next(iter(self._in_memory))]
-        return int(over)
-
-    def _forget_delivered(self) -> None:
-        """Remove from the file what was delivered; where the disk is full, with a later line."""
-        try:
-            with database.writing(self._database, self._path):
-                numbers = [(number,) for number in self._delivered]
-                self._database.executemany("DELETE FROM waiting WHERE number = ?", numbers)
-            self._delivered.clear()
-        except SinkError as err:
-            if not database.is_for_want_of_room(err):
-                raise
-
-    def _drop_if_there_is_room(self) -> int:
-        try:
-            with database.writing(self._database, self._path):
-                return self._drop(self._waiting)
-        except SinkError as err:
-            if not database.is_for_want_of_room(err):
-                raise
-            return 0
-
-    def _drop(self, waiting: int) -> int:
-        """Delete what is over the bounds of so many lines; how many those were."""
-        oldest = self._clock() - self._oldest_s
-        before = "DELETE FROM waiting WHERE number <= ? AND at < ?"
-        gone = self._database.execute(before, (self._last_of_before, oldest)).rowcount
-        while self._came and self._came[0][1] < self._ticks() - self._oldest_s:
-            number, _ = self._came.popleft()
-            gone += self._database.execute("DELETE FROM waiting WHERE number = ?", (number,)).rowcount
-        over = waiting - gone - self._most
-        if over > 0:
-            first = "SELECT number FROM waiting ORDER BY number LIMIT ?"
-            gone += self._database.execute(f"DELETE FROM waiting WHERE number IN ({first})", (over,)).rowcount
-        return gone
-
-    def _count(self, added: int, gone: int) -> None:
-        if gone and not self.dropped:
-            log.warning("%s: lines that waited too long, or were too many, are dropped", self._path)
-        self._waiting += added - gone
-        self.dropped += gone
-        while len(self._came) > self._waiting:  # delivered or dropped since
+    def _forget(self, number: int) -> None:
+        if number in self._unremoved:
+            return
+        if self._unwritten.pop(number, None) is None:
+            self._unremoved.add(number)
+        self._waiting -= 1
+        while len(self._came) > self._waiting:
             self._came.popleft()
+
+    def _drop(self) -> None:
+        """Forget what is over the bounds."""
+        dropped = 0
+        while self._waiting and (self._waiting > self._most or self._is_too_old()):
+            self._forget(self._oldest()[0])
+            dropped += 1
+        if dropped and not self.dropped:
+            log.warning("%s: lines that waited too long, or were too many, are dropped", self._path)
+        self.dropped += dropped
+
+    def _is_too_old(self) -> bool:
+        """Whether the oldest line is."""
+        if len(self._came) == self._waiting:  # all are of this process
+            return self._came[0][1] < self._ticks() - self._oldest_s
+        return self._oldest()[1] < self._clock() - self._oldest_s
+
+    def _oldest(self) -> tuple[int, float]:
+        """The number of the oldest line, and when it came by the wall clock."""
+        in_file = self._in_file(1)
+        if in_file:
+            return in_file[0][0], in_file[0][1]
+        number, (at, _) = next(iter(self._unwritten.items()))
+        return number, at
+
+    def _in_file(self, count: int) -> list[tuple[int, float, bytes]]:
+        """The oldest lines in the file that are not done with: number, when, what. None where it cannot be read."""
+        oldest = "SELECT number, at, line FROM waiting ORDER BY number LIMIT ?"
+        try:
+            rows = self._database.execute(oldest, (count + len(self._unremoved),)).fetchall()
+        except sqlite3.Error as err:
+            self._note_trouble(err)
+            return []
+        return [row for row in rows if row[0] not in self._unremoved][:count]
+
+    def _save(self) -> None:
+        """Bring the file up to date, in one transaction."""
+        if not self._unwritten and not self._unremoved:
+            return
+        lines = [(number, at, line) for number, (at, line) in self._unwritten.items()]
+        try:
+            with self._database as file:
+                file.executemany("INSERT INTO waiting (number, at, line) VALUES (?, ?, ?)", lines)
+                file.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number in self._unremoved])
+        except sqlite3.Error as err:
+            self._note_trouble(err)
+            return
+        self._unwritten.clear()
+        self._unremoved.clear()
+        if self._troubled:
+            log.info("%s: can be written again", self._path)
+        self._troubled = False
+
+    def _note_trouble(self, err: sqlite3.Error) -> None:
+        if not self._troubled:
+            log.warning("%s; until then lines wait in memory", database.cannot(self._path, err))
+        self._troubled = True
 
 
 def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: ExitStack) -> Spool:
@@ -171,7 +170,7 @@ def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: Exit
     raise SinkError(f"{folder}/{name}.db: {SPOOLS} other sinks have it and its like; end the other listeners")
 
 
-def _opened(path: Path) -> "database.Connection":
+def _opened(path: Path) -> sqlite3.Connection:
     try:
         return database.connect(path, SCHEMA, 1)
     except SinkError as err:

@@ -54,7 +54,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "front end: MFCC": {"front_end": "mfcc"},
     "front end: PLP": {"front_end": "plp"},
     "front end: PCEN": {"front_end": "pcen"},
-    "data: one fold less": {"fewer_folds": "3"},
+    "data: one fold less": {"fewer_folds": "3"},  # for folds 1 and 2 left out; of fold 3 it takes nothing more
     "data: two folds less": {"fewer_folds": "3,4"},
     "half as wide": {"shape.widths": "12,24,40,64"},
     "twice the cost": {"shape.widths": "24,48,96,128"},

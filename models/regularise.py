@@ -63,6 +63,8 @@ def add_pairs(batch: Batch, share: float, beside_db: tuple[float, float]) -> Bat
 
 def response_db(mel: Tensor, deviation_db: float) -> Tensor:
     """A smooth random response over frequency for each clip, in dB: (batch, mels, 1); FilterAugment, Nam 2022."""
+    if not deviation_db:  # and draw no numbers: the same seed gives the weights that it gave without this
+        return torch.zeros(len(mel), mel.shape[1], 1, device=mel.device)
     knots = deviation_db * torch.randn(len(mel), 1, RESPONSE_KNOTS, device=mel.device)
     curve = functional.interpolate(knots, size=mel.shape[1], mode="linear", align_corners=True)
     return (curve - curve.mean(dim=2, keepdim=True)).transpose(1, 2)
@@ -70,6 +72,8 @@ def response_db(mel: Tensor, deviation_db: float) -> Tensor:
 
 def shift_rows(mel: Tensor, most: int) -> Tensor:
     """Each clip moved up or down by up to so many rows, the outermost row repeated: about a change of pitch."""
+    if not most:
+        return mel
     moves = torch.randint(-most, most + 1, (len(mel), 1), device=mel.device)
     rows = (torch.arange(mel.shape[1], device=mel.device) + moves).clamp(0, mel.shape[1] - 1)
     return mel.gather(1, rows.unsqueeze(2).expand_as(mel))

@@ -119,12 +119,7 @@ class Mqtt:
         if self._thread is None or spool is None:
             raise SinkError(f"{self._broker}: is not open")
         with self._lock:
-            line = self._news.note_event(event)
-            try:
-                spool.put(line)
-            except SinkError:
-                self._news.forget(event)
-                raise
+            spool.put(self._news.note_event(event))
         self._bell.ring()
 
     @property
@@ -180,8 +175,6 @@ class Mqtt:
                 self._serve(link, spool)
         except LinkError as err:
             self._trouble.say(err.kind, str(err), let_in=let_in)
-        except SinkError as err:
-            self._trouble.say("spool", str(err), let_in=let_in)
         except Exception as err:  # noqa: BLE001 - whatever goes wrong in here, the thread tries again
             message = f"{self._broker}: {err!r}. This is a fault in listener; please report it"
             self._trouble.say("fault", message, let_in=let_in, fault=err)

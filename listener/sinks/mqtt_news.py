@@ -72,11 +72,6 @@ class News:
                 self._running[key] = event.id
         return (FIRST if first else b"") + wire.encode(event).rstrip()
 
-    def forget(self, event: wire.Event) -> None:
-        """An event's line could not be spooled: its next one is the first that comes."""
-        with self._lock:
-            self._running.pop((event.source, event.label), None)
-
     def note_status(self, status: wire.Status) -> bool:
         """How the sources are doing; whether there is something to send."""
         with self._lock:

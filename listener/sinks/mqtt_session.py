@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from listener import wire
 from listener.controls import EVERYTHING, Controls
-from listener.errors import SinkError
 from listener.sinks import mqtt_news
 from listener.sinks.mqtt_link import Link
 from listener.sinks.mqtt_news import News
@@ -87,7 +86,6 @@ class Session:
         self._sources = topics.orders()
         self._said: dict[str, bytes] = {}  # topic -> the retained payload last sent over this connection
         self._flying: deque[_Flight] = deque()
-        self._stuck = False  # whether what was delivered cannot be taken off the spool
         self._sent = 0  # the number of the last line that was sent
         self._rest_until = 0.0
 
@@ -103,7 +101,6 @@ class Session:
         self._take_leave()
 
     def _say_what_is_new(self, lock: threading.Lock) -> None:
-        self._land()
         self._tell(self._news.facts())
         self._send_lines()
         with lock:
@@ -166,15 +163,7 @@ class Session:
     def _land(self) -> None:
         """Remove from the spool what was taken, from its head on: so what is left is sent again in order."""
         while self._flying and not self._flying[0].missing:
-            try:
-                self._spool.remove(self._flying[0].number)
-            except SinkError as err:  # it has arrived: to end the connection for that would send it again, for ever
-                if not self._stuck:
-                    log.warning("mqtt: %s; what was delivered may be sent again after a restart", err)
-                self._stuck = True
-                return
-            self._stuck = False
-            self._flying.popleft()
+            self._spool.remove(self._flying.popleft().number)
 
     def _hear(self, topic: str, payload: bytes, *, retained: bool) -> None:
         if topic == self._announcer.birth:

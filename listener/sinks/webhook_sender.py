@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from listener.errors import SinkError
 from listener.sinks.trouble import Trouble
 from listener.spool import Spool
 
@@ -45,7 +44,6 @@ class Sender:
         self._spool, self._receiver, self._held = spool, receiver, held
         self._trouble, self._longest_pause_s = trouble, longest_pause_s
         self._wake, self._closing, self._aborted = threading.Event(), threading.Event(), threading.Event()
-        self._answered = 0  # the line that was answered last, so that none goes out twice where the disk is full
         self._failures = 0
         self.refused = 0
         self._thread = threading.Thread(target=self._run, name="webhook sender", daemon=True)
@@ -54,7 +52,7 @@ class Sender:
         self._thread.start()
 
     def put(self, line: bytes) -> None:
-        """Let it wait for its turn, on disk. SinkError where the disk does not take it."""
+        """Let it wait for its turn, on disk."""
         self._spool.put(line)
         self._wake.set()
 
@@ -87,15 +85,10 @@ class Sender:
             if not waiting:
                 return None
             number, line = waiting[0]
-            if number != self._answered:
-                pause_s = self._deliver(line)
-                if pause_s:
-                    return pause_s
-                self._answered = number
-            self._spool.remove(number)
-            return 0.0
-        except SinkError as err:
-            self._trouble.say(str(err), "disk")
+            pause_s = self._deliver(line)
+            if not pause_s:
+                self._spool.remove(number)
+            return pause_s
         except Exception as err:  # noqa: BLE001 - whatever goes wrong with one request, the thread goes on
             self._trouble.say(f"{type(err).__name__}: {err}", "surprise")
         return self._pause_s(0.0)
