@@ -14,9 +14,10 @@ PACKAGE = ROOT / "listener"
 # A module may import those of its own level and below.
 LEVELS = [
     {"errors", "types", "paths"},
-    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "database", "recorder"},
+    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "database", "recorder", "outline"},
+    {"needs"},
     {"controls", "filters", "spool", "bundle", "registry", "assembler", "devices", "client", "screen", "display"},
-    {"config", "history"},
+    {"config", "history", "completion"},
     {"gates", "clipper", "tracker", "classifier", "loud"},
     {"pipeline"},
     {"meter", "ear"},
@@ -24,7 +25,8 @@ LEVELS = [
     {"daemon"},
     {"commands", "cli", "library"},
 ]
-PARTS_MAY_USE = {"types", "wire", "errors", "schema", "paths", "controls", "spool", "database", "history", "recorder"}
+VALUES = {"types", "wire", "errors", "schema", "paths", "needs"}
+PARTS_MAY_USE = VALUES | {"controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},
     "webrtcvad": {"gates.py"},

@@ -7,6 +7,7 @@ from typing import Annotated
 from listener import history, wire
 from listener.controls import Controls, is_muted
 from listener.errors import ConfigError
+from listener.needs import Needs
 from listener.recorder import VOICES, Recorder
 from listener.schema import Meta, Section, nearest
 from listener.sinks.clips import Clips, Folder
@@ -36,7 +37,7 @@ class History:
     Config = HistoryConfig
 
     def __init__(self, config: HistoryConfig, hello: wire.Hello) -> None:
-        self._hello = hello
+        self._config, self._hello = config, hello
         self._clip_labels = _clip_labels(config, hello)
         self._controls: Controls | None = None
         self._history = history.History(_path(config), keep_days=config.keep_days, max_mb=config.max_mb)
@@ -55,6 +56,10 @@ class History:
     def path(self) -> Path:
         """The file."""
         return self._history.path
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(writes=(self.path,), labels={"clips": self._config.clips})
 
     @property
     def records(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from listener import wire
 from listener.errors import ConfigError, SinkError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks.firsts import Firsts
 from listener.sinks.hook_child import Child
@@ -66,6 +67,10 @@ class Hook:
         self.lost = 0  # events the program did not run for
         self._name = f"command [{config.run[0]!r}{', …' if config.run[1:] else ''}]"  # arguments may hold passwords
         self._trouble, self._crowd = Trouble(self._name, log), Trouble(self._name, log)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(program=self._argv[0])
 
     @property
     def waiting(self) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, TextIO
 
 from listener import paths, wire
 from listener.errors import SinkError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import text
 
@@ -42,6 +43,10 @@ class Log:
         if self._config.path:
             return Path(self._config.path).expanduser()
         return None if self._journal else paths.state_folder() / "events.jsonl"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(writes=(self.path,) if self.path else ())
 
     def open(self) -> None:
         if self.path is None or self._file is not None:

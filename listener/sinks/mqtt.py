@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from listener import paths, wire
 from listener.controls import Controls
 from listener.errors import ConfigError, SinkError
+from listener.needs import Needs
 from listener.schema import Meta, Section, nearest
 from listener.sinks import homeassistant
 from listener.sinks.homeassistant import Announced
@@ -79,6 +80,23 @@ class Mqtt:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._spool: Spool | None = None
+
+    @property
+    def needs(self) -> Needs:
+        config, broker = self._config, self._broker
+        secrets = {key: getattr(config, key) for key in ("password_file", "ca_file", "cert_file", "key_file")}
+        return Needs(
+            secrets={key: name for key, name in secrets.items() if name},
+            folders=(paths.state_folder(),),
+            takes=(f"client_id {broker.client_id!r} at {broker}",),
+            labels={"discovery_labels": config.discovery_labels if config.discovery else ()},
+        )
+
+    def reach(self) -> str:
+        """Connect as another client and go, and say how. LinkError where that fails. Nothing is published."""
+        from listener.sinks.mqtt_link import reach
+
+        return reach(self._broker)
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell of every change."""

@@ -1,13 +1,14 @@
 """One connection to an MQTT broker. The only file that knows paho."""
 
 import logging
+import os
 import selectors
 import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -80,7 +81,7 @@ class Link:
     paho client lives no longer than its connection.
     """
 
-    def __init__(self, broker: Broker, will: tuple[str, bytes], bell: Bell) -> None:
+    def __init__(self, broker: Broker, will: tuple[str, bytes] | None, bell: Bell) -> None:
         self._broker, self._bell = broker, bell
         self._answer: ReasonCode | None = None
         self._detail = ""
@@ -155,14 +156,15 @@ class Link:
         client = self._client  # without this cycle it goes at once, with its half megabyte of authorities
         client.on_connect = client.on_publish = client.on_message = client.on_log = None
 
-    def _made(self, will: tuple[str, bytes]) -> paho.Client:
+    def _made(self, will: tuple[str, bytes] | None) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._broker.client_id,
             clean_session=True,
             reconnect_on_failure=False,
         )
-        client.will_set(*will, qos=1, retain=True)
+        if will is not None:
+            client.will_set(*will, qos=1, retain=True)
         client.max_inflight_messages_set(0)  # no limit: what is under way is limited by who publishes
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
@@ -263,6 +265,19 @@ class Link:
         if level == LogLevel.MQTT_LOG_ERR:
             self._detail = text
             log.debug("%s: %s", self._broker, text)
+
+
+def reach(broker: Broker) -> str:
+    """Connect and go, and say how it went. LinkError, naming the remedy, where that fails.
+
+    By another name and without a will: a client that has our client_id is not pushed out, and nothing is published.
+    """
+    visitor = replace(broker, client_id=f"listener-doctor-{os.urandom(4).hex()}")
+    with closing(Bell()) as bell, closing(Link(visitor, None, bell)) as link:
+        link.open()
+        link.leave()
+    how = "with TLS" if broker.tls else "without encryption"
+    return f"{broker.host}:{broker.port} lets us in{f' as {broker.user!r}' if broker.user else ''}, {how}"
 
 
 def _context(broker: Broker) -> ssl.SSLContext:

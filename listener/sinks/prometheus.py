@@ -13,6 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from listener import wire
 from listener.errors import ConfigError, SinkError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks.firsts import Firsts
 from listener.types import SourceState
@@ -59,6 +60,10 @@ class Prometheus:
     def port(self) -> int | None:
         """Where it is served, once it is open."""
         return self._server.server_port if self._server else None
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(binds=(self._address,))
 
     def open(self) -> None:
         if self._server is not None:

@@ -14,6 +14,7 @@ from typing import Annotated
 from listener import paths, wire
 from listener.controls import Controls
 from listener.errors import SinkError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import socket_doors
 from listener.sinks.socket_peer import EVENTS, Peer
@@ -58,6 +59,10 @@ class SocketServer:
         self._controls: Controls | None = None
         self._thread: threading.Thread | None = None
         self._identity: tuple[int, int] | None = None
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(binds=(self.path, self._tcp) if self._tcp else (self.path,))
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from listener import paths, wire
 from listener.errors import ConfigError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import webhook_http as http
 from listener.sinks import webhook_templates as templates
@@ -77,6 +78,26 @@ class Webhook:
         self._first = Firsts()
         self._spool: Spool | None = None
         self._sender: Sender | None = None
+
+    @property
+    def needs(self) -> Needs:
+        config = self._config
+        secrets = {"token_file": config.token_file, "secret_file": config.secret_file}
+        return Needs(
+            secrets={key: name for key, name in secrets.items() if name},
+            reads={"ca_file": Path(config.ca_file).expanduser()} if config.ca_file else {},
+            folders=(paths.state_folder(),),
+        )
+
+    def reach(self) -> str:
+        """Connect, and say how. SinkError where that fails. Nothing is sent, for a receiver may act on any request."""
+        import httpx
+
+        config, url = self._config, httpx.URL(self._target.url)
+        for key, name in (("secret_file", config.secret_file), ("token_file", config.token_file)):
+            http.secret(key, name)
+        context = httpx.create_ssl_context(verify=http.trusted(config.ca_file, config.verify))
+        return http.reach(url.host, url.port, context if url.scheme == "https" else None, config.connect_s)
 
     @property
     def lost(self) -> int:
@@ -229,6 +250,8 @@ def _target(config: WebhookConfig) -> Target:
         raise ConfigError(f"webhook: url is no address ({err}); {example}") from err
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError(f"webhook: url is no address of a web server; {example}")
+    if not 0 < (url.port or 80) < 65536:
+        raise ConfigError(f"webhook: url has port {url.port}, which is none; {example}")
     name = f"webhook {url.host}{f':{url.port}' if url.port else ''}"
     if config.template != "ntfy":
         return Target(str(url), "", name)

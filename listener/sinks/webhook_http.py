@@ -1,6 +1,7 @@
 """What HTTP says of headers, secrets and answers, without a library."""
 
 import re
+import socket
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,9 +40,9 @@ def secret(key: str, name: str) -> bytes:
     try:
         secret = path.read_bytes().strip()
     except OSError as err:
-        raise SinkError(f"webhook: {key} {path}: cannot be read ({err.strerror}); is it there, and ours?") from err
+        raise ConfigError(f"webhook: {key} {path}: cannot be read ({err.strerror}); is it there, and ours?") from err
     if not secret or (key == "token_file" and not re.fullmatch(rb"[!-~]+", secret)):
-        raise SinkError(
+        raise ConfigError(
             f"webhook: {key} {path}: holds no {key.partition('_')[0]}, which is one line of plain characters"
         )
     return secret
@@ -54,7 +55,28 @@ def trusted(ca_file: str, verify: bool) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=Path(ca_file).expanduser())
     except OSError as err:  # ssl.SSLError is one
-        raise SinkError(f"webhook: ca_file {ca_file}: cannot be used ({err}); give a PEM file") from err
+        raise ConfigError(f"webhook: ca_file {ca_file}: cannot be used ({err}); give a PEM file") from err
+
+
+def reach(host: str, port: int | None, context: ssl.SSLContext | None, patience_s: float) -> str:
+    """Connect, with TLS where there is a context, and go; what was found. SinkError where nobody is there to trust."""
+    port = port or (443 if context else 80)
+    try:
+        with socket.create_connection((host, port), patience_s) as connection:
+            if context is None:
+                return f"{host}:{port} answers, without encryption"
+            with context.wrap_socket(connection, server_hostname=host) as encrypted:
+                return f"{host}:{port} answers with {encrypted.version()}"
+    except ssl.SSLCertVerificationError as err:
+        remedy = "if the certificate is your own, name it with ca_file"
+        raise SinkError(f"webhook: {host}:{port} is not trusted ({err.verify_message}); {remedy}") from err
+    except ssl.SSLError as err:
+        raise SinkError(f"webhook: {host}:{port}: TLS fails ({err.reason}); write http:// if it has none") from err
+    except socket.gaierror as err:
+        raise SinkError(f"webhook: {host}: no such host ({err.strerror}); check url and the network") from err
+    except (OSError, ValueError) as err:  # ValueError: a host that cannot be one
+        why = getattr(err, "strerror", None) or err
+        raise SinkError(f"webhook: {host}:{port} cannot be reached ({why}); start the receiver, or check url") from err
 
 
 def judged(status: int, retry_after: str) -> Answer:

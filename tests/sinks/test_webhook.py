@@ -415,7 +415,7 @@ def test_a_file_that_cannot_be_used_is_named_when_it_opens(
         path.write_text(content)
     config: dict[str, Any] = {key: str(path)}
     sink = Webhook(WebhookConfig(url="http://127.0.0.1:9/", **config), HELLO)
-    with pytest.raises(SinkError, match=says):
+    with pytest.raises(ConfigError, match=says):
         sink.open()
     sink.close()
 
