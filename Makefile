@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check format bench model demo config clean help
+.PHONY: run test check format bench model demo docs wheels dist clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
@@ -38,8 +38,17 @@ model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; thr
 demo: $(VENV)/.test  ## make the demo recording again
 	$(BIN)/python -m scripts.make_demo
 
-config: $(VENV)/.run  ## config.toml from the structs
+docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, completion
 	$(BIN)/listener check --defaults > config.toml
+	$(BIN)/python -m scripts.make_configuration
+	$(BIN)/python -m scripts.make_manual
+	$(BIN)/python -m scripts.make_completion
+
+wheels: $(VENV)/.run  ## which Pythons and machines it installs on without a compiler
+	$(BIN)/python -m scripts.check_wheels
+
+dist: $(VENV)/.test  ## the wheel and the source archive, into dist/
+	$(BIN)/python -m build
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

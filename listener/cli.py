@@ -21,6 +21,7 @@ COMMANDS = {
     "history": "what was heard earlier, as a table, for scripts, or counted",
     "snooze": "have a label, group or microphone not reported for a while",
     "check": "check the configuration and the model, and say what would run",
+    "completion": "what makes a shell complete commands, flags and labels",
 }
 
 EPILOG = """\
@@ -66,6 +67,11 @@ def _make_output_safe() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """The parser with the flags of every command, for what is written from it: completion and the manual."""
+    return _parser(tuple(COMMANDS))
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -12,21 +13,58 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT]
-    subprocess.run(command, check=True, capture_output=True)
-    (built,) = out.glob("*.whl")
+    (built,) = build("--wheel", tmp_path_factory.mktemp("wheel"), ROOT)
     return built
 
 
-def names(wheel: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (built,) = build("--sdist", tmp_path_factory.mktemp("sdist"), ROOT)
+    return built
+
+
+def build(what: str, out: Path, source: Path) -> list[Path]:
+    command = [sys.executable, "-m", "build", what, "--no-isolation", "--outdir", out, source]
+    subprocess.run(command, check=True, capture_output=True)
+    return list(out.iterdir())
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(wheel) as archive:
-        return archive.namelist()
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def names(wheel: Path) -> list[str]:
+    return list(contents(wheel))
 
 
 def test_only_listener_is_in_it(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names(wheel)}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"listener"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"listener"}
+
+
+def test_the_manual_and_completion_come_with_it(wheel: Path) -> None:
+    shared = {name.partition(".data/data/")[2] for name in names(wheel)} - {""}
+    assert shared == {
+        "share/man/man1/listener.1",
+        "share/bash-completion/completions/listener",
+        "share/zsh/site-functions/_listener",
+        "share/fish/vendor_completions.d/listener.fish",
+    }
+
+
+def test_the_only_recording_in_it_is_the_demo(wheel: Path) -> None:
+    sounds = (".wav", ".flac", ".ogg", ".mp3", ".npz", ".pcm")
+    assert [name for name in names(wheel) if name.endswith(sounds)] == ["listener/assets/demo.ogg"]
+
+
+def test_the_source_archive_holds_no_tests_and_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    assert not {"tests", "models", "export", "runs"} & {path.name for path in unpacked.iterdir()}
+    (again,) = build("--wheel", tmp_path / "out", unpacked)
+    assert contents(again) == contents(wheel)
 
 
 def test_every_module_and_asset_of_the_checkout_is_in_it(wheel: Path) -> None:

@@ -1,0 +1,58 @@
+"""What the documents say is true: what is made from the program is current, examples load, links lead somewhere."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from listener import config, registry
+from scripts import make_completion, make_configuration, make_manual
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "models" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def test_the_configuration_page_is_made_from_the_structs() -> None:
+    assert make_configuration.PAGE.read_text() == make_configuration.page(), "make docs"
+
+
+def test_the_manual_page_is_made_from_the_help() -> None:
+    assert make_manual.PAGE.read_text() == make_manual.page(), "make docs"
+
+
+def test_the_completion_files_are_made_from_the_command_line() -> None:
+    shipped = {shell: path.read_text() for shell, path in make_completion.FILES.items()}
+    assert shipped == {shell: make_completion.text(shell) for shell in shipped}, "make docs"
+
+
+@pytest.mark.parametrize("kind", registry.SOURCES)
+def test_every_source_has_an_example_that_loads(kind: str) -> None:
+    table = tomllib.loads(make_configuration.EXAMPLES[f"source {kind}"])
+    assert config.part("source", table).kind == kind
+
+
+@pytest.mark.parametrize("kind", registry.SINKS)
+def test_every_sink_has_an_example_that_loads(kind: str) -> None:
+    table = tomllib.loads(make_configuration.EXAMPLES[f"sink {kind}"])
+    assert config.part("sink", table).kind == kind
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_to_a_file_of_ours_leads_to_one(page: Path) -> None:
+    targets = [target for target, _ in LINK.findall(page.read_text()) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_toml_example_of_a_page_loads(page: Path, tmp_path: Path) -> None:
+    for number, example in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(example)
+        config.load(path)
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [page.name for page in sorted((ROOT / "docs").glob("*.md")) if f"docs/{page.name}" not in readme] == []
