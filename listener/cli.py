@@ -17,6 +17,7 @@ COMMANDS = {
     "classify": "name the sounds in audio files",
     "devices": "list the inputs of this machine, with the rates that open",
     "watch": "a live display of a running listener",
+    "status": "how a running listener is doing; fails where it is deaf",
     "tail": "lines from a running listener, for pipes",
     "history": "what was heard earlier, as a table, for scripts, or counted",
     "snooze": "have a label, group or microphone not reported for a while",

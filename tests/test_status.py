@@ -1,0 +1,70 @@
+"""`listener status` beside a daemon's real socket: how it is doing, and an exit status that a monitor can use."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from listener import cli, wire
+from listener.sinks.socket_server import SocketConfig, SocketServer
+from tests.sinks.messages import HELLO, status
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SocketServer]:
+    daemon = SocketServer(SocketConfig(path=str(tmp_path / "s")), HELLO)
+    daemon.open()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def saying(server: SocketServer) -> Iterator[Callable[[wire.Status], str]]:
+    """Has the daemon say a status again and again; where it is to be asked."""
+    done = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def start(said: wire.Status) -> str:
+        def say() -> None:
+            while not done.wait(0.01):
+                server.show(said)
+
+        threads.append(threading.Thread(target=say))
+        threads[-1].start()
+        return f"unix:{server.path}"
+
+    yield start
+    done.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_daemon_that_listens_is_well(
+    saying: Callable[[wire.Status], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["status", "--connect", saying(status())]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "listener 0.1.0  tiny on cpu  up 1:03:20  cpu 2.0 %",
+        "kitchen  listening, heard 3725 s, lost 0.0 s",
+    ]
+
+
+def test_a_deaf_daemon_says_why_and_fails(
+    saying: Callable[[wire.Status], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deaf = status(state="recovering", detail="no audio for 1 s")
+    assert cli.main(["status", "--connect", saying(deaf)]) == 1
+    assert "kitchen  recovering (no audio for 1 s)" in capsys.readouterr().out
+
+
+def test_json_is_the_sockets_line(saying: Callable[[wire.Status], str], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["status", "--json", "--connect", saying(status())])
+    assert wire.decode(capsys.readouterr().out.encode()) == status()
+
+
+def test_a_daemon_that_says_nothing_does_not_hold_the_caller(
+    server: SocketServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["status", "--connect", f"unix:{server.path}"]) == 1
+    assert "the daemon says nothing of itself" in capsys.readouterr().err
