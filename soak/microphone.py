@@ -1,0 +1,68 @@
+"""A microphone to be hurt: tests/virtual_mic.sh, with a room in it that is never digitally silent."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import processes, sounds
+from soak.plan import SkippedError
+from tests.virtual import VirtualMic
+
+RATE = 48_000
+NAME = "microphone"
+CONFIG = f'[[source]]\nkind = "microphone"\nname = "{NAME}"\nwait = true\n'
+
+
+class Microphone(VirtualMic):
+    """The virtual microphone, and a player that a room is heard with."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._player: subprocess.Popen[bytes] | None = None
+        self._room = folder.with_suffix(".wav")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """For the environment of whoever is to hear it."""
+        lines = (self.folder / "env").read_text().splitlines()
+        pairs = (line.removeprefix("export ").partition("=") for line in lines)
+        return {name: value.strip("'") for name, _, value in pairs}
+
+    def hear(self, path: Path | None = None) -> None:
+        """Play a recording, or ten minutes of a quiet room, from now on."""
+        self.hush()
+        self._player = subprocess.Popen(
+            ["paplay", "--device=virtual_mic", str(path or self._quiet_room())],
+            env=processes.environment(**self.variables),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def hush(self) -> None:
+        """End the player."""
+        if self._player is not None:
+            self._player.kill()
+            self._player.wait()
+            self._player = None
+
+    def _quiet_room(self) -> Path:
+        if not self._room.exists():
+            sounds.write(self._room, sounds.room_noise(600, RATE), RATE)
+        return self._room
+
+
+@contextmanager
+def microphone(folder: Path) -> Iterator[Microphone]:
+    """A microphone of our own for the length of the block. SkippedError where there can be none."""
+    own = Microphone(folder)
+    try:
+        own("start")
+    except (OSError, subprocess.SubprocessError) as err:
+        raise SkippedError(f"no virtual microphone: {err}") from err
+    try:
+        own.hear()
+        yield own
+    finally:
+        own.hush()
+        own("stop")

@@ -1,0 +1,40 @@
+"""The table: what was asked, what was seen, and whether it held."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 160  # of a table that goes into a pipe
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One promise. `held` is None where this machine could not put it to the test."""
+
+    what: str
+    asked: str
+    seen: str
+    held: bool | None
+    took_s: float = 0.0  # of the whole part, in its first row
+
+    @property
+    def verdict(self) -> str:
+        return {True: "held", False: "FAILED", None: "skipped"}[self.held]
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "took_s": round(self.took_s, 1), "verdict": self.verdict}
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table."""
+    table = Table("what", "asked", "seen", "verdict", "took", box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(row.what, row.asked, row.seen, row.verdict, f"{row.took_s:.0f} s" if row.took_s else "")
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    console.print(table)

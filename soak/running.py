@@ -1,0 +1,154 @@
+"""A daemon that runs: started, watched through its socket and its log, hurt, and surely ended."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from bench import processes
+from listener.client import Client
+from listener.errors import ListenerError
+from listener.wire import Event, SourceStatus, Status
+from soak.plan import SoakError
+
+START_S = 60.0  # on a machine that is busy
+STOP_S = 15.0
+POLL_S = 0.02
+
+
+def until(condition: Callable[[], object], what: str, within_s: float) -> float:
+    """The seconds until the condition held. SoakError where it does not in time."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > within_s:
+            raise SoakError(f"not within {within_s:g} s: {what}")
+        time.sleep(POLL_S)
+    return time.monotonic() - began
+
+
+class Running:
+    """`listener run` with a configuration, in a folder that is its home. Ended with the `with` block.
+
+    `prefix` is put before the command, for what changes the world that it runs in.
+    """
+
+    def __init__(
+        self, folder: Path, config: str, variables: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.socket, self.log_file = folder, folder / "s", folder / "said"
+        (folder / "config.toml").write_text(f'{config}\n[[sink]]\nkind = "socket"\npath = "{self.socket}"\n')
+        command = [*prefix, sys.executable, "-m", "listener", "run", "--plain", "--config", str(folder / "config.toml")]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=processes.environment(
+                    HOME=str(folder), XDG_STATE_HOME=str(folder / "state"), XDG_RUNTIME_DIR=str(folder),
+                    **(variables or {}),
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log_file.read_text(errors="replace")
+
+    def listens(self) -> None:
+        """Return when it does. SoakError where it ends or takes too long."""
+        until(lambda: ": listening: " in self.said or self.process.poll() is not None, self._last(), START_S)
+        if self.process.poll() is not None:
+            raise SoakError(f"the daemon ended with status {self.process.returncode}; {self._last()}")
+
+    def end(self) -> int:
+        """Its status after it was asked to end, or had ended before; killed where it does not."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise SoakError(f"the daemon does not end; {self._last()}") from None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(STOP_S)
+
+    def _last(self) -> str:
+        lines = self.said.splitlines()
+        return f"it last said: {lines[-1] if lines else 'nothing'}"
+
+
+class Watcher:
+    """What a daemon's socket says, the latest of it. Closed with the `with` block."""
+
+    def __init__(self, socket: Path) -> None:
+        self.status: Status | None = None
+        self.under_way: dict[str, Event] = {}
+        self.events = 0
+        self.ended = False
+        self._client = Client(f"unix:{socket}")
+        self._thread = threading.Thread(target=self._read, name="soak watcher", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+        self._thread.join(STOP_S)
+
+    def source(self, name: str) -> SourceStatus | None:
+        """How a source was at the latest status."""
+        return self.status.sources.get(name) if self.status else None
+
+    def heard_s(self, name: str) -> float:
+        source = self.source(name)
+        return source.heard_s if source else 0.0
+
+    def settled(self, name: str) -> SourceStatus:
+        """The next status that comes."""
+        before = self.status
+        until(lambda: self.status is not before, "a status line", STOP_S)
+        source = self.source(name)
+        assert source
+        return source
+
+    def _read(self) -> None:
+        try:
+            for message in self._client.messages(["event", "status"]):
+                if isinstance(message, Status):
+                    self.status = message
+                elif isinstance(message, Event):
+                    self._note(message)
+        except ListenerError:
+            self.ended = True
+        self.ended = True
+
+    def _note(self, event: Event) -> None:
+        self.events += 1
+        if event.phase == "end":
+            self.under_way.pop(event.id, None)
+        else:
+            self.under_way[event.id] = event
