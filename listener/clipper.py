@@ -23,9 +23,8 @@ class Clipper:
     """
 
     def __init__(self, spec: FeatureSpec, config: ClipConfig, hang_over_s: float) -> None:
-        self._first = round(config.first_s * spec.sample_rate)
-        self._hop = round(config.hop_s * spec.sample_rate)
-        self._hang_over = round(hang_over_s * spec.sample_rate)
+        self._rate = spec.sample_rate
+        self.adopt(config, hang_over_s)
         self._recent = _Recent(spec.clip_samples)
         self._activity = _Activity(round(PAUSE_S * spec.sample_rate))
         self._meter = _Meter()
@@ -34,6 +33,12 @@ class Clipper:
         self._last_cut = 0
         self.frames = 0
         self.open_frames = 0
+
+    def adopt(self, config: ClipConfig, hang_over_s: float) -> None:
+        """Cut by other times from the next frame on."""
+        self._first = round(config.first_s * self._rate)
+        self._hop = round(config.hop_s * self._rate)
+        self._hang_over = round(hang_over_s * self._rate)
 
     @property
     def open(self) -> bool:

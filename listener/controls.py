@@ -42,6 +42,19 @@ class Controls:
         """Have `watcher` called with the state after each change. It may be any thread's call, and must not wait."""
         self._watchers.append(watcher)
 
+    def unwatch(self, watcher: Callable[[State], None]) -> None:
+        """Have it called no more."""
+        self._watchers = [other for other in self._watchers if other != watcher]
+
+    def adopt(self, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
+        """Know other labels and groups from now on. What users have changed stays, but for names that are no more."""
+        with self._lock:
+            self._labels, self._groups = tuple(labels), groups
+            names = (*labels, *groups, *self._sources, EVERYTHING)
+            self._snoozed = {what: until for what, until in self._snoozed.items() if what in names}
+            self._thresholds = {label: on for label, on in self._thresholds.items() if label in labels}
+        self._tell()
+
     def admits(self, event: Event) -> bool:
         """Whether an event's line is to be reported. One that was, is to its end; one that was not, not by its end."""
         with self._lock:

@@ -11,7 +11,7 @@ from listener.controls import Controls
 from listener.ear import Ear
 from listener.errors import ListenerError
 from listener.notify import notify
-from listener.outlet import Outlet, Recording, Route, Sink, Steering, Viewer
+from listener.outlet import Outlet, Recording, Route, Steering, Viewer
 from listener.wire import Event, Status
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,15 @@ class Daemon:
         self._tell = tell
         self._controls = controls or Controls((), {}, ())
         self._ears: dict[str, Ear] = {}
-        self._outlets: list[Outlet] = []
+        self._outlets: Sequence[Outlet] = ()  # replaced whole: ears publish to it from threads of their own
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
         self._unfinished: list[str] = []
+        self._lossy = False  # a sink that has gone left events behind
         self._stopping = False
-        self._wake: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it may be put to by a signal handler
+        # What is to be done soon. Unlike an Event, it may be put to by a signal handler.
+        self._wake: SimpleQueue[Callable[[], str] | None] = SimpleQueue()
+        self._news = ""  # what the last reload came to, for systemd
         self._began = time.monotonic()
         self._cpu = _CpuShare()
 
@@ -45,10 +48,14 @@ class Daemon:
         self._stopping = True
         self._wake.put(None)
 
+    def reload(self, change: Callable[[], str]) -> None:
+        """Have `run` call `change` soon, and tell systemd what it returns. For any thread and for signal handlers."""
+        self._wake.put(change)
+
     @property
     def lossless(self) -> bool:
         """After `run`: whether every event got out, and every thread has ended."""
-        return not self._unfinished and not any(outlet.lost for outlet in self._outlets)
+        return not (self._unfinished or self._lossy or any(outlet.lost for outlet in self._outlets))
 
     def publish(self, event: Event) -> None:
         """Offer an event to every sink, unless a user has asked not to be told of it."""
@@ -70,14 +77,8 @@ class Daemon:
         Raises what ended it, where that was an error.
         """
         self._ears = {ear.name: ear for ear in ears}
-        _record(ears, [route.sink for route in routes])
         try:
-            for route in routes:
-                if isinstance(route.sink, Steering):
-                    route.sink.steer(self._controls)
-                outlet = Outlet(route, self.stop)
-                outlet.open()
-                self._outlets.append(outlet)
+            self.adopt(routes)
             for ear in ears:
                 ear.open()
             self._tell("READY=1")
@@ -87,10 +88,48 @@ class Daemon:
         if self._error:
             raise self._error
 
+    def adopt(self, routes: Sequence[Route]) -> None:
+        """Go on with these sinks: one that is open stays as it is, one that is left out is closed. For `run`'s thread.
+
+        Those that go are closed before those that come are opened, for both may want the same file or port; an event
+        of that moment waits in the outbox of the new. Raises where one cannot be opened.
+        """
+        before, open_ones = self._outlets, {id(outlet.sink): outlet for outlet in self._outlets if outlet.is_open}
+        self._outlets = [open_ones.get(id(route.sink)) or Outlet(route, self.stop) for route in routes]
+        self._retire([outlet for outlet in before if outlet not in self._outlets])
+        self._record()
+        for outlet, route in zip(self._outlets, routes, strict=True):
+            if outlet.is_open:
+                outlet.take(route)
+                continue
+            if isinstance(outlet.sink, Steering):
+                outlet.sink.steer(self._controls)
+            outlet.open()
+
+    def _retire(self, outlets: Sequence[Outlet]) -> None:
+        for outlet in outlets:
+            outlet.finish()
+        closing = [outlet for outlet in outlets if outlet.is_open]
+        _join([outlet.thread for outlet in closing], time.monotonic() + STOP_S)
+        for outlet in closing:
+            self._lossy |= outlet.thread.is_alive() or outlet.lost > 0
+            if outlet.thread.is_alive():
+                log.warning("sink %s: did not close in %.1f s", outlet.name, STOP_S)
+
+    def _record(self) -> None:
+        """Record the sources for the sinks that want their audio, if there is one: else it is not kept anywhere."""
+        wanting = [outlet for outlet in self._outlets if isinstance(outlet.sink, Recording) and outlet.sink.records]
+        for ear in self._ears.values():
+            if not wanting:
+                ear.forget()
+            for outlet in wanting:
+                if isinstance(outlet.sink, Recording) and not outlet.is_open:
+                    outlet.sink.hear(ear.record())
+
     def _look_after(self) -> None:
-        viewers = [outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer)]
         status_due = time.monotonic()
         while not self._stopping:
+            viewers = [outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer)]
             watching = [viewer for viewer in viewers if viewer.watched]
             self._sleep(METER_S if watching else STATUS_S)
             for ear in self._ears.values() if watching else ():
@@ -102,11 +141,15 @@ class Daemon:
                 self._tick(viewers)
 
     def _sleep(self, seconds: float) -> None:
-        """Until it is time, or `stop` is called."""
+        """Until it is time, `stop` is called, or a reload was asked for and is done."""
         try:
-            self._wake.get(timeout=seconds)
+            change = self._wake.get(timeout=seconds)
         except Empty:
             return
+        if change and not self._stopping:
+            self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            self._news = f"; {change()}"
+            self._tell("READY=1", f"STATUS={self._news.strip('; ')}")
 
     def _tick(self, viewers: Sequence[Viewer]) -> None:
         self._controls.tick()
@@ -117,7 +160,7 @@ class Daemon:
             ear.say_what_was_lost(time.monotonic())
         for outlet in self._outlets:
             outlet.say_what_was_lost()
-        self._tell("STATUS=" + ", ".join(f"{name}: {source.state}" for name, source in status.sources.items()))
+        self._tell(f"STATUS={_summary(status)}{self._news}")
         if all(ear.healthy(time.monotonic()) for ear in self._ears.values()):
             self._tell("WATCHDOG=1")
 
@@ -141,20 +184,15 @@ class Daemon:
         _join(listening, time.monotonic() + STOP_S / 2)  # the ends that they still say are for open outboxes
         for outlet in self._outlets:
             outlet.finish()
-        draining = [outlet.thread for outlet in self._outlets]
+        draining = [outlet.thread for outlet in self._outlets if outlet.is_open]
         _join([*draining, *listening], deadline)
         self._unfinished = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
         if self._unfinished:
             log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(self._unfinished))
 
 
-def _record(ears: Sequence[Ear], sinks: Sequence[Sink]) -> None:
-    """Record the sources for the sinks that want their audio, if there is one: else it is not kept anywhere."""
-    recording = [sink for sink in sinks if isinstance(sink, Recording) and sink.records]
-    for ear in ears if recording else ():
-        recorder = ear.record()
-        for sink in recording:
-            sink.hear(recorder)
+def _summary(status: Status) -> str:
+    return ", ".join(f"{name}: {source.state}" for name, source in status.sources.items())
 
 
 class _CpuShare:

@@ -64,6 +64,10 @@ class Display:
     def show(self, message: wire.Level | wire.Status) -> None:
         self._take(message)
 
+    def greet(self, hello: wire.Hello) -> None:
+        """Show other thresholds from now on."""
+        self._take(hello)
+
     def note(self, line: str) -> None:
         """Show a line of the log at the foot: on stderr it would spoil the picture."""
         with self._lock:
@@ -89,7 +93,7 @@ class Display:
         """What is shown."""
         return self._scene
 
-    def _take(self, message: wire.Event | wire.Level | wire.Status) -> None:
+    def _take(self, message: wire.Event | wire.Level | wire.Status | wire.Hello) -> None:
         with self._lock:
             self._scene = self._scene.after(message)
         self._news.set()

@@ -2,14 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
 from listener.assembler import Assembler
 from listener.channel import Channel
 from listener.errors import ListenerError
 from listener.meter import metered
-from listener.pipeline import Pipeline
+from listener.pipeline import Change, Pipeline
 from listener.recorder import Recorder
 from listener.tracker import Rules
 from listener.types import Block, Frame, Source, SourceState
@@ -49,6 +49,9 @@ class Ear:
             )
             for stage in (self._capture, self._listen)
         ]
+        self._recorder: Recorder | None = None
+        self._unrecorded = self._pipeline.gate, self._pipeline.classify
+        self._changes: deque[Callable[[], Iterable[Event]]] = deque()  # for the loop to take between two blocks
         self._state, self._detail = SourceState.WAITING, "starting"
         self._said = False
         self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
@@ -75,16 +78,31 @@ class Ear:
         return [thread for thread in self._threads if thread.ident]
 
     def retune(self, label: str, on: float | None) -> None:
-        """Give a label another on-threshold; None: the configured one."""
-        self._pipeline.tracker.retune(label, on)
+        """Give a label another on-threshold; None: the configured one. It holds from the next block on."""
+
+        def retuned() -> Iterable[Event]:
+            self._pipeline.tracker.retune(label, on)
+            return ()
+
+        self._changes.append(retuned)
+
+    def adopt(self, change: Change) -> None:
+        """Go by something else from the next block on; no audio is lost."""
+        self._changes.append(lambda: self._adopted(change))
 
     def record(self) -> Recorder:
-        """Keep its latest audio from now on, for whoever wants that of an event. To be called before it is opened."""
-        rules = self.meter.rules
-        recorder = Recorder(self.name, rules.labels, rules.sample_rate)
-        stages = self._pipeline
-        self._pipeline = replace(stages, gate=recorder.gate(stages.gate), classify=recorder.classify(stages.classify))
-        return recorder
+        """Keep its latest audio from now on, for whoever wants that of an event."""
+        if self._recorder is None:
+            rules, (gate, classify) = self.meter.rules, self._unrecorded
+            self._recorder = Recorder(self.name, rules.labels, rules.sample_rate)
+            self._pipeline.classify = self._recorder.classify(classify)  # first: no audio without what it says
+            self._pipeline.gate = self._recorder.gate(gate)
+        return self._recorder
+
+    def forget(self) -> None:
+        """Keep no audio any more."""
+        self._recorder = None
+        self._pipeline.gate, self._pipeline.classify = self._unrecorded
 
     def level(self) -> Level:
         """The meter, for displays."""
@@ -113,8 +131,9 @@ class Ear:
         )
 
     def healthy(self, now: float) -> bool:
-        """Whether audio flows, or the source is known to be looked after. `now` is monotonic."""
-        return self._state is not SourceState.LISTENING or now - self.meter.heard_at < DEAF_S
+        """Whether audio flows, or there is none and the source is known to be looked after. `now` is monotonic."""
+        is_heard = now - self.meter.heard_at < DEAF_S
+        return is_heard or (self._state is not SourceState.LISTENING and not self._blocks.waiting)
 
     def say_what_was_lost(self, now: float) -> None:
         """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
@@ -141,9 +160,21 @@ class Ear:
 
     def _stretch(self) -> Iterable[Frame]:
         """Frames until no more come: the source ended, or it is silent for so long that events must end."""
-        yield from self._assembler.frames(self._blocks.until_starved(STARVED_S))
+        yield from self._assembler.frames(self._audio())
         if self._blocks.finished:
             yield from self._assembler.flush()
+
+    def _audio(self) -> Iterator[Block]:
+        """Blocks until no more come. Between two of them the loop stands still, and what is to change, does."""
+        for block in self._blocks.until_starved(STARVED_S):
+            while self._changes:
+                for event in self._changes.popleft()():
+                    self._publish(self._stamped(event))
+            yield block
+
+    def _adopted(self, change: Change) -> Iterator[Event]:
+        yield from self._pipeline.adopt(change)
+        self.meter.rules, self.meter.gate = change.rules, change.gate or self.meter.gate
 
     def _stamped(self, event: Event) -> Event:
         """The event with wall-clock times, anchored anew by the latest block: sample clocks drift.

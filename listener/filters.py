@@ -32,7 +32,7 @@ class Filter:
     """Decides event by event: whoever is given the start of one is given the rest of it, but for `phases`.
 
     An event is taken at the first of its lines that meets everything, so one that becomes louder is taken late.
-    For one thread.
+    A filter that comes in the place of one `before` goes on with the events that this had taken. For one thread.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Filter:
         config: FilterConfig,
         groups: Mapping[str, Sequence[str]],
         *,
+        before: "Filter | None" = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
@@ -47,9 +48,10 @@ class Filter:
         self._labels = {label for name in config.labels for label in groups.get(name, (name,))}
         self._hours = parse_hours(config.hours)
         self._clock, self._now = clock, now
-        self._taken: set[str] = set()  # ids of events under way
-        self._refused: set[str] = set()
-        self._last: dict[tuple[str, str], float] = {}  # label, source -> when one was last taken
+        self._taken: set[str] = before._taken if before else set()  # ids of events under way
+        self._refused: set[str] = before._refused if before else set()
+        # label, source -> when one was last taken
+        self._last: dict[tuple[str, str], float] = before._last if before else {}
 
     def __call__(self, event: Event) -> bool:
         """Whether the sink gets this line."""

@@ -22,7 +22,7 @@ class Meter:
 
     source: str
     rules: Rules
-    gate: Gate
+    gate: Gate  # may be exchanged between two frames
     clipper: Clipper
     position: int = 0  # samples
     level_dbfs: float = SILENT_DBFS
@@ -71,7 +71,7 @@ def metered(pipeline: Pipeline, source: str, rules: Rules) -> tuple[Pipeline, Me
     meter = Meter(source, rules, pipeline.gate, pipeline.clipper)
     watched = replace(
         pipeline,
-        gate=_MeteredGate(pipeline.gate, meter),
+        gate=_MeteredGate(meter),
         featurise=_timed(pipeline.featurise, meter),
         classify=_scored(pipeline.classify, meter),
     )
@@ -79,20 +79,19 @@ def metered(pipeline: Pipeline, source: str, rules: Rules) -> tuple[Pipeline, Me
 
 
 class _MeteredGate:
-    def __init__(self, gate: Gate, meter: Meter) -> None:
-        self._gate = gate
+    def __init__(self, meter: Meter) -> None:
         self._meter = meter
 
     @property
     def floor_dbfs(self) -> float | None:
-        return self._gate.floor_dbfs
+        return self._meter.gate.floor_dbfs
 
     def __call__(self, frame: Frame) -> bool:
         meter = self._meter
         meter.position, meter.level_dbfs = frame.span.stop, frame.level_dbfs
         meter.peak_dbfs = max(meter.peak_dbfs, frame.level_dbfs)
         meter.heard_at = time.monotonic()
-        return self._gate(frame)
+        return meter.gate(frame)
 
 
 def _timed(featurise: Callable[[Clip], Features], meter: Meter) -> Callable[[Clip], Features]:

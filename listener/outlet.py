@@ -10,7 +10,7 @@ from listener.channel import Channel
 from listener.controls import Controls
 from listener.errors import OutputClosed, SinkError
 from listener.recorder import Recorder
-from listener.wire import Event, Level, Status
+from listener.wire import Event, Hello, Level, Status
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,13 @@ class Recording(Protocol):
 
 
 @runtime_checkable
+class Greeting(Protocol):
+    """A sink that tells its receivers who we are: it is told when that changes. ConfigError where it cannot be said."""
+
+    def greet(self, hello: Hello) -> None: ...
+
+
+@runtime_checkable
 class Queueing(Protocol):
     """A sink that delivers in its own time, and counts what waits in it and what it gave up."""
 
@@ -83,6 +90,7 @@ class Outlet:
 
     def __init__(self, route: Route, stop: Callable[[], None]) -> None:
         self.name, self.sink, self._admits = route.name, route.sink, route.admits
+        self.is_open = False
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
         self._stop = stop
         self._failed = 0  # events that the sink refused
@@ -105,6 +113,12 @@ class Outlet:
     def open(self) -> None:
         self.sink.open()
         self.thread.start()
+        self.is_open = True
+
+    def take(self, route: Route) -> None:
+        """Go on with the same sink by another name, and with other events."""
+        with self._lock:
+            self.name, self._admits = route.name, route.admits
 
     def offer(self, event: Event) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from listener import config as configuration
 from listener import gates
 from listener.bundle import Bundle
 from listener.clipper import Clipper
-from listener.config import Config
+from listener.config import ClipConfig, Config
 from listener.features import LogMel
 from listener.loud import Loud
 from listener.timing import frame_grid
@@ -17,9 +17,12 @@ from listener.types import Clip, Features, Frame, Gate, Prediction
 from listener.wire import Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pipeline:
-    """The stages of one stream. Each is a callable, or near it, with one value in and one out."""
+    """The stages of one stream. Each is a callable, or near it, with one value in and one out.
+
+    A stage may be exchanged between two frames.
+    """
 
     gate: Gate
     clipper: Clipper
@@ -41,6 +44,38 @@ class Pipeline:
         if self.loud:
             yield from self.loud.finish()
 
+    def adopt(self, change: "Change") -> Iterator[Event]:
+        """Go by something else from the next frame on; the ends of the events that it does not know."""
+        yield from self.tracker.adopt(change.rules)
+        self.clipper.adopt(change.clips, change.hang_over_s)
+        if change.other_loud:
+            yield from self.loud.finish() if self.loud else ()
+            self.loud = change.loud
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a running pipeline is to go by. A gate and a level detector that may stay do: they know the room."""
+
+    rules: Rules
+    clips: ClipConfig
+    hang_over_s: float
+    gate: Gate | None  # None: the one it has; for whoever has wrapped that to exchange
+    loud: Loud | None
+    other_loud: bool
+
+
+def change(before: Config, after: Config, bundle: Bundle, source: str) -> Change:
+    """What a pipeline that was built of one configuration needs to go by another."""
+    return Change(
+        rules=rules(after, bundle),
+        clips=after.clips,
+        hang_over_s=after.gate.hang_over_s,
+        gate=gates.make(after.gate, bundle.features.sample_rate) if after.gate != before.gate else None,
+        loud=_loud(after, bundle, source, os.urandom(5).hex()),
+        other_loud=(after.loud, after.events.update_s) != (before.loud, before.events.update_s),
+    )
+
 
 def build(config: Config, bundle: Bundle, classify: Callable[[Features], Prediction], source: str) -> Pipeline:
     """A new pipeline for one source, as the configuration and the bundle say."""
@@ -51,11 +86,13 @@ def build(config: Config, bundle: Bundle, classify: Callable[[Features], Predict
         featurise=LogMel(spec, bundle.filters),
         classify=classify,
         tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=prefix),
-        loud=_loud(config, bundle, source, prefix) if config.loud.enabled else None,
+        loud=_loud(config, bundle, source, prefix),
     )
 
 
-def _loud(config: Config, bundle: Bundle, source: str, prefix: str) -> Loud:
+def _loud(config: Config, bundle: Bundle, source: str, prefix: str) -> Loud | None:
+    if not config.loud.enabled:
+        return None
     return Loud(
         config.loud,
         update_s=config.events.update_s,

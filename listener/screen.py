@@ -44,13 +44,15 @@ class Scene:
     events: dict[str, wire.Event] = field(default_factory=dict)  # by id, the oldest first
     notice: str = ""
 
-    def after(self, message: wire.Event | wire.Level | wire.Status) -> "Scene":
+    def after(self, message: wire.Event | wire.Level | wire.Status | wire.Hello) -> "Scene":
         """The scene with one more message taken in."""
         match message:
             case wire.Level():
                 return replace(self, levels={**self.levels, message.source: message})
             case wire.Status():
                 return replace(self, status=message)
+            case wire.Hello():
+                return replace(self, hello=message)
         events = {**self.events, message.id: message}
         return replace(self, events=dict(islice(events.items(), max(0, len(events) - EVENTS), None)))
 

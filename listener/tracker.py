@@ -34,6 +34,10 @@ class Rules:
     grid: FrameGrid | None = None  # None: the model has no frame scores
     familiar: float = 0.0  # an event begins only with a clip at least so familiar, where its rule does not say else
 
+    def called(self, label: str) -> str:
+        """The name under which a label is reported."""
+        return self.names.get(label, label)
+
 
 @dataclass(slots=True)
 class _Track:
@@ -81,6 +85,7 @@ class Tracker:
         self._tracks = [
             _Track(index, label, rules.rules[label]) for index, label in enumerate(rules.labels) if label in rules.rules
         ]
+        self._tuned: dict[str, float] = {}  # reported name -> on, where it is not the rule's
         self._last: Prediction | None = None
         self._under_way = 0
 
@@ -98,14 +103,34 @@ class Tracker:
         self._last = prediction
 
     def retune(self, name: str, on: float | None) -> None:
-        """From now on a label, by its reported name, has another on-threshold; None: the one it was made with.
+        """From now on a label, by its reported name, has another on-threshold; None: that of its rule."""
+        if on is None:
+            self._tuned.pop(name, None)
+        else:
+            self._tuned[name] = on
+        for track in self._tracks:
+            track.rule = self._rule(track.label)
 
-        Any thread may call it: a rule is replaced whole.
+    def adopt(self, rules: Rules) -> Iterator[Event]:
+        """Go by other rules from the next prediction on; the ends of the events that they do not know.
+
+        An event under way goes on by them, unless its label is no longer reported, or under another name.
         """
         for track in self._tracks:
-            if self._name(track.label) == name:
-                usual = self._rules.rules[track.label]
-                track.rule = usual if on is None else usual.retuned(on)
+            goes_on = track.label in rules.rules and rules.called(track.label) == self._name(track.label)
+            if track.id and self._last and not goes_on:
+                yield from self._end(track, self._last)
+        known = {track.label: track for track in self._tracks}
+        self._rules = rules
+        reported = {rules.called(label) for label in rules.rules}
+        self._tuned = {name: on for name, on in self._tuned.items() if name in reported}
+        self._tracks = [
+            known.get(label) or _Track(index, label, rules.rules[label])
+            for index, label in enumerate(rules.labels)
+            if label in rules.rules
+        ]
+        for track in self._tracks:
+            track.rule = self._rule(track.label)
 
     def finish(self) -> Iterator[Event]:
         """The ends of all events under way: the stream is over."""
@@ -267,8 +292,12 @@ class Tracker:
         track.seq += 1
         return event
 
+    def _rule(self, label: str) -> LabelRule:
+        rule, on = self._rules.rules[label], self._tuned.get(self._name(label))
+        return rule if on is None else rule.retuned(on)
+
     def _name(self, label: str) -> str:
-        return self._rules.names.get(label, label)
+        return self._rules.called(label)
 
     def _samples(self, seconds: float) -> int:
         return round(seconds * self._rules.sample_rate)

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "listener"
 # A module may import those of its own level and below.
 LEVELS = [
     {"errors", "types", "paths"},
-    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "database", "recorder", "outline"},
+    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "logs", "database", "recorder", "outline"},
     {"needs"},
     {"controls", "filters", "spool", "bundle", "registry", "assembler", "devices", "client", "screen", "display"},
     {"config", "history", "completion"},
@@ -23,6 +23,7 @@ LEVELS = [
     {"meter", "ear"},
     {"outlet"},
     {"daemon"},
+    {"service"},
     {"commands", "cli", "library"},
 ]
 VALUES = {"types", "wire", "errors", "schema", "paths", "needs"}

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from listener import config as configuration
-from listener import pipeline
+from listener import pipeline, service
 from listener.assembler import Assembler
 from listener.bundle import Bundle
-from listener.commands import run
 from listener.config import LoudConfig
 from listener.errors import ConfigError
 from listener.loud import Loud
@@ -157,14 +156,14 @@ def test_switched_on_it_is_a_label_that_sinks_groups_and_filters_know(tiny: Bund
         "[[sink]]\nkind = 'console'\nwhen = {labels = ['loud']}\n"
     )
     config = configuration.load(path)
-    greeting = run.hello(config, tiny, "cpu")
+    greeting = service.hello(config, tiny, "cpu")
     assert greeting.labels == ["hiss", "hum", "nothing", "loud"]
     assert "loud" not in greeting.thresholds
     assert configuration.strangers(config, tiny) == []
 
 
 def test_switched_off_it_is_nothing_anybody_knows(tiny: Bundle) -> None:
-    assert "loud" not in run.hello(configuration.load(None), tiny, "cpu").labels
+    assert "loud" not in service.hello(configuration.load(None), tiny, "cpu").labels
 
 
 @pytest.mark.parametrize("renamed", [True, False])

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Iterator
 
 from listener import config as configuration
+from listener import service
 from listener.classifier import Classifier
-from listener.commands import _shared, _tables, run
+from listener.commands import _shared, _tables
 from listener.commands._shared import Setup
 from listener.errors import ConfigError
 from listener.signals import Capture
@@ -29,7 +30,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
         raise ConfigError("\n".join(faults))
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     with configuration.located(setup.config.path):
-        _make_parts(setup, run.hello(setup.config, setup.bundle, classifier.provider))
+        _make_parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
     _print(setup, classifier.provider)
     return 0
 

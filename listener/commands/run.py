@@ -2,31 +2,24 @@
 
 import argparse
 import logging
-import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from listener import __version__, paths, pipeline
 from listener import config as configuration
-from listener.bundle import ASSETS, Bundle
+from listener import logs
+from listener.bundle import ASSETS
 from listener.classifier import Classifier
 from listener.commands import _shared
-from listener.commands._shared import Setup
 from listener.config import Config, Part
-from listener.controls import Controls
-from listener.daemon import Daemon
-from listener.ear import Ear
 from listener.errors import ConfigError, SourceError
-from listener.filters import Filter
-from listener.outlet import Route, Sink
+from listener.outlet import Sink
 from listener.schema import changed
+from listener.service import Service
 from listener.signals import Capture
 from listener.types import Source
 from listener.wire import Hello
-
-if TYPE_CHECKING:
-    from listener.display import Display
 
 log = logging.getLogger(__name__)
 
@@ -56,44 +49,29 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Listen until every source has ended or a signal comes."""
-    setup = _shared.read(arguments, _source_table(arguments))
+    table = _source_table(arguments)
+    setup = _shared.read(arguments, table)
     config = _wired(setup.config, arguments)
-    logging.basicConfig(level=config.daemon.log_level.upper(), format=_log_format(), stream=sys.stderr)
+    logs.set_up(config.daemon.log_level)
     for stranger in configuration.strangers(config, setup.bundle):
         log.warning("%s", stranger)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
-    greeting = hello(config, setup.bundle, classifier.provider)
-    ears: list[Ear] = []
-
-    def retune(label: str, on: float | None) -> None:
-        if label not in greeting.thresholds:
-            raise ValueError(f"{label!r} has no threshold of the model's; see its section in the configuration")
-        for ear in ears:
-            ear.retune(label, on)
-
-    daemon = Daemon(Controls(greeting.labels, greeting.groups, greeting.sources, retune))
     with configuration.located(config.path):
         sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
-        routes = [
-            Route(name, _sink(part, greeting, arguments), Filter(part.when, greeting.groups))
-            for name, part in zip(_sink_names(config), config.sinks, strict=True)
-        ]
-    ears += [_ear(source, config, setup, classifier, daemon) for source in sources]
-    capture.deliver_to(daemon.stop)
+        service = Service(config, setup.bundle, classifier, sources, partial(_sink, plain=arguments.plain))
+
+    def reload() -> str:
+        return service.reload(lambda: _wired(_shared.read(arguments, table).config, arguments))
+
+    capture.deliver_to(service.daemon.stop, lambda: service.daemon.reload(reload))
     try:
-        daemon.run(ears, routes)
+        service.run()
     except SourceError as err:
-        if any(ear.meter.position for ear in ears):
+        if service.has_heard:
             raise
         raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
-    return 0 if daemon.lossless else 1  # what was lost, the log has said
-
-
-def _sink_names(config: Config) -> list[str]:
-    """The sinks' kinds, numbered where there are several of one."""
-    kinds = [part.kind for part in config.sinks]
-    return [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
+    return 0 if service.daemon.lossless else 1  # what was lost, the log has said
 
 
 def _source_table(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -131,64 +109,13 @@ def _source(part: Part, *, or_demo: bool) -> Source:
     return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 
 
-def _ear(source: Source, config: Config, setup: Setup, classifier: Classifier, daemon: Daemon) -> Ear:
-    loop = pipeline.build(config, setup.bundle, classifier, source.name)
-    return Ear(source, loop, pipeline.rules(config, setup.bundle), daemon.publish, daemon.ended)
-
-
-def _sink(part: Part, greeting: Hello, arguments: argparse.Namespace) -> Sink:
+def _sink(part: Part, greeting: Hello, *, plain: bool) -> Sink:
     sink: Sink
-    if part.kind == "console" and not part.config.json and not arguments.plain and sys.stdout.isatty():
+    if part.kind == "console" and not part.config.json and not plain and sys.stdout.isatty():
         from listener.display import Display
 
         sink = display = Display(greeting)
-        root = logging.getLogger()
-        root.handlers = [_Notes(display, handler) for handler in root.handlers]
+        logs.show_on(display)
     else:
         sink = part.factory(part.config, greeting)
     return sink
-
-
-class _Notes(logging.Handler):
-    """The log at the foot of the display while it is open, for on stderr it would spoil the picture.
-
-    Errors are also kept, and written to stderr at the end.
-    """
-
-    def __init__(self, display: "Display", stderr: logging.Handler) -> None:
-        super().__init__()
-        self._display, self._stderr = display, stderr
-        self._kept: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if not self._display.is_open:
-            self._stderr.emit(record)
-            return
-        self._display.note(record.getMessage())
-        if record.levelno >= logging.ERROR:
-            self._kept = [*self._kept[-20:], record]
-
-    def close(self) -> None:
-        for record in self._kept:
-            self._stderr.emit(record)
-        super().close()
-
-
-def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
-    """Who we are, for sinks and their clients."""
-    rules, names = configuration.rules(config, bundle), configuration.names(config)
-    return Hello(
-        version=__version__,
-        pid=os.getpid(),
-        model=bundle.name,
-        provider=provider,
-        labels=configuration.event_labels(config, bundle),
-        thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
-        groups=configuration.groups(config, bundle),
-        sources=[part.config.name for part in config.sources],
-    )
-
-
-def _log_format() -> str:
-    """The journal has the time already."""
-    return "%(levelname)s %(message)s" if paths.under_journal() else "%(asctime)s %(levelname)s %(message)s"

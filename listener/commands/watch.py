@@ -32,6 +32,8 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
                 display.emit(message)
             elif isinstance(message, Level | Status):
                 display.show(message)
+            elif isinstance(message, Hello):
+                display.greet(message)
     finally:
         display.close()
     if not capture.caught:

@@ -52,6 +52,11 @@ class History:
             held=self._is_held,
         )
 
+    def greet(self, hello: wire.Hello) -> None:
+        """Keep the audio of what its groups mean now."""
+        self._clip_labels = _clip_labels(self._config, hello)
+        self._hello = hello
+
     @property
     def path(self) -> Path:
         """The file."""
@@ -84,6 +89,8 @@ class History:
             self._clips.follow(event)
 
     def close(self) -> None:
+        if self._controls is not None:
+            self._controls.unwatch(self._heed)
         self._clips.close()
         self._history.close()
 

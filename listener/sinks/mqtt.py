@@ -104,6 +104,15 @@ class Mqtt:
         self._news.follow(controls)
         controls.watch(self._note_steering)
 
+    def greet(self, hello: wire.Hello) -> None:
+        """Tell of other labels from now on, Home Assistant included. The connection stays."""
+        topics = Topics(self._config.base, hello.sources, hello.labels)
+        self._hello, self._topics = hello, topics
+        self._news.greet(topics)
+        if self._thread is not None:
+            self._labels = self._discovered()
+            self._bell.ring()
+
     def open(self) -> None:
         from listener.sinks.mqtt_link import Bell
         from listener.sinks.mqtt_session import Orders
@@ -115,7 +124,7 @@ class Mqtt:
         self._bell, self._orders = Bell(), Orders(self._controls)
         if self._broker.insecure:
             log.warning("%s: insecure = true: anybody on the way may listen in; set ca_file instead", self._broker)
-        self._labels = _labels(self._config.discovery_labels, self._hello) if self._config.discovery else []
+        self._labels = self._discovered()
         self._closing.clear()
         log.info("%s: connecting", self._broker)
         self._thread = threading.Thread(target=self._run, args=(spool, held), name="mqtt", daemon=True)
@@ -155,6 +164,8 @@ class Mqtt:
         thread, self._thread = self._thread, None
         if thread is None:
             return
+        if self._controls is not None:
+            self._controls.unwatch(self._note_steering)
         self._closing.set()
         self._bell.ring()
         thread.join(LINGER_S)
@@ -214,19 +225,23 @@ class Mqtt:
         """What Home Assistant is told; with discovery switched off, that what it was told before is no more."""
         from listener.sinks.mqtt_session import Announcer
 
-        config, memory = self._config, _Memory(paths.state_folder() / f"{self._name}.announced.json")
-        payloads = (
-            homeassistant.announcements(
-                self._topics, self._hello, self._labels, prefix=config.discovery_prefix, with_level=config.level
-            )
-            if config.discovery
-            else {}
-        )
+        memory = _Memory(paths.state_folder() / f"{self._name}.announced.json")
         return Announcer(
-            birth=f"{config.discovery_prefix}/status" if config.discovery else None,
-            messages=lambda: homeassistant.messages(payloads, memory.read()),
-            delivered=lambda: memory.write(homeassistant.announced(payloads)),
+            birth=f"{self._config.discovery_prefix}/status" if self._config.discovery else None,
+            messages=lambda: homeassistant.messages(self._announcements(), memory.read()),
+            delivered=lambda: memory.write(homeassistant.announced(self._announcements())),
         )
+
+    def _announcements(self) -> dict[str, homeassistant.Payload]:
+        config = self._config
+        if not config.discovery:
+            return {}
+        return homeassistant.announcements(
+            self._topics, self._hello, self._labels, prefix=config.discovery_prefix, with_level=config.level
+        )
+
+    def _discovered(self) -> list[str]:
+        return _labels(self._config.discovery_labels, self._hello) if self._config.discovery else []
 
 
 class _Trouble:

@@ -51,6 +51,18 @@ class News:
         self._said: dict[str, tuple[str, str, float]] = {}  # source -> state, detail, when its status was noted
         self._controls: Controls | None = None
         self._steered = False
+        self._renamed = False
+
+    def greet(self, topics: Topics) -> None:
+        """Tell of the labels of these topics from now on."""
+        with self._lock:
+            self._topics, self._renamed = topics, True
+
+    def take_renamed(self) -> bool:
+        """Whether the labels have changed since it was last asked."""
+        with self._lock:
+            renamed, self._renamed = self._renamed, False
+            return renamed
 
     def follow(self, controls: Controls) -> None:
         """Take the state of the controls for a fact."""

@@ -95,6 +95,8 @@ class Session:
             self._link.subscribe(topic)
         self._announce()
         while not closing.is_set():
+            if self._news.take_renamed():
+                self._announce()
             self._say_what_is_new(lock)
             for topic, payload, retained in self._link.turn(self._patience_s()):
                 self._hear(topic, payload, retained=retained)

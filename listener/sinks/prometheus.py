@@ -79,6 +79,10 @@ class Prometheus:
         threading.Thread(target=self._server.serve_forever, name="prometheus", daemon=True).start()
         log.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, self._server.server_port)
 
+    def greet(self, hello: wire.Hello) -> None:
+        """Count the events of labels that are new, too."""
+        self._figures.greet(hello)
+
     def emit(self, event: wire.Event) -> None:
         self._figures.count(event)
 
@@ -100,10 +104,15 @@ class _Figures:
     def __init__(self, hello: wire.Hello) -> None:
         self.status: wire.Status | None = None  # replaced whole, by the daemon's thread
         self._about = {"version": hello.version, "model": hello.model, "provider": hello.provider}
-        # From nought: `increase()` does not see the first event of a series that begins with it.
-        self._events = {(label, source): 0 for label in hello.labels for source in hello.sources}
+        self._events: dict[tuple[str, str], int] = {}
         self._first = Firsts()
         self._lock = threading.Lock()  # guards the events: one thread counts, others scrape
+        self.greet(hello)
+
+    def greet(self, hello: wire.Hello) -> None:
+        """From nought: `increase()` does not see the first event of a series that begins with it."""
+        with self._lock:
+            self._events = {(label, source): 0 for label in hello.labels for source in hello.sources} | self._events
 
     def count(self, event: wire.Event) -> None:
         """Each event once, at the first of its lines that comes: a filter may leave out any of them."""

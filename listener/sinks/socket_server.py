@@ -67,7 +67,12 @@ class SocketServer:
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""
         self._controls = controls
-        controls.watch(lambda state: self._offer("status", state))
+        controls.watch(self._note_steering)
+
+    def greet(self, hello: wire.Hello) -> None:
+        """Greet with this from now on, and tell those who asked for status."""
+        self._hello = wire.encode(hello)
+        self._offer("status", hello)
 
     def open(self) -> None:
         if self._thread is not None:
@@ -104,6 +109,9 @@ class SocketServer:
         """Offer a meter line to those who asked for it."""
         self._offer("level" if isinstance(message, wire.Level) else "status", message)
 
+    def _note_steering(self, state: wire.State) -> None:
+        self._offer("status", state)
+
     def _offer(self, kind: str, message: wire.Message) -> None:
         with self._lock:
             wanted = any(peer.wants(kind) for peer in self._peers)
@@ -116,6 +124,8 @@ class SocketServer:
         """Send what waits, as far as clients take it at once, and go."""
         if self._thread is None:
             return
+        if self._controls is not None:
+            self._controls.unwatch(self._note_steering)
         self._closing.set()
         self._wake()
         self._thread.join(LINGER_S)
