@@ -1,7 +1,7 @@
 """Other descriptions of a clip than the log-mel, made from it, so that one pool serves to compare them.
 
 Each module takes the normalised log-mel, float32 (batch, mels, columns), and gives as many rows and columns, of
-about unit deviation over a pool's clips. Nothing is learned in them.
+about unit deviation over a pool's clips. Nothing is learned in them. A network may be shown several, one a channel.
 """
 
 import math
@@ -15,13 +15,15 @@ from models.recipe import FrontEnd
 SPREAD = 5.5  # deviation of the first cepstral coefficient over a pool; that of the k-th is SPREAD / k
 
 
-def front_end(kind: FrontEnd, spec: FeatureSpec) -> nn.Module:
-    """The module that makes a kind of description of a normalised log-mel."""
+def front_ends(kind: FrontEnd, spec: FeatureSpec) -> nn.ModuleList:
+    """The modules that describe a normalised log-mel to a network, one for each of its channels."""
     if kind == "mfcc":
-        return Mfcc(spec.mels)
+        return nn.ModuleList([Mfcc(spec.mels)])
+    if kind == "plp":
+        return nn.ModuleList([Plp(spec)])
     if kind == "pcen":
-        return Pcen(spec)
-    return Plp(spec) if kind == "plp" else nn.Identity()
+        return nn.ModuleList([Pcen(spec)])
+    return nn.ModuleList([nn.Identity(), Pcen(spec)] if kind == "log-mel and pcen" else [nn.Identity()])
 
 
 class Mfcc(nn.Module):

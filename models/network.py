@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from listener.features import FeatureSpec
-from models.front_ends import centres_hz, front_end
+from models.front_ends import centres_hz, front_ends
 from models.peer import CLASSES
 from models.recipe import FrontEnd, Recipe, Shape
 
@@ -37,7 +37,7 @@ class SoundNet(nn.Module):
     def __init__(self, labels: int, spec: FeatureSpec, shape: Shape, dropout: float, front: FrontEnd) -> None:
         super().__init__()
         self._shape, mels = shape, spec.mels
-        self.front = front_end(front, spec)
+        self.fronts = front_ends(front, spec)
         stem, first, second, third = shape.widths
         self.frequency: Tensor
         self.octaves: Tensor
@@ -45,7 +45,7 @@ class SoundNet(nn.Module):
         self.register_buffer("octaves", _octaves(centres_hz(spec)))
         bands = shape.sub_bands
         self.body = nn.Sequential(
-            _conv(1 + shape.frequency + 2 * shape.harmonics, stem, bands, stride=2),
+            _conv(len(self.fronts) + shape.frequency + 2 * shape.harmonics, stem, bands, stride=2),
             _conv(stem, first, bands, stride=2, tall=shape.tall),
             Residual(first, bands),
             _conv(first, second, bands, stride=2),
@@ -88,10 +88,9 @@ class SoundNet(nn.Module):
         """The network's input: (batch, channels, mels, columns)."""
         if self._shape.level_free:
             mel = mel - loudness(mel)
-        mel = self.front(mel)
-        planes = [mel]
+        planes = [front(mel) for front in self.fronts]
         if self._shape.harmonics:
-            planes += [torch.einsum("om,bmt->bot", octave, mel) for octave in self.octaves]
+            planes += [torch.einsum("om,bmt->bot", octave, planes[0]) for octave in self.octaves]
         plane = torch.stack(planes, dim=1)
         if self._shape.frequency:
             plane = torch.cat([plane, self.frequency.expand_as(plane[:, :1])], dim=1)

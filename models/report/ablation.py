@@ -1,4 +1,4 @@
-"""What ablation runs say, put side by side: each against the recipe as it is, of the same fold and seed."""
+"""What ablation runs say, put side by side: each against the base, of the same fold and seed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,10 +19,10 @@ Run = dict[str, Any]
 
 
 def variants(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """A row for each variant, the recipe as it is first.
+    """A row for each variant, the base first.
 
     Of each figure `mean` and `spread` (standard deviation over its runs), and `change`: of every run that has a
-    twin of the recipe (same fold, seed and steps) the difference from it, in points of per cent.
+    twin of the base (same fold, seed and steps) the difference from it, in points of per cent.
     """
     plain = {_key(run): run for run in runs if not run["settings"]}
     names = dict.fromkeys([run["name"] for run in plain.values()] + [run["name"] for run in runs])
@@ -30,7 +30,7 @@ def variants(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def noise(runs: Sequence[Run], figure: str) -> float | None:
-    """Standard deviation of the recipe's own runs that differ in nothing but the seed, in points; None if none do."""
+    """Standard deviation of the base's own runs that differ in nothing but the seed, in points; None if none do."""
     folds: dict[Any, list[float]] = {}
     for run in runs:
         if not run["settings"] and figure in run:

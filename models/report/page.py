@@ -205,9 +205,9 @@ def _ablation(report: Report, pictures: Sequence[str]) -> Iterable[str]:
     yield "## What each part is worth"
     yield (
         f"Short trainings ({_list(steps)} steps, seeds {_list(seeds)}, folds {_list(folds)} left out in turn) of "
-        f"the recipe with one thing changed, by `python -m models.ablate --out {report['sources']['ablation']}`. "
-        "The recipe: means over its runs ± their standard deviation, %. The others: how many points better (+) or "
-        "worse than the recipe's own run of the same fold and seed, likewise."
+        f"a base with one thing changed, by `python -m models.ablate --out {report['sources']['ablation']}`. "
+        "The base, which is the recipe as it was before this table: means over its runs ± their standard deviation, %. "
+        "The others: how many points better (+) or worse than the base's run of the same fold and seed, likewise."
     )
     shown = [figure for figure in FIGURES if any(figure in row["mean"] for row in rows)]
     table: list[Row] = [("variant", "runs' seeds", "million multiply-adds", *(FIGURES[figure] for figure in shown))]
@@ -216,10 +216,10 @@ def _ablation(report: Report, pictures: Sequence[str]) -> Iterable[str]:
         table.append((row["name"], _list(row["seeds"]), f"{row['multiply_adds'] / 1e6:.1f}", *figures))
     yield aligned(table)
     if "ablation" in pictures:
-        yield _picture("ablation", "Change from the recipe by each variant")
+        yield _picture("ablation", "Change from the base by each variant")
         yield (
-            "A point is one run less the recipe's own run of the same fold and seed, a bar their mean. The grey band "
-            "is how far runs of the recipe itself lie apart that differ in nothing but the seed (one standard "
+            "A point is one run less the base's run of the same fold and seed, a bar their mean. The grey band "
+            "is how far runs of the base lie apart that differ in nothing but the seed (one standard "
             "deviation; no band where there is one seed): a bar within it says nothing."
         )
     if "cost" in pictures:
@@ -232,7 +232,7 @@ def _absolute(row: dict[str, Any], figure: str) -> str:
 
 
 def _change(row: dict[str, Any], figure: str) -> str:
-    """In points, beside the recipe's own runs; empty where it has no twin."""
+    """In points, beside the base's runs; empty where it has no twin."""
     points = row["change"].get(figure, [])
     if not points:
         return ""

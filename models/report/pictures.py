@@ -95,7 +95,7 @@ def reliability(report: Report) -> Figure:
 
 
 def ablation(report: Report) -> Figure | None:
-    """Of each variant the change from the recipe: a point for each fold and seed, a bar for their mean."""
+    """Of each variant the change from the base: a point for each fold and seed, a bar for their mean."""
     rows = [row for row in report["ablation"] if row["settings"] and any(row["change"].values())]
     if not rows:
         return None
@@ -115,7 +115,7 @@ def ablation(report: Report) -> Figure | None:
         _plain(panel)
     panels[0].set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
     panels[0].invert_yaxis()
-    figure.supxlabel("change from the recipe as it is, points of per cent", fontsize=9)
+    figure.supxlabel("change from the base, points of per cent", fontsize=9)
     return figure
 
 

@@ -11,7 +11,7 @@ from scipy.linalg import solve_toeplitz  # type: ignore[import-untyped]
 
 from listener.features import FeatureSpec, LogMel
 from listener.types import Floats
-from models.front_ends import Mfcc, Pcen, Plp, centres_hz, equal_loudness, front_end, levinson
+from models.front_ends import Mfcc, Pcen, Plp, centres_hz, equal_loudness, front_ends, levinson
 from models.frontend import mel_filters
 from models.recipe import FrontEnd
 
@@ -35,14 +35,15 @@ def power(mels: Floats) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", get_args(FrontEnd))
 def test_every_kind_keeps_the_shape_and_is_finite_for_silence_too(kind: FrontEnd, mels: Floats) -> None:
-    described = front_end(kind, SPEC)(torch.from_numpy(mels))
-    assert described.shape == mels.shape
-    assert torch.isfinite(described).all()
+    for front_end in front_ends(kind, SPEC):
+        described = front_end(torch.from_numpy(mels))
+        assert described.shape == mels.shape
+        assert torch.isfinite(described).all()
 
 
 @pytest.mark.parametrize("kind", get_args(FrontEnd))
 def test_a_front_end_adds_nothing_to_a_checkpoint(kind: FrontEnd) -> None:
-    assert not front_end(kind, SPEC).state_dict()
+    assert not front_ends(kind, SPEC).state_dict()
 
 
 def test_mfcc_is_scipys_dct_but_for_its_scale(mels: Floats) -> None:

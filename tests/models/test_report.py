@@ -47,8 +47,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
 def report(heard: Heard) -> dict[str, Any]:
     """A whole report, as it is once it was read back."""
     runs = [
-        ablation_run("the recipe", 1, 0.5, {}),
-        ablation_run("the recipe", 2, 0.52, {}),
+        ablation_run("the base", 1, 0.5, {}),
+        ablation_run("the base", 2, 0.52, {}),
         ablation_run("wide", 1, 0.6, {"shape.widths": "9"}, cost=20),
     ]
     extras = {

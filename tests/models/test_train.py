@@ -58,7 +58,7 @@ def test_another_seed_is_another_network(pool: Pool, tmp_path: Path) -> None:
 
 
 def test_a_network_learns_to_tell_a_high_tone_from_a_low_one(tmp_path: Path) -> None:
-    sounds, recipe = label_folders(tmp_path / "sounds"), tiny_recipe(steps=60, batch=32)
+    sounds, recipe = label_folders(tmp_path / "sounds"), tiny_recipe(steps=90, batch=32)
     pool = open_pool(recipe.mixing, [sounds], cache=tmp_path / "cache", peer=None)
     learned = trained(replace(recipe, ema_decay=0.8), pool, tmp_path / "run")
     alone = np.flatnonzero(pool.targets.sum(axis=1) == 1)[:100]
