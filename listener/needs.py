@@ -106,7 +106,7 @@ def unwritable(path: Path) -> str:
 
 def _files(needs: Needs) -> Iterator[Path]:
     for path in (*needs.writes, *(door for door in needs.binds if isinstance(door, Path))):
-        yield path.absolute()
+        yield path.resolve()
 
 
 def _spelled(thing: object) -> str:

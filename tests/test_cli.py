@@ -140,6 +140,40 @@ def test_check_finds_what_run_would_refuse(text: str, says: str, tmp_path: Path,
         assert f"{tmp_path / 'c.toml'}: " in done.stderr
 
 
+def test_check_says_everything_that_parts_lack_or_want_twice(tmp_path: Path, listener: Listener) -> None:
+    (tmp_path / "c.toml").write_text(
+        '[[source]]\nkind = "file"\npath = "/nowhere.wav"\n'
+        '[[sink]]\nkind = "webhook"\nurl = "http://localhost/"\ntoken_file = "/nowhere/token"\n'
+        '[[sink]]\nkind = "history"\nclips = ["dog_brk"]\n'
+        '[[sink]]\nkind = "mqtt"\ndiscovery_labels = ["alrm"]\n'
+        '[[sink]]\nkind = "command"\nrun = ["/nowhere.sh"]\n'
+        f'[[sink]]\nkind = "log"\npath = "{tmp_path}/a.log"\n[[sink]]\nkind = "log"\npath = "{tmp_path}/a.log"\n'
+        '[[sink]]\nkind = "prometheus"\n[[sink]]\nkind = "prometheus"\n'
+    )
+    done = listener("check", "--config", tmp_path / "c.toml")
+    said = done.stderr.strip().splitlines()
+    wanted = [
+        "source 1 (file): path: /nowhere.wav cannot be read",
+        "sink 1 (webhook): token_file: /nowhere/token cannot be read",
+        "sink 2 (history): clips: there is no label or group 'dog_brk'; did you mean 'dog_bark'?",
+        "sink 3 (mqtt): discovery_labels: there is no label or group 'alrm'; did you mean 'alarm'?",
+        "sink 4 (command): '/nowhere.sh' cannot be run",
+        f"sink 6 (log): {tmp_path}/a.log is sink 5 (log)'s already",
+        "sink 8 (prometheus): 127.0.0.1:9774 is sink 7 (prometheus)'s already",
+    ]
+    assert done.returncode == 2
+    assert all(what in line for what, line in zip(wanted, said, strict=True)), said
+
+
+def test_a_token_that_is_not_there_is_a_wrong_configuration_which_no_restart_mends(
+    tmp_path: Path, beeps: Path, listener: Listener
+) -> None:
+    (tmp_path / "c.toml").write_text('[[sink]]\nkind = "webhook"\nurl = "http://localhost/"\ntoken_file = "/nowhere"\n')
+    done = listener("run", "--config", tmp_path / "c.toml", "--path", beeps)
+    assert done.returncode == 2
+    assert "token_file /nowhere: cannot be read" in done.stderr.splitlines()[-1]
+
+
 def test_two_labels_may_not_be_reported_under_one_name(listener: Listener) -> None:
     done = listener("check", "--set", "labels.dog_bark.name=rooster")
     assert done.returncode == 2

@@ -107,6 +107,7 @@ def test_or_comma_separated_values(path: Path, said: Said) -> None:
         ("--min-score 0.9", ["e1", "e2"]),
         ("--limit 1", ["e2"]),
         ("--since 1s", []),
+        ("--since -1s", []),
     ],
 )
 def test_flags_say_which_events(flags: str, ids: list[str], path: Path, said: Said) -> None:
@@ -189,6 +190,7 @@ def test_where_there_is_none_it_says_what_to_do(tmp_path: Path, said: Said) -> N
     ("flags", "says"),
     [
         ("--since lately", "'lately' is no time"),
+        ("--since -3x", "'-3x' is no time"),
         ("--until 5x", "'5x' is no time"),
         ("--since 0001-01-01T00:00", "is no time"),
         ("--group animal", "did you mean 'animals'"),

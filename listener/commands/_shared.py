@@ -1,6 +1,7 @@
 """What several commands need: the configuration as flags say it, and a model that is ready to run."""
 
 import argparse
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,3 +37,8 @@ def read(arguments: argparse.Namespace, tables: dict[str, Any] | None = None) ->
     with configuration.located(config.path):
         configuration.rules(config, bundle)  # refuses what only both together can tell to be wrong
     return Setup(config, bundle)
+
+
+def silence() -> None:
+    """Keep the log off the terminal: what the command prints says the same, in its place."""
+    logging.getLogger("listener").addHandler(logging.NullHandler())

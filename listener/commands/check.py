@@ -1,14 +1,15 @@
 """`listener check`: is the configuration right, does the model run, and what would?"""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from listener import config as configuration
-from listener import service
+from listener import needs, service
 from listener.classifier import Classifier
 from listener.commands import _shared, _tables
 from listener.commands._shared import Setup
 from listener.errors import ConfigError
+from listener.needs import Needs
 from listener.signals import Capture
 from listener.wire import Hello
 
@@ -24,23 +25,36 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
     if arguments.defaults:
         print(configuration.defaults(), end="")
         return 0
+    _shared.silence()
     setup = _shared.read(arguments)
-    faults = configuration.strangers(setup.config, setup.bundle)
-    if faults:
-        raise ConfigError("\n".join(faults))
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     with configuration.located(setup.config.path):
-        _make_parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
+        parts = _parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
+    faults = [*configuration.strangers(setup.config, setup.bundle), *_faults(setup, parts)]
+    if faults:
+        raise ConfigError("\n".join(faults))
     _print(setup, classifier.provider)
     return 0
 
 
-def _make_parts(setup: Setup, hello: Hello) -> None:
-    """Make every part and open none: what its section alone cannot tell to be wrong is found now."""
-    for part in setup.config.sources:
-        part.factory(part.config)
-    for part in setup.config.sinks:
-        part.factory(part.config, hello)
+def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Needs]]:
+    """What every part needs. Each is made, none opened: what its section alone cannot tell to be wrong is found now."""
+    sources, sinks = enumerate(setup.config.sources, 1), enumerate(setup.config.sinks, 1)
+    return [
+        *((f"source {number} ({part.kind})", needs.of(part.factory(part.config))) for number, part in sources),
+        *((f"sink {number} ({part.kind})", needs.of(part.factory(part.config, hello))) for number, part in sinks),
+    ]
+
+
+def _faults(setup: Setup, parts: Sequence[tuple[str, Needs]]) -> Iterator[str]:
+    """What parts need that this machine or the model lacks, or two of them want for themselves."""
+    config, bundle = setup.config, setup.bundle
+    known = [*configuration.event_labels(config, bundle), *configuration.groups(config, bundle)]
+    where = f"{config.path}: " if config.path else ""
+    for name, wants in parts:
+        for fault in (*needs.faults(wants), *needs.strangers(wants, known)):
+            yield f"{where}{name}: {fault}"
+    yield from (f"{where}{clash}" for clash in needs.clashes(parts))
 
 
 def _print(setup: Setup, provider: str) -> None:

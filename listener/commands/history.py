@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from listener.signals import Capture
 from listener.sinks.text import duration
 
 LATEST = 50  # in a table; for scripts it is all
+AGO = re.compile(r"-\d")
 BUCKETS = {"hour": "%H", "day": "%Y-%m-%d"}
 MOST_DAYS = 60
 BARS, PLAIN_BARS = " ▁▂▃▄▅▆▇█", " .:-=+*%#"
@@ -31,6 +33,7 @@ BARS, PLAIN_BARS = " ▁▂▃▄▅▆▇█", " .:-=+*%#"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
+    parser._negative_number_matcher = AGO  # so that `--since -3d` is a time, and no flag
     parser.add_argument("--path", type=Path, metavar="FILE", help="the database; default: the configuration's")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="default: ~/.config/listener/config.toml, then /etc"
@@ -68,7 +71,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
 
 def moment(text: str, now: float) -> float:
     """The Unix time that a flag means. ConfigError where it means none."""
-    words = text.strip().lower().removesuffix("ago").strip()
+    words = text.strip().lower().removesuffix("ago").strip().removeprefix("-")
     days = {"today": 0, "yesterday": 1}
     try:
         if words in days:

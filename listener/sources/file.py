@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from listener.errors import ConfigError, SourceError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sources.pcm import from_floats
 from listener.types import Block, Report, SourceState
@@ -41,6 +42,10 @@ class File:
         self.name = config.name
         self._config = config
         self._closed = threading.Event()
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(reads={"path": Path(self._config.path).expanduser()})
 
     def close(self) -> None:
         """End `blocks` soon."""

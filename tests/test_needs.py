@@ -1,0 +1,71 @@
+"""What parts need of this machine is looked for before they are opened."""
+
+from pathlib import Path
+
+import pytest
+
+from listener import needs
+from listener.needs import Needs
+
+
+def test_a_part_that_says_nothing_needs_nothing() -> None:
+    assert list(needs.faults(needs.of(object()))) == []
+
+
+def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
+    (fault,) = needs.faults(Needs(reads={"ca_file": tmp_path / "ca.pem"}))
+    assert fault.startswith(f"ca_file: {tmp_path / 'ca.pem'} cannot be read (No such file or directory)")
+
+
+def test_a_secret_by_path_must_be_there(tmp_path: Path) -> None:
+    assert list(needs.faults(Needs(secrets={"token_file": str(tmp_path / "token")})))
+    (tmp_path / "token").write_text("secret")
+    assert not list(needs.faults(Needs(secrets={"token_file": str(tmp_path / "token")})))
+
+
+def test_a_credential_of_systemds_is_there_only_for_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Needs(secrets={"password_file": "mqtt-password"})
+    assert not list(needs.faults(wanted))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert list(needs.faults(wanted))
+
+
+def test_a_program_must_be_there_and_executable(tmp_path: Path) -> None:
+    program = tmp_path / "bark.sh"
+    assert "is not there" in next(needs.faults(Needs(program=str(program))))
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o644)
+    assert f"chmod +x {program}" in next(needs.faults(Needs(program=str(program))))
+    program.chmod(0o755)
+    assert not list(needs.faults(Needs(program=str(program))))
+
+
+def test_where_a_file_is_to_be_made_the_nearest_folder_decides(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert not list(needs.faults(Needs(writes=(tmp_path / "new" / "folder" / "events.jsonl",))))
+    assert "is no folder" in next(needs.faults(Needs(writes=(tmp_path / "file" / "events.jsonl",))))
+    assert "it is a folder" in next(needs.faults(Needs(writes=(tmp_path,))))
+
+
+def test_two_parts_may_not_have_one_file_port_or_name(tmp_path: Path) -> None:
+    first = Needs(writes=(tmp_path / "a.log",), binds=(("127.0.0.1", 9774),), takes=("client_id 'x'",))
+    second = Needs(
+        writes=(tmp_path / ".." / tmp_path.name / "a.log",), binds=(("127.0.0.1", 9774),), takes=("client_id 'x'",)
+    )
+    said = list(needs.clashes([("sink 1", first), ("sink 2", second)]))
+    assert said == [
+        f"sink 2: {tmp_path / 'a.log'} is sink 1's already; give each its own",
+        "sink 2: 127.0.0.1:9774 is sink 1's already; give each its own",
+        "sink 2: client_id 'x' is sink 1's already; give each its own",
+    ]
+
+
+def test_any_free_port_is_no_clash() -> None:
+    assert not list(needs.clashes([("a", Needs(binds=(("127.0.0.1", 0),))), ("b", Needs(binds=(("127.0.0.1", 0),)))]))
+
+
+def test_a_name_that_is_no_label_comes_with_the_nearest() -> None:
+    (fault,) = needs.strangers(Needs(labels={"clips": ("dog_brk", "alarm")}), ["dog_bark", "alarm"])
+    assert fault == "clips: there is no label or group 'dog_brk'; did you mean 'dog_bark'?"
