@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check format bench model demo docs wheels dist clean help
+.PHONY: run test check format bench model demo docs wheels dist deb clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
@@ -49,6 +49,9 @@ wheels: $(VENV)/.run  ## which Pythons and machines it installs on without a com
 
 dist: $(VENV)/.test  ## the wheel and the source archive, into dist/
 	$(BIN)/python -m build
+
+deb:  ## a Debian package for this machine's release, into dist/
+	packaging/debian/build.sh
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
