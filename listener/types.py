@@ -7,7 +7,7 @@ samples since the stream opened; seconds and wall-clock times appear only in `wi
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,13 @@ class Source(Protocol):
     def blocks(self, report: Report) -> Iterator[Block]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Doubtful(Protocol):
+    """A source that can be told that its latest block is hardly what a microphone hears, and mends what it can."""
+
+    def doubt(self) -> None: ...
 
 
 class Gate(Protocol):

@@ -18,10 +18,10 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
     if not found:
         print("No input device. Plug a microphone in; in a container pass /dev/snd or the sound server's socket.")
         return 1
-    _tables.show(("index", "name", "host", "channels", "rates that open"), map(_row, found))
+    _tables.show(("index", "name", "identity", "host", "channels", "rates that open"), map(_row, found))
     return 0
 
 
 def _row(device: InputDevice) -> tuple[str, ...]:
     rates = " ".join(str(rate) for rate in device.rates) or "none"
-    return str(device.index), device.name, device.host_api, str(device.channels), rates
+    return str(device.index), device.name, device.identity or "its name", device.host_api, str(device.channels), rates

@@ -31,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("where sound comes from, instead of the configuration's sources")
     source.add_argument("--source", metavar="KIND", help="microphone, stdin or file")
     source.add_argument(
-        "--device", metavar="D", help="index, name, or a unique part of the name; see `listener devices`"
+        "--device", metavar="D", help="identity, name, a unique part of it, or index; see `listener devices`"
     )
     source.add_argument("--backend", choices=("sounddevice", "pyaudio"), help="the library that opens the microphone")
     source.add_argument("--path", metavar="FILE", help="the recording of --source file, as fast as it goes")

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 
+from listener.sources.identity import card
 from listener.sources.portaudio import (
     RATES,
     Backend,
@@ -22,6 +23,7 @@ from listener.sources.portaudio import (
     backend,
     choose,
     described,
+    identities,
     open_best,
 )
 from listener.sources.protocol import BACKENDS, BLOCK_MS, GONE_STATUS, HEADER, MAGIC
@@ -80,7 +82,7 @@ def main() -> int:
     try:
         library = backend(arguments.backend)
         if arguments.list:
-            _say(devices=[{**device._asdict(), "rates": _rates(library, device)} for device in library.inputs()])
+            _list(library)
             return 0
         return _capture(library, arguments)
     except CaptureError as err:
@@ -91,7 +93,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", choices=BACKENDS, default="sounddevice")
-    parser.add_argument("--device", default="default")
+    parser.add_argument("--device", action="append", default=[])
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--channels", type=int, default=0)
     parser.add_argument("--list", action="store_true")
@@ -105,19 +107,40 @@ def _end_with_the_reader() -> None:
 
 
 def _capture(library: Backend, arguments: argparse.Namespace) -> int:
-    devices = library.inputs()
-    device = choose(devices, arguments.device, library.default())
+    devices = _inputs(library)
+    device = choose(devices, arguments.device or ["default"], library.default())
     outlet = Outlet(1, BLOCK_MS)
     wish = Wish(arguments.rate, arguments.channels, BLOCK_MS)
     try:
         rate, channels, alive = open_best(library, device, wish, outlet.heard)
     except CaptureError as err:
         raise CaptureError(f"{err}. There are: {described(devices)}") from err
-    _say(device=device.name, rate=rate, channels=channels)
+    _say(device=device.name, rate=rate, channels=channels, identities=identities(devices, device))
     outlet.open(rate)
     while alive():
         time.sleep(LIVENESS_S)
     os._exit(GONE_STATUS)  # not return: closing a stream whose device is gone can hang
+
+
+def _list(library: Backend) -> None:
+    devices = _inputs(library)
+    _say(
+        devices=[
+            {
+                "number": device.number,
+                "name": device.name,
+                "host_api": device.host_api,
+                "channels": device.channels,
+                "rates": _rates(library, device),
+                "identity": identities(devices, device)[-1] if device.card else "",
+            }
+            for device in devices
+        ]
+    )
+
+
+def _inputs(library: Backend) -> list[Input]:
+    return [device._replace(card=card(device.name)) for device in library.inputs()]
 
 
 def _rates(library: Backend, device: Input) -> list[int]:

@@ -40,6 +40,11 @@ class Child:
         self._poll.register(self._err, select.POLLIN)
         self._said = deque[bytes](maxlen=16)
 
+    @property
+    def pid(self) -> int:
+        """Its number, for as long as the `with` block lasts."""
+        return self._process.pid
+
     def __enter__(self) -> "Child":
         return self
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from listener.errors import ConfigError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sources.pcm import Format, Samples
 from listener.sources.program import Chunk, Program, Recipe
@@ -40,7 +41,7 @@ class Command(Program):
         self._config = config
         super().__init__(
             Recipe(
-                argv=config.command,
+                argv=lambda: config.command,
                 environment=None,
                 decoder=self._decoder,
                 starting_s=max(STARTING_S, config.stalled_s),
@@ -52,7 +53,11 @@ class Command(Program):
             gain_db=config.gain_db,
         )
 
-    def _decoder(self) -> "_Raw":
+    @property
+    def needs(self) -> Needs:
+        return Needs(program=self._config.command[0])
+
+    def _decoder(self, _pid: int) -> "_Raw":
         return _Raw(self._config)
 
     def _meaning(self, status: int | None, complaint: str) -> str:
@@ -69,6 +74,13 @@ class _Raw:
 
     def described(self) -> str:
         return f"{self._config.command[0]}, {self._config.rate} Hz, {self._config.format}"
+
+    def stale(self, *, doubted: bool) -> str:  # noqa: ARG002
+        """Nothing: what it records from is its own affair."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
     def __call__(self, received: bytes) -> Iterator[Chunk]:
         pcm = self._samples(received)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 from listener.errors import SourceError
-from listener.types import Block, Report, Source
+from listener.types import Block, Doubtful, Report, Source
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,11 @@ class Fallback:
                 raise
             log.warning("%s", err)
             yield from self._second.blocks(lambda state, _: report(state, self._meaning))
+
+    def doubt(self) -> None:
+        """What the first one gives is hardly what a microphone hears."""
+        if isinstance(self._first, Doubtful):
+            self._first.doubt()
 
     def close(self) -> None:
         """End both."""

@@ -6,8 +6,11 @@ Both are driven by callback: a blocking read neither sees a device go nor can be
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from listener.sources.identity import Card, lasting
+
 RATES = (16000, 48000, 44100, 32000, 96000, 22050, 8000)  # in the order in which they are tried
-HOPELESS = ("-9985", "-9996")  # PortAudio's device unavailable and invalid device: no other rate will do
+BUSY = "-9985"  # PortAudio's device unavailable
+HOPELESS = (BUSY, "-9996")  # and invalid device: no other rate will do
 
 Heard = Callable[[bytes, int, bool], None]  # PCM, samples a channel, whether some was lost before it
 
@@ -21,13 +24,14 @@ class CaptureError(Exception):
 
 
 class Input(NamedTuple):  # dataclasses would cost the child a megabyte
-    """An input device as PortAudio lists it. `number` changes when devices come and go."""
+    """An input device as PortAudio lists it. `number` changes when devices come and go, `card` does not."""
 
     number: int
     name: str
     host_api: str
     channels: int
     rate: int
+    card: Card | None = None
 
 
 class Wish(NamedTuple):
@@ -56,22 +60,45 @@ def backend(name: str) -> Backend:
     return _PyAudio() if name == "pyaudio" else _SoundDevice()
 
 
-def choose(devices: list[Input], wanted: str, default: int | None) -> Input:
-    """The device of this index, name or unique part of a name; "default" is the system's."""
+def choose(devices: list[Input], wanted: list[str], default: int | None) -> Input:
+    """The device that is wanted first of those that are there: by identity, index, name or unique part of a name.
+
+    "default" is the system's.
+    """
     if not devices:
         raise CaptureError("there is no input device; plug a microphone in, or start the sound server")
-    if wanted == "default":
+    if wanted == ["default"]:
         return next((device for device in devices if device.number == default), devices[0])
-    if wanted.isdecimal():
-        found = [device for device in devices if device.number == int(wanted)]
-    else:
-        name = wanted.casefold()
-        found = [device for device in devices if device.name.casefold() == name]
-        found = found or [device for device in devices if name in device.name.casefold()]
-    if len(found) == 1:
+    matching = [_matching(devices, wish.casefold()) for wish in wanted]
+    found = next((found for found in matching if len(found) == 1), None)
+    if found:
         return found[0]
-    problem = "several input devices match" if found else "no input device is"
-    raise CaptureError(f"{problem} {wanted!r}; there are: {described(found or devices)}")
+    several = next(filter(None, matching), [])
+    problem = "several input devices match" if several else "no input device is"
+    raise CaptureError(f"{problem} {wanted[-1]!r}; there are: {described(several or devices)}")
+
+
+def _matching(devices: list[Input], wish: str) -> list[Input]:
+    if wish.isdecimal():
+        return [device for device in devices if device.number == int(wish)]
+    return (
+        [device for device in devices if wish in map(str.casefold, _spellings(device))]
+        or [device for device in devices if device.name.casefold() == wish]
+        or [device for device in devices if wish in device.name.casefold()]
+    )
+
+
+def identities(devices: list[Input], device: Input) -> list[str]:
+    """What the device can be asked for as, whatever its index and name are then; the most exact first."""
+    taken = [spelling for other in devices if other is not device for spelling in _spellings(other)]
+    unique = [spelling for spelling in _spellings(device) if spelling not in taken]
+    # A port is for those without a serial number; and ALSA gives its id of a USB card out anew, as Device, Device_1.
+    usb = [each for each in unique if each.startswith("usb:") and ("@" not in each or each is unique[0])]
+    return usb or unique or [lasting(device.name)]
+
+
+def _spellings(device: Input) -> list[str]:
+    return device.card.spellings() if device.card else []
 
 
 def described(devices: list[Input]) -> str:
@@ -99,9 +126,9 @@ def open_best(library: Backend, device: Input, wish: Wish, heard: Heard) -> tupl
             if any(code in str(err) for code in HOPELESS):
                 break
     rates, counts = (", ".join(map(str, dict.fromkeys(column))) for column in zip(*tried, strict=True))
-    raise CaptureError(
-        f"{device.name!r} does not open at {rates} Hz with {counts} channels; it answers: {'; '.join(answers)}"
-    )
+    problem = f"{device.name!r} does not open at {rates} Hz with {counts} channels; it answers: {'; '.join(answers)}"
+    busy = any(BUSY in answer for answer in answers)
+    raise CaptureError(f"{problem} (another program may be using it)" if busy else problem)
 
 
 class _SoundDevice:

@@ -5,7 +5,8 @@ A stream goes on by the clock while its program is away, so that the absence is 
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from listener.types import Block, Pcm, Report, SourceState
 
 FIRST_DELAY_S = 0.25
 LAST_DELAY_S = 5.0
+NOTICE_S = 4.0  # a start that takes longer is said to
 STEADY_S = 10.0  # a program that ran so long starts again with the first delay
 
 
@@ -41,14 +43,23 @@ class Decoder(Protocol):
     def described(self) -> str:
         """What is being heard, once there has been a chunk."""
 
+    def stale(self, *, doubted: bool) -> str:
+        """Why the program should be started again though audio comes; empty where that would not help."""
+
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to run and what to expect of it. `ended` says in a sentence what an exit status means."""
+    """What to run and what to expect of it.
 
-    argv: list[str]
+    `argv` is asked at each start, `decoder` is given the program's process id, and `ended` says in a sentence what an
+    exit status means.
+    """
+
+    argv: Callable[[], Sequence[str]]
     environment: dict[str, str] | None
-    decoder: Callable[[], Decoder]
+    decoder: Callable[[int], Decoder]
     starting_s: float  # it may take so long to the first audio
     stalled_s: float  # and then be silent for so long
     ended: Callable[[int | None, str], str]
@@ -98,10 +109,15 @@ class Program:
         self._closed = threading.Event()
         self._timeline = Timeline(_clock, _asleep)
         self._ever_heard = False
+        self._doubted = False
 
     def close(self) -> None:
         """End `blocks` soon."""
         self._closed.set()
+
+    def doubt(self) -> None:
+        """The latest block is hardly what a microphone hears: the program is started again where that helps."""
+        self._doubted = True
 
     def blocks(self, report: Report) -> Iterator[Block]:
         """Blocks until `close`. SourceError where the first start fails and is not to be waited for."""
@@ -111,31 +127,55 @@ class Program:
             try:
                 yield from self._run(report)
             except SourceError as err:
-                if not self._ever_heard and not (self._wait and isinstance(err, Unavailable)):
-                    raise SourceError(f"{self.name}: {err}") from err
-                report(SourceState.RECOVERING if self._ever_heard else SourceState.WAITING, str(err))
+                if not self._ever_heard:
+                    self._give_up(err)
+                report(self._absent, str(err))
             if time.monotonic() - began > STEADY_S:
                 delay_s = FIRST_DELAY_S
             self._closed.wait(delay_s)
             delay_s = min(2 * delay_s, LAST_DELAY_S)
 
+    @property
+    def _absent(self) -> SourceState:
+        return SourceState.RECOVERING if self._ever_heard else SourceState.WAITING
+
+    def _give_up(self, err: SourceError) -> None:
+        """Raise what the first start met, unless it may pass and is to be waited for."""
+        if not isinstance(err, Unavailable):
+            raise SourceError(f"{self.name}: {err}") from err
+        if not self._wait:
+            raise SourceError(f"{self.name}: {err}. To wait for it: --wait, or wait = true for the source") from err
+
     def _run(self, report: Report) -> Iterator[Block]:
         """Blocks of one start. Ends when closed; Unavailable says why it ended otherwise."""
-        decode = self._recipe.decoder()
         self._timeline.interrupt()
-        patience_s = self._recipe.starting_s
-        with _started(self._recipe) as child:
-            while received := self._received(child, patience_s):
+        self._doubted = False
+        said = ""
+        with _started(self._recipe) as child, closing(self._recipe.decoder(child.pid)) as decode:
+            while received := self._listened(child) if said else self._awaited(child, report):
                 for chunk in decode(received):
-                    if patience_s != self._recipe.stalled_s:
-                        patience_s = self._recipe.stalled_s
-                        self._ever_heard = True
-                        report(SourceState.LISTENING, decode.described())
+                    self._ever_heard = True
+                    if said != (now := decode.described()):
+                        said = now
+                        report(SourceState.LISTENING, said)
                     yield self._block(chunk)
+                if said and (why := decode.stale(doubted=self._doubted)):
+                    raise Unavailable(why)
+                self._doubted = False
 
-    def _received(self, child: Child, patience_s: float) -> bytes:
-        """What it wrote, b"" when closed."""
-        received = child.read(patience_s, self._closed.is_set)
+    def _awaited(self, child: Child, report: Report) -> bytes:
+        """What it wrote before there was audio, b"" when closed."""
+        received = child.read(NOTICE_S, self._closed.is_set)
+        if received is None:
+            report(self._absent, f"no audio for {NOTICE_S:g} s since it was started")
+            received = child.read(self._recipe.starting_s - NOTICE_S, self._closed.is_set)
+        return self._checked(child, received, self._recipe.starting_s)
+
+    def _listened(self, child: Child) -> bytes:
+        """What it wrote next, b"" when closed."""
+        return self._checked(child, child.read(self._recipe.stalled_s, self._closed.is_set), self._recipe.stalled_s)
+
+    def _checked(self, child: Child, received: bytes | None, patience_s: float) -> bytes:
         if received is None:
             raise Unavailable(f"no audio for {patience_s:g} s")
         if not received and not self._closed.is_set():
@@ -149,10 +189,11 @@ class Program:
 
 
 def _started(recipe: Recipe) -> Child:
+    argv = recipe.argv()
     try:
-        return Child(recipe.argv, recipe.environment)
+        return Child(argv, recipe.environment)
     except OSError as err:
-        raise SourceError(f"{recipe.argv[0]!r} cannot be run: {err.strerror}; is it installed and on PATH?") from err
+        raise SourceError(f"{argv[0]!r} cannot be run: {err.strerror}; is it installed and on PATH?") from err
 
 
 def _clock() -> float:

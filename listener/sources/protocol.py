@@ -1,7 +1,8 @@
 """What the capture process and its reader say to each other over a pipe. Imports little: the child is kept small.
 
-The child writes one line of JSON, then packets. The line is {"device", "rate", "channels"}, or {"error", "lasting"}
-where there will be no packets; asked for a list, {"devices": [...]}. A packet is a header, then int16 samples.
+The child writes one line of JSON, then packets. The line is {"device", "rate", "channels", "identities"}, or
+{"error", "lasting"} where there will be no packets; asked for a list, {"devices": [...]}. A packet is a header, then
+int16 samples.
 """
 
 import os
