@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from listener.assembler import Assembler
 from listener.channel import Channel
 from listener.errors import ListenerError
+from listener.health import Health
 from listener.meter import metered
 from listener.pipeline import Change, Pipeline
 from listener.recorder import Recorder
 from listener.tracker import Rules
-from listener.types import Block, Frame, Source, SourceState
+from listener.types import Block, Doubtful, Frame, Source, SourceState
 from listener.wire import Event, Level, SourceStatus, at_wall_clock
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,7 @@ class Ear:
         self._recorder: Recorder | None = None
         self._unrecorded = self._pipeline.gate, self._pipeline.classify
         self._changes: deque[Callable[[], Iterable[Event]]] = deque()  # for the loop to take between two blocks
-        self._state, self._detail = SourceState.WAITING, "starting"
-        self._said = False
+        self._health = Health(source.name)
         self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
         self._closing = False
         self._lost_said_s = 0.0
@@ -115,8 +115,9 @@ class Ear:
         self._cost_before = (clips, busy_s)
         clipper, level = self._pipeline.clipper, self.meter.level()
         return SourceStatus(
-            state=self._state,
-            detail=self._detail,
+            state=self._health.state,
+            detail=self._health.detail,
+            trouble=self._health.trouble,
             heard_s=round(clipper.frames / 50, 2),
             lost_s=round(self._assembler.lost_s, 2),
             gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
@@ -133,22 +134,27 @@ class Ear:
     def healthy(self, now: float) -> bool:
         """Whether audio flows, or there is none and the source is known to be looked after. `now` is monotonic."""
         is_heard = now - self.meter.heard_at < DEAF_S
-        return is_heard or (self._state is not SourceState.LISTENING and not self._blocks.waiting)
+        return is_heard or (self._health.state is not SourceState.LISTENING and not self._blocks.waiting)
 
     def say_what_was_lost(self, now: float) -> None:
         """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
         lost_s = self._assembler.lost_s
+        if self._health.interrupted:  # then it says for how long it was deaf
+            self._lost_said_s = lost_s
         if lost_s > self._lost_said_s and (lost_s == self._lost_before_s or now - self._lost_said_at > LOSING_S):
             log.warning("%s: lost %.1f s of audio", self.name, lost_s - self._lost_said_s)
             self._lost_said_s, self._lost_said_at = lost_s, now
         self._lost_before_s = lost_s
+        self._health.tick()
 
     def _capture(self) -> None:
         try:
-            for block in self._source.blocks(self._report):
+            for block in self._source.blocks(self._health.report):
                 self._blocks.put(block)
+                if self._source.live and not self._health.heard(block) and isinstance(self._source, Doubtful):
+                    self._source.doubt()
             if not self._closing:
-                self._report(SourceState.ENDED, "no more audio")
+                self._health.report(SourceState.ENDED, "no more audio")
         finally:
             self._blocks.close()
 
@@ -188,16 +194,6 @@ class Ear:
         if event.phase == "end":
             del self._began[event.id]
         return at_wall_clock(event, began_at, now_at)
-
-    def _report(self, state: SourceState, detail: str) -> None:
-        if (state, detail) == (self._state, self._detail):
-            return
-        troubled = state in (SourceState.WAITING, SourceState.RECOVERING)
-        level = logging.WARNING if troubled else logging.INFO
-        if troubled and state is self._state and self._said:
-            level = logging.DEBUG  # still in the same trouble: it may say so in ever new words
-        self._state, self._detail, self._said = state, detail, True
-        log.log(level, "%s: %s: %s", self.name, state, detail)
 
     def _guard(self, stage: Callable[[], None]) -> None:
         """A thread never ends quietly: what ends it reaches the daemon."""

@@ -8,7 +8,7 @@ import msgspec
 PROTOCOL = 1
 
 Phase = Literal["start", "update", "end"]
-Topic = Literal["event", "level", "status"]
+Topic = Literal["event", "level", "status", "spectrum"]
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
@@ -47,6 +47,18 @@ class Level(msgspec.Struct, frozen=True, tag="level", kw_only=True):
     top: dict[str, float]
 
 
+class Spectrum(msgspec.Struct, frozen=True, tag="spectrum", kw_only=True):
+    """Columns of one source's spectrogram, as they are heard. Old ones are dropped first."""
+
+    source: str
+    at_s: float  # the end of the last column
+    column_s: float  # from one to the next; a gap shows in `at_s`
+    low_db: float  # what a cell of 0 stands for, and
+    high_db: float  # one of 255: power in a mel band
+    mels: int  # cells of a column, the lowest first
+    columns: bytes  # one after the other; base64 in JSON
+
+
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How one source is doing."""
 
@@ -63,6 +75,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     inference_s: float = 0.0  # of all clips together
     inference_le_ms: dict[str, int] = {}  # how many clips took at most so many milliseconds; "inf": all of them
     waiting_s: float = 0.0  # audio that was captured and waits to be heard
+    trouble: str = ""  # what is wrong with what it hears, though it listens; empty when that is well
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
@@ -135,7 +148,7 @@ class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
     thresholds: dict[str, float]  # label -> on, where it is not the configured one
 
 
-Message = Event | Level | Status | Hello | Ack | Error | Refusal | State
+Message = Event | Level | Spectrum | Status | Hello | Ack | Error | Refusal | State
 
 _encoder = msgspec.json.Encoder()
 _messages = msgspec.json.Decoder(Message)

@@ -14,16 +14,21 @@ PACKAGE = ROOT / "listener"
 # A module may import those of its own level and below.
 LEVELS = [
     {"errors", "types", "paths"},
-    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "logs", "database", "recorder", "outline"},
+    {"schema", "wire", "features", "timing", "channel", "notify", "signals", "logs", "database", "recorder", "outline",
+     "spectrograph"},
     {"needs"},
     {"controls", "filters", "spool", "bundle", "registry", "assembler", "devices", "client", "screen", "display"},
     {"config", "history", "completion"},
     {"gates", "clipper", "tracker", "classifier", "loud"},
     {"pipeline"},
+    {"hearing", "episodes"},
+    {"health"},
     {"meter", "ear"},
+    {"room", "tuning"},
     {"outlet"},
     {"daemon"},
     {"service"},
+    {"doctor"},
     {"commands", "cli", "library"},
 ]
 VALUES = {"types", "wire", "errors", "schema", "paths", "needs"}
@@ -39,6 +44,7 @@ ONE_PLACE = {
     "rich": {"display.py", "commands/_tables.py"},
     "prometheus_client": {"sinks/prometheus.py"},
     "httpx": {"sinks/webhook.py"},
+    "tomlkit": {"tuning/rewrite.py"},
     "msgspec": {"schema.py", "config.py", "bundle.py", "wire.py"},
 }
 NEVER = {"torch", "librosa", "models", "export", "scipy"}

@@ -1,0 +1,72 @@
+"""Whether what a microphone gives can be what a room sounds like: it is neither digital silence nor clipped."""
+
+from dataclasses import dataclass
+
+from listener.types import Block
+
+SILENT_S = 10.0  # of exact zeros: a quiet room is noise
+CLIPPED_SHARE = 0.01  # of the samples at full scale: a peak now and then is none
+CLIPPED_S = 3.0  # in so long
+CALM_S = 30.0  # clipping is over when there was none for so long: a dog pauses between its barks
+LOUDEST, QUIETEST = 32_767, -32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """What is wrong with audio that comes: its name, a sentence with the remedy, and how long it takes to notice."""
+
+    name: str
+    sentence: str
+    noticed_s: float
+
+
+SILENCE = Ailment(
+    "digital silence",
+    f"only digital silence for {SILENT_S:g} s: is the microphone muted or switched off?"
+    " Look at its switch, and at the sound settings (alsamixer, pavucontrol)",
+    SILENT_S,
+)
+CLIPPING = Ailment(
+    "clipping",
+    f"more than {CLIPPED_SHARE:.0%} of the samples are clipped: it is too loud;"
+    " turn the microphone down in the sound settings, or gain_db, or move it away",
+    CLIPPED_S,
+)
+
+
+class Hearing:
+    """Told every block of a source, it says what is wrong with them: two reductions a block."""
+
+    def __init__(self) -> None:
+        self._silent_s = 0.0
+        self._window_s = 0.0
+        self._clipped_s = 0.0  # in the window
+        self._clipping = False
+        self._calm_s = 0.0
+
+    def __call__(self, block: Block) -> Ailment | None:
+        """What is wrong, this block included."""
+        if not len(block.pcm):
+            return CLIPPING if self._clipping else None
+        seconds = len(block.pcm) / block.rate
+        high, low = int(block.pcm.max()), int(block.pcm.min())
+        self._silent_s = self._silent_s + seconds if high == low == 0 else 0.0
+        self._clipped_s += _clipped_share(block, high, low) * seconds
+        self._window_s += seconds
+        if self._window_s >= CLIPPED_S:
+            self._judge_window()
+        if self._silent_s >= SILENT_S:
+            return SILENCE
+        return CLIPPING if self._clipping else None
+
+    def _judge_window(self) -> None:
+        clipped = self._clipped_s > CLIPPED_SHARE * self._window_s
+        self._calm_s = 0.0 if clipped else self._calm_s + self._window_s
+        self._clipping = clipped or (self._clipping and self._calm_s < CALM_S)
+        self._window_s = self._clipped_s = 0.0
+
+
+def _clipped_share(block: Block, high: int, low: int) -> float:
+    if high < LOUDEST and low > QUIETEST:
+        return 0.0
+    return int(((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)).sum()) / block.pcm.size

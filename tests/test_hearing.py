@@ -1,0 +1,62 @@
+"""What a microphone never gives for long: exact zeros, and samples at full scale."""
+
+import numpy as np
+import pytest
+
+from listener.hearing import CLIPPING, SILENCE, Ailment, Hearing
+from listener.types import Block, Pcm
+from tests.fakes import noise, pcm
+
+RATE = 16_000
+ZEROS = np.zeros(RATE // 5, np.int16)
+ROOM = pcm(noise(0.2, -80))
+LOUD = pcm(noise(0.2, 0))  # a third of it is over full scale
+
+
+def heard(*pieces: tuple[Pcm, float]) -> list[Ailment | None]:
+    """What is said after each piece, repeated for so many seconds."""
+    hearing, said = Hearing(), []
+    for piece, seconds in pieces:
+        for _ in range(round(seconds / 0.2)):
+            last = hearing(Block(0, RATE, piece[:, None]))
+        said.append(last)
+    return said
+
+
+def test_a_quiet_room_is_well() -> None:
+    assert heard((ROOM, 60)) == [None]
+
+
+def test_ten_seconds_of_zeros_are_silence_and_one_sample_ends_it() -> None:
+    assert heard((ZEROS, 9.6), (ZEROS, 0.6), (ROOM, 0.2)) == [None, SILENCE, None]
+
+
+def test_pauses_of_zeros_are_none() -> None:
+    assert heard(*[(ZEROS, 9), (ROOM, 0.2)] * 5) == [None] * 10
+
+
+def test_one_channel_of_two_that_is_heard_is_enough() -> None:
+    hearing = Hearing()
+    stereo = np.stack([ZEROS, ROOM], axis=1)
+    assert [hearing(Block(0, RATE, stereo)) for _ in range(100)][-1] is None
+
+
+def test_samples_at_full_scale_are_clipping_within_seconds() -> None:
+    assert heard((ROOM, 3), (LOUD, 3)) == [None, CLIPPING]
+
+
+def test_a_peak_now_and_then_is_none() -> None:
+    peak = ROOM.copy()
+    peak[:10] = 32_767
+    assert heard(*[(peak, 0.2), (ROOM, 2)] * 10)[-1] is None
+
+
+def test_clipping_is_over_once_there_was_none_for_long_and_pauses_are_part_of_it() -> None:
+    assert heard((LOUD, 3), (ROOM, 15), (LOUD, 3), (ROOM, 27), (ROOM, 6)) == [CLIPPING] * 4 + [None]
+
+
+@pytest.mark.parametrize("rate", [8_000, 48_000])
+def test_seconds_are_of_the_blocks_own_rate(rate: int) -> None:
+    hearing = Hearing()
+    said = [hearing(Block(0, rate, np.zeros((rate, 2), np.int16))) for _ in range(10)]
+    assert said == [None] * 9 + [SILENCE]
