@@ -1,6 +1,8 @@
 """A model bundle: a folder that carries a model with everything needed to use it rightly."""
 
 import hashlib
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ FORMAT = 1
 MANIFEST, MODEL, FILTERS = "bundle.json", "model.onnx", "filters.npy"
 DEFAULT = "default"
 ASSETS = Path(__file__).parent / "assets"
+LONGEST_CLIP_S = 60
+MOST_FFT = 1 << 16
 RATES = (8_000, 16_000, 32_000, 48_000)  # the only ones that WebRTC VAD knows
 
 
@@ -120,7 +124,7 @@ def _read_manifest(folder: Path) -> Manifest:
                 f"{path}: bundle format {version!r}, this listener reads {FORMAT}. Export the bundle again."
             )
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.MsgspecError as err:
+    except (ValueError, RecursionError) as err:  # not JSON, not UTF-8, or not what a manifest is made of
         raise BundleError(f"{path}: {err}. Export the bundle again.") from err
     _check(manifest, path)
     return manifest
@@ -139,6 +143,22 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise BundleError(f"{path}: sample rate {manifest.features.sample_rate} Hz; the voice gate knows {rates}.")
     if manifest.frame_s < 0:
         raise BundleError(f"{path}: frame_s {manifest.frame_s:g} is less than nothing. Export the bundle again.")
+    for fault in _faults(manifest.features):
+        raise BundleError(f"{path}: features: {fault}. Export the bundle again.")
+
+
+def _faults(spec: FeatureSpec) -> Iterator[str]:
+    """What no front end can work with. A bundle may come from anybody: it must not hang us, nor eat the memory."""
+    if not 16 <= spec.fft <= MOST_FFT:
+        yield f"fft is {spec.fft}, not from 16 to {MOST_FFT}"
+    if not spec.fft <= spec.clip_samples <= LONGEST_CLIP_S * spec.sample_rate:
+        yield f"clip_samples is {spec.clip_samples}, less than a window or more than {LONGEST_CLIP_S} s"
+    if not spec.fft // 16 <= spec.hop <= spec.clip_samples:
+        yield f"hop is {spec.hop}, less than a sixteenth of a window or more than a clip"
+    if not 2 <= spec.mels <= spec.fft:
+        yield f"mels is {spec.mels}, not from 2 to fft"
+    if not (0 < spec.log_floor < 1 and 0.1 <= spec.scale_db <= 1000 and abs(spec.mean_db) <= 1000):
+        yield "log_floor, scale_db and mean_db are no normalisation"
 
 
 def _verified(folder: Path, part: str, manifest: Manifest) -> bytes:
@@ -152,16 +172,19 @@ def _verified(folder: Path, part: str, manifest: Manifest) -> bytes:
 
 
 def _filters(folder: Path, manifest: Manifest) -> Floats:
-    _verified(folder, FILTERS, manifest)
+    content = _verified(folder, FILTERS, manifest)
     expected = (manifest.features.mels, manifest.features.fft // 2 + 1)
     try:
-        filters: Floats = np.load(folder / FILTERS, allow_pickle=False)
-    except ValueError as err:
+        filters: Floats = np.load(io.BytesIO(content), allow_pickle=False)
+    except Exception as err:  # a stranger's header ends numpy's parser in many ways
         raise BundleError(f"{folder / FILTERS}: not a filter bank ({err}). Export the bundle again.") from err
     if filters.shape != expected or filters.dtype != np.float32:
         raise BundleError(
             f"{folder / FILTERS}: {filters.dtype} {filters.shape}, its FeatureSpec asks for float32 {expected}."
         )
+    half = len(filters) // 2
+    if not np.isfinite(filters).all() or not filters[:half].any() or not filters[half:].any():
+        raise BundleError(f"{folder / FILTERS}: its bands let nothing through. Export the bundle again.")
     return filters
 
 

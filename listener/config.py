@@ -21,6 +21,7 @@ Score = Annotated[float, Meta(gt=0, lt=1)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 Likeness = Annotated[float, Meta(ge=-1, le=1)]
 
+OF_THE_MACHINE = Path("/etc/listener/config.toml")
 LOUD = "loud"  # what an event of [loud] is called, whatever it sounds like
 
 
@@ -163,9 +164,12 @@ def part(what: Literal["source", "sink"], table: dict[str, Any], where: str = ""
 
 def find() -> Path | None:
     """The configuration file that is used when none is named: the user's, the machine's, or none."""
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    candidates = (Path(home) / "listener" / "config.toml", Path("/etc/listener/config.toml"))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in (of_user(), OF_THE_MACHINE) if path.is_file()), None)
+
+
+def of_user() -> Path:
+    """Where a user's own configuration is, or would be."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "listener" / "config.toml"
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), tables: dict[str, Any] | None = None) -> Config:
@@ -269,6 +273,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({err.strerror})") from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigError(f"{path}: not TOML: {err}") from err
+    except RecursionError as err:
+        raise ConfigError(f"{path}: lists in lists, too many to be read; write it anew") from err
 
 
 def _override(document: dict[str, Any], override: str) -> None:
@@ -283,7 +289,7 @@ def _override(document: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: {table!r} is no table of settings; write lists in the file")
     try:
         document[last] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         document[last] = text
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+from listener.errors import ListenerError
 from soak.plan import Plan, SkippedError, SoakError
 from soak.rows import Row, show
 
@@ -64,7 +65,7 @@ def _rows(name: str, arguments: argparse.Namespace) -> list[Row]:
             rows = list(import_module(f"soak.{name}").rows(Plan(Path(scratch), arguments.scale, arguments.seed)))
         except SkippedError as err:
             rows = [Row(name, PARTS[name], str(err), None)]
-        except (SoakError, OSError, AssertionError, subprocess.SubprocessError) as err:
+        except (SoakError, ListenerError, OSError, AssertionError, subprocess.SubprocessError) as err:
             rows = [Row(name, PARTS[name], f"{type(err).__name__}: {err}", False)]
     took_s = time.monotonic() - began
     print(f"{name}: took {took_s:.0f} s", file=sys.stderr, flush=True)

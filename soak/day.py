@@ -18,7 +18,7 @@ from soak.plan import Plan, SkippedError, SoakError
 from soak.recovery import clean_row
 from soak.rows import Row
 from soak.running import Running, Watcher
-from soak.vitals import Vitals, slope, taken
+from soak.vitals import Vitals, alone, slope
 from tests.broker import MOSQUITTO, Broker, certificates, free_port
 from tests.receiver import Server, answers
 
@@ -64,7 +64,9 @@ def _samples(daemon: Running, watcher: Watcher, port: int, length_s: float) -> I
             heard_s, progress_at = now_s, time.monotonic()
         elif time.monotonic() - progress_at > STILL_S or watcher.ended:
             raise SoakError(f"it hears no more after {heard_s / 3600:.1f} h; {daemon.said[-300:]}")
-        yield taken(daemon.pid, heard_s / 3600)
+        vitals = alone(daemon.pid, heard_s / 3600)  # without what the command sink runs, which comes and goes
+        assert vitals
+        yield vitals
 
 
 def _memory_row(samples: list[Vitals], speed: float) -> Row:

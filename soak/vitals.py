@@ -25,15 +25,23 @@ class Vitals:
 
 
 def taken(pid: int, at: float) -> Vitals:
-    """The vitals of a process now."""
-    family = [pid, *processes.children(pid)]
+    """The vitals of a process and its children now."""
+    family = [vitals for member in [pid, *processes.children(pid)] if (vitals := alone(member, at)) is not None]
     return Vitals(
         at,
-        sum(processes.rss_mb(member) for member in family),
-        sum(_entries(member, "task") for member in family),
-        sum(_entries(member, "fd") for member in family),
+        sum(each.memory_mb for each in family),
+        sum(each.threads for each in family),
+        sum(each.descriptors for each in family),
         len(family) - 1,
     )
+
+
+def alone(pid: int, at: float) -> Vitals | None:
+    """The vitals of one process; None where it has just ended."""
+    try:
+        return Vitals(at, processes.rss_mb(pid), _entries(pid, "task"), _entries(pid, "fd"), 0)
+    except (OSError, StopIteration):  # gone, or not reaped yet
+        return None
 
 
 def slope(samples: Sequence[Vitals]) -> float:

@@ -1,0 +1,106 @@
+"""Bundles from strangers: the manifest, the filter bank, and the model itself. Whatever they are, at worst refused."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from listener import bundle as bundles
+from listener import config as configuration
+from listener import pipeline
+from listener.bundle import FILTERS, MANIFEST, MODEL, Bundle
+from listener.classifier import Classifier
+from listener.features import FeatureSpec
+from listener.types import Floats, Frame, Span
+from soak.fuzzing.mutation import each_number_replaced
+from tests import conftest as tiny
+
+Take = Callable[[bytes], object]
+
+FRAMES = 75  # of 20 ms
+KEYS = (b'"labels": [', b'"rules": {', b'"features": {', b'"hop": 0', b'"fft": 1', b'"frame_s": 1', b'"mels": 1')
+
+
+@contextmanager
+def manifest(scratch: Path) -> Iterator[Take]:
+    """bundle.json, with a model and filters that are as it says."""
+    folder = _tiny(scratch)
+
+    def take(text: bytes) -> None:
+        (folder / MANIFEST).write_bytes(text)
+        _listen(bundles.load(folder))
+
+    yield take
+
+
+@contextmanager
+def filters(scratch: Path) -> Iterator[Take]:
+    """filters.npy, whose digest the stranger has put right."""
+    folder = _tiny(scratch)
+    honest = msgspec.json.decode((folder / MANIFEST).read_bytes())
+
+    def take(content: bytes) -> None:
+        (folder / FILTERS).write_bytes(content)
+        honest["sha256"][FILTERS] = hashlib.sha256(content).hexdigest()
+        (folder / MANIFEST).write_bytes(msgspec.json.encode(honest))
+        _listen(bundles.load(folder))
+
+    yield take
+
+
+@contextmanager
+def onnx(scratch: Path) -> Iterator[Take]:
+    """model.onnx, whose digest the stranger has put right."""
+    bundle = bundles.load(_tiny(scratch))
+
+    def take(content: bytes) -> None:
+        Classifier(replace(bundle, model=content), "cpu")
+
+    yield take
+
+
+def filter_seeds() -> list[bytes]:
+    """The bank as numpy writes it, and one that is small."""
+    return [_saved(tiny.filters(FeatureSpec())), _saved(tiny.filters(FeatureSpec())[:2])]
+
+
+def onnx_seeds() -> list[bytes]:
+    """A model that is real, and small."""
+    return [tiny.tiny_model(len(tiny.TINY_LABELS))]
+
+
+def manifest_seeds() -> list[bytes]:
+    """That of the small bundle, digests and all, and with each of its numbers changed."""
+    parts = {MODEL: tiny.tiny_model(len(tiny.TINY_LABELS)), FILTERS: _saved(tiny.filters(FeatureSpec()))}
+    digests = {part: hashlib.sha256(content).hexdigest() for part, content in parts.items()}
+    whole = msgspec.json.format(msgspec.json.encode(tiny.manifest(sha256=digests, familiar=0.0)), indent=1)
+    features, after = whole.partition(b'"sha256"')[::2]
+    return [whole, *(changed + b'"sha256"' + after for changed in each_number_replaced(features))]
+
+
+def _saved(bank: Floats) -> bytes:
+    file = io.BytesIO()
+    np.save(file, bank, allow_pickle=False)
+    return file.getvalue()
+
+
+def _tiny(scratch: Path) -> Path:
+    folder = scratch / "bundle"
+    bundles.write(folder, tiny.manifest(), tiny.tiny_model(len(tiny.TINY_LABELS)), tiny.filters(FeatureSpec()))
+    return folder
+
+
+def _listen(bundle: Bundle) -> None:
+    """A second and a half with it, as the daemon would."""
+    config = configuration.load(None, ["gate.kind=open"])
+    loop = pipeline.build(config, bundle, Classifier(bundle, "cpu"), "x")
+    size = bundle.features.frame_samples
+    noise = np.random.default_rng(0).integers(-3000, 3000, FRAMES * size, dtype=np.int16)
+    frames = [Frame(Span(at, at + size), noise[at : at + size], -20.0) for at in range(0, FRAMES * size, size)]
+    for _ in loop.events(frames):
+        pass
