@@ -112,10 +112,11 @@ def _pane(scene: Scene, name: str, width: int, height: int, glyphs: Glyphs) -> l
 
 def _title(name: str, level: wire.Level | None, status: wire.SourceStatus | None, width: int) -> Line:
     state = status.state if status else "starting"
-    well = state == "listening"
-    left: Line = [(f"{_plain(name)}  ", "bold"), (state, "green" if well else "bold yellow")]
-    if status and status.detail and not well:
-        left.append((f": {_plain(status.detail)}", "yellow"))
+    listens = state == "listening"
+    left: Line = [(f"{_plain(name)}  ", "bold"), (state, "green" if listens else "bold yellow")]
+    trouble = (status.trouble if listens else status.detail) if status else ""
+    if trouble:
+        left.append((f": {_plain(trouble)}", "yellow"))
     gate: Line = [("gate open", "bold green") if level and level.open else ("gate closed", "dim")]
     if status:
         gate.append((f" {100 * status.gate_duty:3.0f} % of time", "dim"))

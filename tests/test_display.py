@@ -44,6 +44,11 @@ def test_a_source_in_trouble_says_what_it_is() -> None:
     assert "recovering: the microphone is gone" in row(scene, "kitchen")
 
 
+def test_a_source_that_listens_to_nothing_says_so() -> None:
+    scene = Scene(HELLO).after(status(detail="USB, 48000 Hz", trouble="only digital silence for 10 s"))
+    assert "listening: only digital silence for 10 s" in row(scene, "kitchen")
+
+
 def test_the_meter_shows_level_and_floor() -> None:
     meter = row(busy(), "dBFS")
     assert "-30 dBFS, floor -60" in meter

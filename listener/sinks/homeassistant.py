@@ -158,14 +158,16 @@ def _level(topics: Topics, source: str) -> Payload:
 
 
 def _problem(topics: Topics, source: str) -> Payload:
+    """On while it does not listen, and while it listens to nothing a microphone hears; its attributes say why."""
     return {
         "platform": "binary_sensor",
         "name": "Microphone",
         "device_class": "problem",
         "entity_category": "diagnostic",
-        "state_topic": topics.of(source, AVAILABILITY),
-        "payload_on": "offline",
-        "payload_off": "online",
+        "state_topic": topics.of(source, STATUS),
+        "value_template": "{{ 'OFF' if value_json.state == 'listening' and not value_json.trouble else 'ON' }}",
+        "payload_on": "ON",
+        "payload_off": "OFF",
         "json_attributes_topic": topics.of(source, STATUS),
     }
 

@@ -25,7 +25,7 @@ from listener.types import SourceState
 
 STATUS_S = 30.0  # a status that says nothing new waits so long
 FIRST = b"+"  # before a spooled line that is the first of its event
-STATUS_KEYS = ("state", "detail", "heard_s", "lost_s", "gate_duty", "clips", "inference_ms")
+STATUS_KEYS = ("state", "detail", "trouble", "heard_s", "lost_s", "gate_duty", "clips", "inference_ms")
 LEVEL_KEYS = ("level_dbfs", "peak_dbfs", "floor_dbfs")
 DETECTED_KEYS = ("id", "source", "score", "peak", "level_dbfs", "start", "model")
 
@@ -48,7 +48,7 @@ class News:
         self._running: dict[tuple[str, str], str] = {}  # source, label -> id of the event that is under way
         self._facts: dict[str, bytes] = {topics.daemon: ONLINE}
         self._levels: dict[str, bytes] = {}
-        self._said: dict[str, tuple[str, str, float]] = {}  # source -> state, detail, when its status was noted
+        self._said: dict[str, tuple[tuple[str, ...], float]] = {}  # source -> what its status said, and when
         self._controls: Controls | None = None
         self._steered = False
         self._renamed = False
@@ -120,11 +120,11 @@ class News:
         self._facts[self._topics.of(source, AVAILABILITY)] = ONLINE if there else OFFLINE
         if self._with_level:
             self._levels[self._topics.of(source, LEVEL)] = _picked(found, LEVEL_KEYS)
-        state, detail, at = self._said.get(source, ("", "", 0.0))
-        now = self._clock()
-        if (found.state, found.detail) == (state, detail) and now - at < STATUS_S:
+        before, at = self._said.get(source, ((), 0.0))
+        says, now = (found.state, found.detail, found.trouble), self._clock()
+        if says == before and now - at < STATUS_S:
             return False
-        self._said[source] = found.state, found.detail, now
+        self._said[source] = says, now
         self._facts[self._topics.of(source, STATUS)] = _picked(found, STATUS_KEYS)
         return True
 

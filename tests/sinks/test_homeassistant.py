@@ -145,6 +145,18 @@ def test_all_but_problem_and_mute_go_away_with_the_microphone() -> None:
     assert "availability" not in daemon["components"]["connection"]
 
 
+@pytest.mark.parametrize(
+    ("state", "trouble", "shown"),
+    [("listening", "", "OFF"), ("listening", "only digital silence", "ON"), ("recovering", "", "ON")],
+)
+def test_a_microphone_is_a_problem_while_it_is_away_or_in_trouble(state: str, trouble: str, shown: str) -> None:
+    _, microphone = made("kitchen").values()
+    problem = microphone["components"]["problem"]
+    template = pytest.importorskip("jinja2").Template(problem["value_template"])
+    assert template.render(value_json={"state": state, "trouble": trouble}) == problem[f"payload_{shown.lower()}"]
+    assert problem["json_attributes_topic"] == problem["state_topic"] == "listener/kitchen/status"
+
+
 def test_without_levels_there_is_no_sensor_of_them() -> None:
     *_, microphone = made("kitchen", with_level=False).values()
     assert "level" not in microphone["components"]

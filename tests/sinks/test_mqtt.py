@@ -118,6 +118,17 @@ def test_who_comes_later_finds_what_is_retained_and_no_event(make: Make, client:
     late.close()
 
 
+def test_trouble_is_told_at_once_though_the_microphone_is_heard(make: Make, client: Client) -> None:
+    sink = make()
+    told = []
+    for trouble in ("", "only digital silence for 10 s", ""):
+        told.append(trouble)
+        sink.show(status(trouble=trouble))
+        eventually(lambda: len(client.on("listener/kitchen/status")) == len(told), "the status")
+    assert [json.loads(said)["trouble"] for said in client.on("listener/kitchen/status")] == told
+    assert client.on("listener/kitchen/availability")[-1] == b"online"
+
+
 def test_a_status_is_sent_when_it_changes_and_the_level_each_time(make: Make, client: Client) -> None:
     sink = make()
     for state in ("listening", "listening", "recovering"):

@@ -127,6 +127,14 @@ def test_of_the_states_of_a_source_one_is_set(serve: Serve) -> None:
     assert states == {"waiting": 0, "listening": 0, "recovering": 1, "ended": 0}
 
 
+def test_a_source_in_trouble_is_counted_as_one(serve: Serve) -> None:
+    sink = serve()
+    sink.show(status())
+    assert Scrape(sink)("source_trouble", source="kitchen") == 0
+    sink.show(status(trouble="only digital silence for 10 s"))
+    assert Scrape(sink)("source_trouble", source="kitchen") == 1
+
+
 def test_inference_is_a_histogram_in_seconds(serve: Serve) -> None:
     sink = serve()
     sink.show(status(inference_s=0.25, inference_le_ms={"1": 0, "5": 30, "100": 41, "inf": 42}))
