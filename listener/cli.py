@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from listener import __version__, signals
 
@@ -22,6 +23,7 @@ COMMANDS = {
     "history": "what was heard earlier, as a table, for scripts, or counted",
     "snooze": "have a label, group or microphone not reported for a while",
     "check": "check the configuration and the model, and say what would run",
+    "install-service": "write the unit by which systemd runs listener, the system's or yours",
     "completion": "what makes a shell complete commands, flags and labels",
 }
 
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from listener.errors import BundleError, ConfigError, ListenerError
 
         try:
-            command = import_module(f"listener.commands.{arguments.command}")
+            command = _module(arguments.command)
             status: int = command.main(arguments, capture)
             sys.stdout.flush()
             return status
@@ -88,5 +90,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     for name, meaning in COMMANDS.items():
         command = commands.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
         if name in argv:
-            import_module(f"listener.commands.{name}").add_flags(command)
+            _module(name).add_flags(command)
     return parser
+
+
+def _module(command: str) -> Any:
+    return import_module(f"listener.commands.{command.replace('-', '_')}")

@@ -12,10 +12,10 @@ from listener import pipeline
 from listener.bundle import Bundle
 from listener.controls import Controls
 from listener.daemon import Daemon
-from listener.ear import Ear
+from listener.ear import DEAF_S, Ear
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
 from listener.outlet import Outlet, Route, Sink
-from listener.types import Features, Prediction, Source
+from listener.types import Block, Features, Prediction, Report, Source, SourceState
 from listener.wire import Command, Event, Level, Status
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
 from tests.sinks.messages import event as message
@@ -181,6 +181,50 @@ def test_a_vanished_microphone_ends_the_event_that_was_under_way(
     listening = ear(source, daemon, tiny)
     background(lambda: daemon.run([listening], [Route("sink", sink)]))
     until(lambda: any(event.phase == "end" for event in sink.events), 8)
+    daemon.stop()
+
+
+def test_the_watchdog_is_fed_while_a_source_is_looked_after(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    class Away(FakeSource):
+        def blocks(self, report: Report) -> Iterator[Block]:
+            report(SourceState.WAITING, "there is no microphone")
+            self.closed.wait()
+            yield from ()
+
+    told: list[str] = []
+    daemon = Daemon(tell=lambda *states: told.extend(states))
+    background(lambda: daemon.run([ear(Away([], live=True), daemon, tiny)], []))
+    until(lambda: "WATCHDOG=1" in told)
+    daemon.stop()
+
+
+@pytest.mark.parametrize("state", [SourceState.LISTENING, SourceState.RECOVERING])
+def test_a_stuck_classifier_starves_the_watchdog(
+    state: SourceState, tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    """Whatever the source says of itself: its audio waits, and nobody hears it."""
+    release = threading.Event()
+
+    class Lively(FakeSource):
+        def blocks(self, report: Report) -> Iterator[Block]:
+            yield from super().blocks(report)
+            report(state, "as it says")
+            self.closed.wait()
+
+    def stuck(features: Features) -> Prediction:
+        release.wait(30)
+        return FakeClassifier(3)(features)
+
+    daemon = Daemon()
+    listening = ear(Lively(blocks(pcm(noise(5, -12))), live=True), daemon, tiny, stuck)
+    background(lambda: daemon.run([listening], []))
+    until(lambda: listening.status().state == state and listening.status().waiting_s > 1)
+    now = time.monotonic()
+    assert listening.healthy(now)  # for as long as it may just be slow
+    assert not listening.healthy(now + DEAF_S)
+    release.set()
     daemon.stop()
 
 

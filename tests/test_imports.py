@@ -27,7 +27,7 @@ LEVELS = [
     {"room", "tuning"},
     {"outlet"},
     {"daemon"},
-    {"service"},
+    {"service", "units"},
     {"doctor"},
     {"commands", "cli", "library"},
 ]

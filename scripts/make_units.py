@@ -1,0 +1,21 @@
+"""Write systemd/, the units for whoever packages listener; `listener install-service` writes them for a machine."""
+
+from pathlib import Path
+
+from listener import units
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = ["/usr/bin/env", "listener", "run", "--wait", "--plain"]
+
+
+def rendered() -> dict[Path, str]:
+    """Each file with its text."""
+    return {
+        ROOT / "systemd" / "listener.service": units.unit("system", COMMAND, folder=units.CREDENTIALS),
+        ROOT / "systemd" / "user" / "listener.service": units.unit("user", COMMAND, folder=Path("%h/.config/listener")),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in rendered().items():
+        path.write_text(text, encoding="utf-8")
