@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
-LIBCS = {"manylinux": ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")}
+LIBCS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 LEFT_OUT = {"all", "pyaudio"}  # PyAudio has no wheel for Linux: it is built where it is installed
 SHOWN = ("onnxruntime", "numpy", "soxr", "msgspec")
 
@@ -57,8 +57,8 @@ def resolve(wanted: list[str], python: str, machine: str) -> dict[str, str]:
 
 
 def platforms(machine: str) -> Iterator[str]:
-    """pip's flags for a Linux of the C library that Debian 12 and newer have, and of all older ones."""
-    for libc in LIBCS["manylinux"]:
+    """pip's flags for a Linux with glibc 2.28 or newer."""
+    for libc in LIBCS:
         yield from ("--platform", f"{libc}_{machine}")
 
 
