@@ -23,6 +23,8 @@ COMMANDS = {
     "history": "what was heard earlier, as a table, for scripts, or counted",
     "snooze": "have a label, group or microphone not reported for a while",
     "check": "check the configuration and the model, and say what would run",
+    "doctor": "say what works on this machine and what does not, with the remedy",
+    "tune": "listen to the room for some minutes, and propose settings for it",
     "install-service": "write the unit by which systemd runs listener, the system's or yours",
     "completion": "what makes a shell complete commands, flags and labels",
 }

@@ -17,6 +17,10 @@ START_ONE = "start one with `listener run`, or `systemctl start listener`"
 Address = Path | tuple[str, int]
 
 
+class NoDaemon(SinkError):
+    """Nobody is there to connect to."""
+
+
 class Client:
     """A connection to a daemon: `unix:PATH`, `tcp:HOST:PORT`, or without an address where daemons usually are."""
 
@@ -81,14 +85,14 @@ def _parse(address: str) -> Address:
 
 
 def _connect(addresses: Sequence[Address]) -> socket.socket:
-    """The first that answers. SinkError, with what each said, where none does."""
+    """The first that answers. NoDaemon, with what each said, where none does."""
     refusals = []
     for address in addresses:
         try:
             return _connected(address)
         except OSError as err:
             refusals.append(f"{_spelled(address)}: {err.strerror or err}")
-    raise SinkError(f"no daemon is running ({'; '.join(refusals)}); {START_ONE}")
+    raise NoDaemon(f"no daemon is running ({'; '.join(refusals)}); {START_ONE}")
 
 
 def _connected(address: Address) -> socket.socket:

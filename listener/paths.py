@@ -24,6 +24,14 @@ def sockets() -> list[Path]:
     return list(dict.fromkeys([runtime_folder() / "listener.sock", Path("/run/listener/listener.sock")]))
 
 
+def sound_servers() -> list[str]:
+    """Where a sound server of PulseAudio's protocol is looked for, as PULSE_SERVER writes it; the first is taken."""
+    named = os.environ.get("PULSE_SERVER", "").split()
+    runtime = os.environ.get("PULSE_RUNTIME_PATH") or f"{os.environ.get('XDG_RUNTIME_DIR', '')}/pulse"
+    usual = Path(runtime) / "native"
+    return named or ([f"unix:{usual}"] if usual.is_absolute() and runtime != "/pulse" else [])
+
+
 def under_journal() -> bool:
     """Whether what is written to stderr lands in systemd's journal."""
     try:

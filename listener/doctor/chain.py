@@ -1,0 +1,53 @@
+"""The whole chain, from microphone to sinks. Whoever shows findings calls `walk`."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from listener import config as configuration
+from listener.config import Config
+from listener.doctor import audio, hearing, model, outlets, service
+from listener.doctor.finding import Check, Finding, Lane, Level, examine, of_error
+from listener.errors import ConfigError
+from listener.room import SETTLING_S
+
+LISTEN_S = 10.0
+
+
+def walk(path: Path | None, overrides: Sequence[str] = (), listen_s: float = LISTEN_S) -> Iterator[Finding]:
+    """What is found, in the order of the chain. A configuration that is wrong is a finding; the rest is then as if
+    there were none.
+    """
+    config, finding = read(path, overrides)
+    yield finding
+    yield from examine(lanes(config, listen_s))
+
+
+def read(path: Path | None, overrides: Sequence[str] = ()) -> tuple[Config, Finding]:
+    """The configuration, or the defaults where it is wrong; and what there is to say of it."""
+    try:
+        config = configuration.load(path or configuration.find(), overrides)
+    except ConfigError as err:
+        return configuration.load(None), of_error("configuration", err)
+    parts = f"sources: {', '.join(_kinds(config, 'sources'))}; sinks: {', '.join(_kinds(config, 'sinks'))}"
+    return config, Finding("configuration", Level.OK, f"{config.path or 'none, so the defaults'}; {parts}")
+
+
+def lanes(config: Config, listen_s: float = LISTEN_S) -> list[Lane]:
+    """All checks. Those of one lane would disturb each other: a device is opened by one at a time."""
+    limit_s = listen_s + SETTLING_S + 2 * hearing.PATIENCE_S
+    return [
+        [
+            Check("libraries", partial(audio.libraries, config)),
+            Check("permissions", audio.permissions),
+            Check("devices", partial(audio.inputs, config), 2 * audio.LISTING_S + 1),
+            Check("hearing", partial(hearing.hearing, config, listen_s), limit_s),
+        ],
+        [Check("model", partial(model.model, config), 20.0)],
+        *outlets.lanes(config),
+        [Check("daemon", partial(service.daemon, config)), Check("service", service.units, 12.0)],
+    ]
+
+
+def _kinds(config: Config, what: str) -> list[str]:
+    return [part.kind for part in getattr(config, what)] or ["none"]

@@ -1,0 +1,118 @@
+"""What is heard here: a level meter with advice, and how the gate behaves in this room."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from listener import gates, room
+from listener.assembler import Assembler
+from listener.client import NoDaemon
+from listener.config import Config, Part
+from listener.doctor import running
+from listener.doctor.finding import Finding, Level, of_error
+from listener.errors import ListenerError
+from listener.features import FeatureSpec
+from listener.room import SETTLING_S, Room, Surveyor
+from listener.schema import changed
+
+PATIENCE_S = 5.0  # for the first audio
+DEAD = 0.5  # a microphone that gives nothing for so much of the time is no quiet room: that is never the same twice
+CLIPPED = 0.0005
+QUIET_DBFS, QUIET_PEAK_DBFS = -75.0, -65.0
+LOUD_DBFS = -25.0
+BUSY = 0.5  # a gate open for more of the time saves little
+
+
+def hearing(config: Config, seconds: float) -> Iterator[Finding]:
+    """Listen to every source for so long, to all at the same time."""
+    found: dict[str, list[Finding]] = {part.config.name: [] for part in config.sources}
+    threads = [_started(part, config, seconds, found[part.config.name].append) for part in config.sources]
+    for thread, findings in zip(threads, found.values(), strict=True):
+        thread.join()
+        yield from findings
+
+
+def judged(name: str, heard: Room) -> Iterator[Finding]:
+    """The level of a room in words, and what the gate made of it."""
+    if not len(heard.levels_dbfs):
+        yield Finding(name, Level.PROBLEM, "no level came", "see `listener watch`, and the log of the daemon")
+        return
+    yield _level(name, heard)
+    if heard.clipped > CLIPPED:
+        text = f"{100 * heard.clipped:.2g} % of the samples are at full scale: the microphone is overdriven"
+        yield Finding(name, Level.WARNING, text, "turn its capture volume down (alsamixer, pavucontrol), or move it")
+    if heard.dead <= DEAD:
+        yield _gate(name, heard)
+
+
+def _started(part: Part, config: Config, seconds: float, tell: Callable[[Finding], None]) -> threading.Thread:
+    thread = threading.Thread(target=_hear, args=(part, config, seconds, tell), name="hearing", daemon=True)
+    thread.start()
+    return thread
+
+
+def _hear(part: Part, config: Config, seconds: float, tell: Callable[[Finding], None]) -> None:
+    name = f"hearing {part.config.name}"
+    try:
+        for finding in _findings(part, config, seconds, name):
+            tell(finding)
+    except ListenerError as err:
+        tell(of_error(name, err))
+    except Exception as err:  # noqa: BLE001 - the other sources are heard all the same
+        tell(Finding(name, Level.PROBLEM, f"{err!r}. This is a fault in listener", "please report it with this"))
+
+
+def _findings(part: Part, config: Config, seconds: float, name: str) -> Iterator[Finding]:
+    if part.kind == "stdin":
+        yield Finding(name, Level.NOTE, "standard input is not listened to here", "try it with `listener run --plain`")
+        return
+    try:
+        daemon = running.running(config)
+    except NoDaemon:
+        daemon = None
+    if daemon and daemon.hears(part.config.name):
+        yield Finding(name, Level.NOTE, f"the meter is that of the running daemon (process {daemon.hello.pid})")
+        yield from judged(name, running.room(config, part.config.name, seconds))
+    else:
+        yield from judged(name, _surveyed(part, config, seconds))
+
+
+def _surveyed(part: Part, config: Config, seconds: float) -> Room:
+    """Open the source ourselves."""
+    settings = changed(part.config, wait=False) if hasattr(part.config, "wait") else part.config
+    rate = FeatureSpec().sample_rate
+    surveyor = Surveyor(config.gate.hang_over_s)
+    gate = surveyor.gate(gates.make(config.gate, rate))
+    blocks = room.some(part.factory(settings), seconds + SETTLING_S, PATIENCE_S)
+    for frame in Assembler(rate).frames(surveyor.blocks(blocks)):
+        gate(frame)
+    return surveyor.room()
+
+
+def _level(name: str, heard: Room) -> Finding:
+    usual, loudest = heard.usual_dbfs, heard.loudest_dbfs
+    numbers = f"{usual:.0f} dBFS in the middle, {loudest:.0f} at the loudest, in {heard.seconds:.0f} s"
+    if heard.dead > DEAD:
+        text = f"dead: digital silence for {100 * heard.dead:.0f} % of {heard.seconds:.0f} s"
+        remedy = (
+            "unmute it (pactl set-source-mute @DEFAULT_SOURCE@ 0, or alsamixer), and see that the right one is named"
+        )
+        return Finding(name, Level.PROBLEM, text, remedy)
+    if usual < QUIET_DBFS and loudest < QUIET_PEAK_DBFS:
+        remedy = "turn its capture volume up (alsamixer, pavucontrol), or speak to it: a voice should reach -45 dBFS"
+        return Finding(name, Level.WARNING, f"very quiet: {numbers}", remedy)
+    if usual > LOUD_DBFS:
+        return Finding(name, Level.WARNING, f"very loud: {numbers}", "turn its capture volume down, or move it")
+    return Finding(name, Level.OK, f"level: {numbers}")
+
+
+def _gate(name: str, heard: Room) -> Finding:
+    floor = "" if heard.floor_dbfs is None else f"; it takes {heard.floor_dbfs:.0f} dBFS for the room"
+    duty = f"the gate was open {100 * heard.duty:.0f} % of {heard.seconds:.0f} s"
+    text = f"{duty} and opened {_times(heard.openings)}{floor}"
+    if heard.duty > BUSY:
+        return Finding(name, Level.NOTE, text, "if the room is always so, `listener tune` proposes a calmer gate")
+    return Finding(name, Level.OK, text)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,74 @@
+"""Settings written into a configuration file, its comments and order kept. The only file that knows tomlkit."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from listener import config as configuration
+from listener.errors import ConfigError
+from listener.tuning.proposals import Proposal
+
+
+def write(path: Path, proposals: Iterable[Proposal]) -> Path | None:
+    """Put them into the file, whole or not at all; where the file as it was is now. None: there was none.
+
+    ConfigError where the file cannot be written, or would not be right with them.
+    """
+    path = path.resolve()  # a link stays one
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        backup = path.with_name(f"{path.name}.bak") if path.exists() else None
+        if backup:
+            shutil.copy2(path, backup)
+        _replace(path, rewritten(before, proposals))
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be written ({err.strerror}); as its owner? Try sudo") from err
+    return backup
+
+
+def rewritten(text: str, proposals: Iterable[Proposal]) -> str:
+    """The same TOML with the settings in it."""
+    try:
+        document = tomlkit.parse(text)
+        for proposal in proposals:
+            *tables, last = proposal.key
+            place = document
+            for table in tables:
+                place = place.setdefault(table, tomlkit.table(is_super_table=table == "labels"))
+            place[last] = proposal.value
+        return tomlkit.dumps(document)
+    except TOMLKitError as err:
+        raise ConfigError(f"the configuration cannot be changed ({err}); write the settings yourself") from err
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    fresh = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        configuration.load(fresh)
+        _like(fresh, path)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def _like(fresh: Path, path: Path) -> None:
+    """Mode and owner as they were; for a new file as a user's configuration usually is."""
+    if not path.exists():
+        fresh.chmod(0o644)
+        return
+    shutil.copymode(path, fresh)
+    was = path.stat()
+    if (was.st_uid, was.st_gid) != (os.getuid(), os.getgid()):
+        os.chown(fresh, was.st_uid, was.st_gid)

@@ -1,0 +1,126 @@
+"""What the room gave while nothing was to be heard, and what calmer gates would have made of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from listener import gates, pipeline
+from listener.assembler import Assembler
+from listener.bundle import Bundle
+from listener.config import Config, GateConfig
+from listener.meter import Meter, metered
+from listener.pipeline import Pipeline
+from listener.room import Room, Surveyor, some
+from listener.schema import changed
+from listener.types import Block, Features, Frame, Gate, Prediction, Source
+from listener.wire import Event
+
+PATIENCE_S = 15.0  # for the first audio; a network stream may take long to begin
+RISES_DB = (12.0, 15.0, 18.0)
+CALM_VAD = 2  # mode 3 misses events that the others hear
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What was reported under one name."""
+
+    events: int
+    peak: float
+    lasted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that proposals rest on."""
+
+    room: Room
+    named: dict[str, Named]  # as it is reported
+    calmer: tuple[tuple[GateConfig, Room], ...]  # each with how the room would have been with it, mildest first
+
+
+Look = Callable[[Meter, float], None]
+
+
+def survey(
+    config: Config,
+    bundle: Bundle,
+    classify: Callable[[Features], Prediction],
+    source: Source,
+    *,
+    seconds: float,
+    look: Look,
+) -> Survey:
+    """Run the loop over a source for so long. `look` is called with the meter and the seconds heard, each frame."""
+    rate = bundle.features.sample_rate
+    surveyor = Surveyor(config.gate.hang_over_s)
+    shadows = [_Shadow(settings, rate) for settings in calmer(config.gate)]
+    loop, meter = metered(
+        _shadowed(pipeline.build(config, bundle, classify, source.name), surveyor, shadows),
+        source.name,
+        pipeline.rules(config, bundle),
+    )
+
+    def frames() -> Iterator[Frame]:
+        blocks: Iterator[Block] = surveyor.blocks(some(source, seconds, PATIENCE_S))
+        for frame in Assembler(rate).frames(blocks):
+            yield frame
+            look(meter, surveyor.seconds)
+
+    latest = {event.id: event for event in loop.events(frames())}
+    return Survey(surveyor.room(), _named(list(latest.values())), tuple(shadow.outcome() for shadow in shadows))
+
+
+def calmer(gate: GateConfig) -> list[GateConfig]:
+    """Gates that open less than this one, the mildest change first."""
+    rises = [rise for rise in RISES_DB if rise > gate.rise_db]
+    vads = [CALM_VAD] if gate.vad_mode < CALM_VAD else []
+    match gate.kind:
+        case "open":
+            return []
+        case "webrtc":
+            return [changed(gate, vad_mode=mode) for mode in vads]
+        case "bands":
+            return [changed(gate, rise_db=rise) for rise in rises]
+    return [
+        *(changed(gate, rise_db=rise) for rise in rises),
+        *(changed(gate, vad_mode=mode, rise_db=rise) for mode in vads for rise in (gate.rise_db, *rises)),
+        *(changed(gate, kind="bands", rise_db=rise) for rise in (gate.rise_db, *rises)),
+    ]
+
+
+class _Shadow:
+    """A gate that hears what the real one hears and is not heeded."""
+
+    def __init__(self, settings: GateConfig, rate: int) -> None:
+        self._settings = settings
+        self._surveyor = Surveyor(settings.hang_over_s)
+        self.gate = self._surveyor.gate(gates.make(settings, rate))
+
+    def outcome(self) -> tuple[GateConfig, Room]:
+        return self._settings, self._surveyor.room()
+
+
+class _Shadowed:
+    def __init__(self, gate: Gate, shadows: list[_Shadow]) -> None:
+        self._gate, self._shadows = gate, shadows
+
+    @property
+    def floor_dbfs(self) -> float | None:
+        return self._gate.floor_dbfs
+
+    def __call__(self, frame: Frame) -> bool:
+        for shadow in self._shadows:
+            shadow.gate(frame)
+        return self._gate(frame)
+
+
+def _shadowed(loop: Pipeline, surveyor: Surveyor, shadows: list[_Shadow]) -> Pipeline:
+    return replace(loop, gate=_Shadowed(surveyor.gate(loop.gate), shadows))
+
+
+def _named(events: list[Event]) -> dict[str, Named]:
+    found: dict[str, Named] = {}
+    for event in events:
+        before = found.get(event.label, Named(0, 0.0, 0.0))
+        lasted_s = max(0.0, (event.end_s or event.start_s) - event.start_s)
+        found[event.label] = Named(before.events + 1, max(before.peak, event.peak), before.lasted_s + lasted_s)
+    return found
