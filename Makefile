@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check format bench model demo docs wheels dist deb clean help
+.PHONY: run test check format bench model demo docs picture wheels dist deb clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
@@ -43,6 +43,9 @@ docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the
 	$(BIN)/python -m scripts.make_configuration
 	$(BIN)/python -m scripts.make_manual
 	$(BIN)/python -m scripts.make_completion
+
+picture: $(VENV)/.run  ## the README's picture again, of the demo recording; a minute
+	$(BIN)/python -m scripts.make_picture
 
 wheels: $(VENV)/.run  ## which Pythons and machines it installs on without a compiler
 	$(BIN)/python -m scripts.check_wheels

@@ -47,7 +47,7 @@ def _bash(commands: Sequence[Command], known: Known) -> Iterator[str]:
     names = " ".join(command.name for command in commands)
     yield "# bash completion for listener; `listener completion bash` writes it"
     yield "_listener() {"
-    yield "    local current=${COMP_WORDS[COMP_CWORD]} command= word words= files="
+    yield "    local current=${COMP_WORDS[COMP_CWORD]} command='' word words='' files=''"
     yield '    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do'
     yield f"        case $word in {names.replace(' ', '|')}) command=$word; break ;; esac"
     yield "    done"
@@ -63,8 +63,11 @@ def _bash(commands: Sequence[Command], known: Known) -> Iterator[str]:
         yield f"            {command.name}) {_bash_words(command, known)} ;;"
     yield "        esac ;;"
     yield "    esac"
-    yield '    COMPREPLY=($(compgen -W "$words" -- "$current"))'
-    yield '    [[ ! $files || $current == -* ]] || { compopt -o filenames; COMPREPLY+=($(compgen -f -- "$current")); }'
+    yield '    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")'
+    yield "    if [[ $files && $current != -* ]]; then"
+    yield "        compopt -o filenames"
+    yield '        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")'
+    yield "    fi"
     yield "}"
     yield "complete -F _listener listener"
 

@@ -32,7 +32,8 @@ def in_bash(line: str, folder: Path) -> list[str]:
     words = line.split(" ")
     quoted = " ".join(f"'{word}'" for word in words)
     ask = f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; compopt() {{ :; }}; _listener"
-    return run("bash", f'{script("bash")}\n{ask}; printf "%s\\n" "${{COMPREPLY[@]}}"', folder).split()
+    offered = run("bash", f'{script("bash")}\n{ask}; printf "%s\\n" "${{COMPREPLY[@]}}"', folder)
+    return [word for word in offered.splitlines() if word]
 
 
 def in_fish(line: str, folder: Path) -> list[str]:
@@ -50,15 +51,15 @@ def in_fish(line: str, folder: Path) -> list[str]:
         ("listener run --json --source m", ["microphone"]),
         ("listener history --group ", ["alarm"]),
         ("listener snooze k", ["kitchen"]),
-        ("listener classify ", ["holiday.wav"]),
-        ("listener run --config h", ["holiday.wav"]),
-        ("listener run --rate ", []),
+        ("listener classify ", ["my holiday.wav"]),
+        ("listener run --config m", ["my holiday.wav"]),
+        ("listener run --rate 1", []),
     ],
 )
 def test_a_word_is_completed(
     ask: Callable[[str, Path], list[str]], line: str, offered: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "holiday.wav").touch()
+    (tmp_path / "my holiday.wav").touch()
     assert set(offered) <= set(ask(line, tmp_path))
     if line[-1] != " " or not offered:
         assert ask(line, tmp_path) == offered

@@ -1,7 +1,9 @@
 """What the documents say is true: what is made from the program is current, examples load, links lead somewhere."""
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,25 @@ def test_every_toml_example_of_a_page_loads(page: Path, tmp_path: Path) -> None:
         path = tmp_path / f"{number}.toml"
         path.write_text(example)
         config.load(path)
+
+
+def said() -> Iterator[str]:
+    """Every text of the program, with … where it puts something in."""
+    for path in (ROOT / "listener").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"%[.\d]*[sdfgr]", "…", node.value)
+
+
+def test_every_message_of_the_troubleshooting_page_is_one_that_the_program_prints() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text().partition("## The microphone")[2]
+    keys = re.findall(r"^\| `(.+?)` \| ", page, re.MULTILINE)
+    texts = list(said())
+    patterns = {key: re.compile(".*".join(re.escape(part) for part in key.split("…")), re.DOTALL) for key in keys}
+    assert len(keys) > 80
+    assert [key for key, pattern in patterns.items() if not any(map(pattern.search, texts))] == []
 
 
 def test_the_readme_leads_to_every_page() -> None:

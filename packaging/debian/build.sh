@@ -28,7 +28,7 @@ installed() { "$python" -c "import sys; print('%d.%d' % (sys.version_info[0], sy
 install_environment() {
     "$python" -m venv "$stage$home"
     "$stage$home/bin/pip" install --quiet --no-compile --only-binary=:all: --no-binary=listener \
-        --constraint "$root/constraints.txt" "$root[mqtt,webhook,prometheus]"
+        --constraint "$root/constraints.txt" "${root}[mqtt,webhook,prometheus]"
     version=$("$stage$home/bin/listener" --version | cut -d' ' -f2)
     "$stage$home/bin/pip" --quiet uninstall --yes pip setuptools 2>/dev/null
     find "$stage$home" \( -name __pycache__ -o -name 'direct_url.json' \) -prune -exec rm -r {} +
@@ -55,8 +55,12 @@ install_shared() {
 }
 
 install_service() {
+    local unit
     install -D --mode 644 "$root/systemd/listener.service" "$stage/usr/lib/systemd/system/listener.service"
-    sed -i 's|^ExecStart=.* run|ExecStart=/usr/bin/listener run|' "$stage/usr/lib/systemd/system/listener.service"
+    install -D --mode 644 "$root/systemd/user/listener.service" "$stage/usr/lib/systemd/user/listener.service"
+    for unit in "$stage"/usr/lib/systemd/*/listener.service; do
+        sed -i 's|^ExecStart=.* run|ExecStart=/usr/bin/listener run|' "$unit"
+    done
 }
 
 write_control() {
@@ -69,7 +73,7 @@ Version: $version
 Architecture: $(dpkg --print-architecture)
 Maintainer: $maintainer
 Installed-Size: $(du -sk "$stage" | cut -f1)
-Depends: python3 (>= $(installed 0)), python3 (<< $(installed 1)), libportaudio2, libc6 (>= 2.28), libstdc++6
+Depends: python3 (>= $(installed 0)), python3 (<< $(installed 1)), libportaudio2, passwd, libc6 (>= 2.28), libstdc++6
 Section: sound
 Priority: optional
 Description: real-time sound events from a microphone

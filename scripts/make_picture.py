@@ -1,0 +1,77 @@
+"""docs/listener.svg, what the terminal shows while the demo recording is heard: `python -m scripts.make_picture`.
+
+The daemon is a real one and the picture is of what it said at that moment; it takes as long as the demo runs.
+"""
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from listener.bundle import ASSETS
+from listener.client import Client
+from listener.screen import UNICODE, Scene, draw
+from listener.wire import Event, Hello, Level, Status
+
+PICTURE = Path(__file__).resolve().parents[1] / "docs" / "listener.svg"
+AT_S = 59.0  # of the demo: the smoke alarm sounds, and others have been heard before
+SOUNDING_DBFS = -30.0  # between its beeps it is quiet
+WIDTH, HEIGHT = 96, 17
+
+CONFIG = """\
+[[source]]
+kind = "file"
+name = "demo"
+path = "{path}"
+realtime = true
+
+[[sink]]
+kind = "socket"
+path = "{socket}"
+"""
+
+
+def main() -> None:
+    """Write the picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        socket, config = Path(folder) / "s", Path(folder) / "config.toml"
+        config.write_text(CONFIG.format(path=ASSETS / "demo.ogg", socket=socket))
+        with subprocess.Popen([sys.executable, "-m", "listener", "run", "--config", config]) as daemon:
+            try:
+                while not socket.exists() and daemon.poll() is None:
+                    time.sleep(0.1)
+                PICTURE.write_text(drawn(seen(Client(f"unix:{socket}"))))
+            finally:
+                daemon.terminate()
+
+
+def seen(client: Client) -> Scene:
+    """The scene at that moment of the demo."""
+    scene = None
+    for message in client.messages(["event", "level", "status"], replay=20):
+        if isinstance(message, Hello):
+            scene = Scene(message)
+        elif scene and isinstance(message, Event | Level | Status):
+            scene = scene.after(message)
+        if scene and isinstance(message, Level) and message.at_s >= AT_S and message.level_dbfs > SOUNDING_DBFS:
+            return scene
+    raise SystemExit("the daemon ended before the moment of the picture")
+
+
+def drawn(scene: Scene) -> str:
+    """The scene as rich draws a terminal."""
+    console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
+    for line in draw(scene, WIDTH, HEIGHT, UNICODE):
+        console.print(Text.assemble(*line))
+    picture = console.export_svg(title="listener run")
+    return re.sub(r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL)  # which a viewer would fetch from elsewhere
+
+
+if __name__ == "__main__":
+    main()
