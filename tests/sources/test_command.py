@@ -95,6 +95,14 @@ def test_one_that_is_waited_for_is_tried_again(listen: Listen) -> None:
     assert heard.error is None
 
 
+def test_one_that_takes_long_to_start_is_said_to_and_still_waited_for(listen: Listen) -> None:
+    heard = listen(command("import time; time.sleep(5)\n" + STEADY, wait=True))
+    eventually(lambda: heard.reports, "a report", within_s=5)
+    assert heard.reports == [(SourceState.WAITING, "no audio for 4 s since it was started")]
+    heard.heard()
+    assert heard.states == [SourceState.WAITING, SourceState.LISTENING]
+
+
 def test_delays_grow_while_it_keeps_failing(tmp_path: Path, listen: Listen) -> None:
     starts = tmp_path / "starts"
     listen(Command(CommandConfig(command=["sh", "-c", f"date +%s.%N >> {starts}; exit 1"], wait=True)))

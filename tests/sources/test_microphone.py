@@ -20,6 +20,7 @@ from tests.virtual import VirtualMic, eventually
 
 REPOSITORY = Path(__file__).parent.parent.parent
 Listen = Callable[[Source], Listening]
+ABSENT = "no input device is 'Desk: USB Audio'; there are: 0 'Camera: USB Audio (hw:91,0)' (ALSA)"
 
 
 def chirp(rate: int, seconds: float = 0.4) -> Pcm:
@@ -220,6 +221,39 @@ def test_a_missing_library_is_named_with_its_remedy(
         next(Microphone(MicrophoneConfig(backend=backend, wait=True)).blocks(lambda *_: None))
     with pytest.raises(SourceError, match=remedy):
         inputs(backend)
+
+
+@pytest.fixture
+def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cards that capture processes find, one a line."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "cards"))
+    monkeypatch.setenv("CARDS", str(tmp_path / "cards"))
+    return tmp_path / "cards"
+
+
+def test_a_microphone_that_another_program_uses_at_first_is_waited_for(cards: Path, listen: Listen) -> None:
+    cards.write_text("USB Audio (hw:91,0) busy")
+    with pytest.raises(SourceError, match=r"Device unavailable .*another program may be using it.*wait for it: --wait"):
+        next(Microphone(MicrophoneConfig()).blocks(lambda *_: None))
+    heard = listen(Microphone(MicrophoneConfig(wait=True)))
+    eventually(lambda: SourceState.WAITING in heard.states, "a report")
+    cards.write_text("USB Audio (hw:91,0)")
+    heard.heard()
+    assert heard.reports[-1] == (SourceState.LISTENING, "USB Audio (hw:91,0), 16000 Hz, 1 channel")
+
+
+@pytest.mark.parametrize("device", [0, "hw:91,0", "desk"])
+def test_a_microphone_that_comes_back_renamed_and_renumbered_is_found_again(
+    device: str | int, cards: Path, listen: Listen
+) -> None:
+    cards.write_text("Desk: USB Audio (hw:91,0)")
+    heard = listen(Microphone(MicrophoneConfig(device=device)))
+    heard.heard()
+    cards.write_text("Camera: USB Audio (hw:91,0)")
+    eventually(lambda: (SourceState.RECOVERING, ABSENT) in heard.reports, f"{heard.reports}", 10)
+    cards.write_text("Camera: USB Audio (hw:91,0)\nDesk: USB Audio (hw:92,0)")
+    heard.recovers()
+    assert heard.reports[-1] == (SourceState.LISTENING, "Desk: USB Audio (hw:92,0), 16000 Hz, 1 channel")
 
 
 def _children(pid: int | str = "self") -> list[int]:
