@@ -22,9 +22,13 @@ class NoDaemon(SinkError):
 
 
 class Client:
-    """A connection to a daemon: `unix:PATH`, `tcp:HOST:PORT`, or without an address where daemons usually are."""
+    """A connection to a daemon: `unix:PATH`, `tcp:HOST:PORT`, or without an address where daemons usually are.
 
-    def __init__(self, address: str | None = None) -> None:
+    The token is for a daemon that asks those for it who come by TCP; nobody else is shown it.
+    """
+
+    def __init__(self, address: str | None = None, token: str = "") -> None:
+        self._token = token
         self._addresses: list[Address] = [_parse(address)] if address else [*paths.sockets()]
         self._connection: socket.socket | None = None
         self._closed = False
@@ -43,7 +47,7 @@ class Client:
         if self._closed:  # while it connected
             self.close()
         with self._connection, self._connection.makefile("rb") as lines:
-            hello = _greeting(lines)
+            hello = self._greeted(self._connection, lines)
             _check(asked, hello)
             self._connection.settimeout(None)
             yield hello
@@ -52,7 +56,7 @@ class Client:
     def command(self, command: wire.Command) -> wire.State:
         """Have the daemon do something; its state afterwards. ConfigError where it refuses, SinkError as above."""
         with _connect(self._addresses) as connection, connection.makefile("rb") as lines:
-            _greeting(lines)
+            self._greeted(connection, lines)
             try:
                 connection.sendall(wire.encode(command))
                 for message in _decoded(lines):
@@ -63,6 +67,15 @@ class Client:
             except OSError as err:
                 raise SinkError(f"the daemon does not answer ({err}); see its log") from err
         raise SinkError("the daemon ended the connection without an answer; see its log")
+
+    def _greeted(self, connection: socket.socket, lines: Iterable[bytes]) -> wire.Hello:
+        """The daemon's greeting, once it has been shown the token."""
+        if self._token and connection.family != socket.AF_UNIX:
+            try:
+                connection.sendall(wire.encode(wire.Token(token=self._token)))
+            except OSError as err:
+                raise SinkError(f"the connection broke ({err.strerror}); is the daemon still running?") from err
+        return _greeting(lines)
 
     def close(self) -> None:
         """End `messages`, from any thread and before it has begun."""

@@ -140,6 +140,12 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     on: float | None = None  # threshold: null takes the configured one again
 
 
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client on TCP shows first, where the daemon asks for it; the greeting is the answer."""
+
+    token: str
+
+
 class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
     """What users have changed while the daemon runs."""
 
@@ -154,13 +160,13 @@ _encoder = msgspec.json.Encoder()
 _messages = msgspec.json.Decoder(Message)
 _subscriptions = msgspec.json.Decoder(Subscribe)
 _commands = msgspec.json.Decoder(Command)
+_tokens = msgspec.json.Decoder(Token)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-RESERVED = ("token",)  # what later versions will understand
 LONGEST_SNOOZE_S = 366 * 86_400.0
 
 
-def encode(message: Message | Subscribe | Command) -> bytes:
+def encode(message: Message | Subscribe | Command | Token) -> bytes:
     """One line, newline included."""
     return _encoder.encode(message) + b"\n"
 
@@ -171,17 +177,17 @@ def decode(line: bytes) -> Message:
     return message
 
 
-def decode_request(line: bytes) -> Subscribe | Command:
+def decode_request(line: bytes) -> Subscribe | Command | Token:
     """What a client asks for; ValueError, naming what is wrong, where it is nothing of ours."""
     try:
         keys = _objects.decode(line).keys()
     except (ValueError, RecursionError) as err:
         raise ValueError(f"this is no subscription and no command ({err})") from err
-    if reserved := next((key for key in RESERVED if key in keys), None):
-        raise ValueError(f"{reserved!r} is not supported by this version")
     if "command" in keys:
         return decode_command(line)
     try:
+        if "token" in keys:
+            return _tokens.decode(line)
         return _subscriptions.decode(line)
     except (ValueError, RecursionError) as err:
         raise ValueError(f"this is no subscription ({err})") from err

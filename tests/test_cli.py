@@ -127,7 +127,7 @@ def test_a_label_that_the_model_lacks_is_an_error_for_check(tmp_path: Path, list
     [
         ("[[source]]\nkind = 'file'", "path is empty"),
         ("[[source]]\nkind = 'command'", "command"),
-        ("[[sink]]\nkind = 'socket'\ntcp = '0.0.0.0:80'", "loopback"),
+        ("[[sink]]\nkind = 'socket'\ntcp = '0.0.0.0:80'", "set token_file"),
         ("[labels.rain]\non = 0.2", "labels.rain: off"),
     ],
 )

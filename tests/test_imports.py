@@ -16,7 +16,7 @@ LEVELS = [
     {"errors", "types", "paths"},
     {"schema", "wire", "features", "timing", "channel", "notify", "signals", "logs", "database", "recorder", "outline",
      "spectrograph"},
-    {"needs"},
+    {"needs", "credentials"},
     {"controls", "filters", "spool", "bundle", "registry", "assembler", "devices", "client", "screen", "display"},
     {"config", "history", "completion"},
     {"gates", "clipper", "tracker", "classifier", "loud"},
@@ -31,7 +31,7 @@ LEVELS = [
     {"doctor"},
     {"commands", "cli", "library"},
 ]
-VALUES = {"types", "wire", "errors", "schema", "paths", "needs"}
+VALUES = {"types", "wire", "errors", "schema", "paths", "needs", "credentials"}
 PARTS_MAY_USE = VALUES | {"controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},

@@ -29,9 +29,10 @@ def test_a_subscription_has_sensible_defaults() -> None:
     assert asked == wire.Subscribe(subscribe=["level"], labels=None, replay=0)
 
 
-def test_what_is_reserved_is_named_as_not_supported() -> None:
-    with pytest.raises(ValueError, match="'token' is not supported by this version"):
-        wire.decode_request(b'{"token":"x"}')
+def test_a_token_is_a_request_of_its_own() -> None:
+    assert wire.decode_request(b'{"token":"x"}') == wire.Token(token="x")
+    with pytest.raises(ValueError, match="no subscription"):
+        wire.decode_request(b'{"token":"x","subscribe":[]}')
 
 
 def test_a_command_is_told_from_a_subscription() -> None:

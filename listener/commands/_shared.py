@@ -8,7 +8,9 @@ from typing import Any
 
 from listener import bundle as bundles
 from listener import config as configuration
+from listener import credentials
 from listener.bundle import Bundle
+from listener.client import Client
 from listener.config import Config
 
 
@@ -37,6 +39,17 @@ def read(arguments: argparse.Namespace, tables: dict[str, Any] | None = None) ->
     with configuration.located(config.path):
         configuration.rules(config, bundle)  # refuses what only both together can tell to be wrong
     return Setup(config, bundle)
+
+
+def add_connect_flags(parser: argparse.ArgumentParser) -> None:
+    """--connect and --token-file."""
+    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH or tcp:HOST:PORT; default: this machine's")
+    parser.add_argument("--token-file", default="", metavar="FILE", help="what a daemon on TCP asks for, if it does")
+
+
+def client(arguments: argparse.Namespace) -> Client:
+    """Of the daemon that those flags name. ConfigError where the token cannot be read."""
+    return Client(arguments.connect, credentials.token("--token-file", arguments.token_file).decode())
 
 
 def silence() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from listener import wire
 from listener.client import ANSWER_S, Client
+from listener.commands import _shared
 from listener.errors import SinkError
 from listener.signals import Capture
 from listener.types import SourceState
@@ -14,13 +15,13 @@ from listener.wire import Hello, Status
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
-    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH or tcp:HOST:PORT; default: this machine's")
+    _shared.add_connect_flags(parser)
     parser.add_argument("--json", action="store_true", help="the status line of the socket, as it is")
 
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Print it; 1 where a source does not listen."""
-    client = Client(arguments.connect)
+    client = _shared.client(arguments)
     capture.deliver_to(client.close)
     hello, status = _asked(client)
     if arguments.json:

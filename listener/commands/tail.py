@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from listener import wire
-from listener.client import Client
+from listener.commands import _shared
 from listener.errors import SinkError
 from listener.signals import Capture
 from listener.sinks import text
@@ -13,7 +13,7 @@ from listener.wire import Event
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
-    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH or tcp:HOST:PORT; default: this machine's")
+    _shared.add_connect_flags(parser)
     parser.add_argument("--label", action="append", metavar="LABEL", help="only this one; may be given several times")
     parser.add_argument("--json", action="store_true", help="JSON lines, every phase of an event")
     parser.add_argument("--replay", type=int, default=0, metavar="N", help="begin with the last N lines")
@@ -21,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Print lines until the daemon stops."""
-    client = Client(arguments.connect)
+    client = _shared.client(arguments)
     capture.deliver_to(client.close)
     for message in client.messages(["event"], arguments.label, arguments.replay):
         if isinstance(message, Event):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from listener.client import Client
+from listener.commands import _shared
 from listener.display import Display
 from listener.errors import SinkError
 from listener.signals import Capture
@@ -13,12 +13,12 @@ REPLAY = 20
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
-    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH or tcp:HOST:PORT; default: this machine's")
+    _shared.add_connect_flags(parser)
 
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Show what the daemon hears until it stops."""
-    client = Client(arguments.connect)
+    client = _shared.client(arguments)
     capture.deliver_to(client.close)
     messages = client.messages(["event", "level", "status"], replay=REPLAY)
     hello = next(messages)

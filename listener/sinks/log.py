@@ -1,7 +1,9 @@
 """Events in a file that rotates, or in the journal."""
 
 import logging
+import os
 import sys
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -13,6 +15,8 @@ from listener.schema import Meta, Section
 from listener.sinks import text
 
 log = logging.getLogger(__name__)
+
+MODE = 0o640  # of the file
 
 INFO = "<6>"  # sd-daemon(3): the priority of a line on stderr that lands in the journal
 
@@ -52,7 +56,7 @@ class Log:
         if self.path is None or self._file is not None:
             return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             max_bytes = int(self._config.max_mb * 1e6)
             self._file = _Rotating(self.path, maxBytes=max_bytes, backupCount=self._config.keep, encoding="utf-8")
         except OSError as err:
@@ -88,6 +92,11 @@ class Log:
 
 
 class _Rotating(RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        """Not for every user of the machine: it says what is heard in a home."""
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+        return os.fdopen(handle, "a", encoding=self.encoding)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging names it so
         """Raise what went wrong: the handler of the standard library prints it and goes on."""
         err = sys.exc_info()[1]

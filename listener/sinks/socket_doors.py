@@ -14,6 +14,7 @@ from pathlib import Path
 from listener.errors import ConfigError, SinkError
 
 MODE = 0o660  # the daemon's user and group, nobody else
+FOLDER_MODE = 0o750
 PROBE_S = 1.0
 BACKLOG = 64
 
@@ -32,16 +33,21 @@ def bind_unix(path: Path) -> socket.socket:
         raise SinkError(f"socket {path}: cannot be made ({reason}); give the socket sink another path") from err
 
 
-def loopback(address: str) -> tuple[str, int]:
-    """Host and port. ConfigError where it is none, or would be heard outside this machine."""
+def tcp_address(address: str, *, guarded: bool) -> tuple[str, int]:
+    """Host and port. ConfigError where it is none, or lets other machines in that nobody asks for a token."""
     host, _, port = address.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:
         inside = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"socket.tcp: {address!r} is no loopback address and port; write 127.0.0.1:8790")
+    except ValueError as err:
+        raise ConfigError(f"socket.tcp: {address!r} is no address and port; write 127.0.0.1:8790") from err
+    if not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"socket.tcp: {address!r} is no address and port; write 127.0.0.1:8790")
+    if not inside and not guarded:
+        raise ConfigError(
+            f"socket.tcp: {address} lets other machines in; set token_file to a file with a token that they must "
+            "show, or write 127.0.0.1:8790 for this machine alone"
+        )
     return host, int(port)
 
 
@@ -58,7 +64,7 @@ def bind_tcp(address: tuple[str, int]) -> socket.socket:
 def own_folder(folder: Path) -> None:
     """Make the default folder. SinkError where a stranger made it before us, as anybody may in /tmp."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
     except OSError as err:
         raise SinkError(f"socket: {folder} cannot be made ({err.strerror}); give the socket sink a path") from err

@@ -11,7 +11,7 @@ LINE_BYTES = 64 * 1024  # a client's line may be so long
 
 def _lanes() -> dict[str, deque[bytes]]:
     # In the order in which they are sent. Each kind has its own bound, so meters never push out events.
-    bounds = {"answer": ANSWERS, "event": EVENTS, "level": 32, "status": 8}
+    bounds = {"answer": ANSWERS, "event": EVENTS, "level": 32, "spectrum": 32, "status": 8}
     return {kind: deque(maxlen=bound) for kind, bound in bounds.items()}
 
 
@@ -26,6 +26,8 @@ class Peer:
     blocked_at: float | None = None  # since when its side takes nothing, monotonic
     leave_by: float | None = None  # set when it is to go: what waits is sent, nothing new is added
     gone: bool = False  # its own side has said its last
+    prove_by: float | None = None  # until it has shown the token that it needs: when it is sent away, monotonic
+    why: str = ""  # and then for this reason
     _lanes: dict[str, deque[bytes]] = field(default_factory=_lanes)
     _unsent: bytes = b""  # the rest of a line whose front is out: it is never dropped
     _unread: bytes = b""  # the front of a line whose rest has not come

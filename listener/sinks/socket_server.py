@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-from listener import paths, wire
+from listener import credentials, paths, wire
 from listener.controls import Controls
-from listener.errors import SinkError
+from listener.errors import ConfigError, SinkError
 from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import socket_doors
+from listener.sinks.socket_guard import CROWDED, UNPROVEN, Guard
 from listener.sinks.socket_peer import EVENTS, Peer
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,16 @@ class SocketConfig(Section, frozen=True):
     """The socket."""
 
     path: Annotated[str, Meta(description="empty: listener.sock in the runtime folder")] = ""
-    tcp: Annotated[str, Meta(description="also on TCP, loopback only, as 127.0.0.1:8790; port 0: any; empty: not")] = ""
+    tcp: Annotated[
+        str,
+        Meta(
+            description="also on TCP, as 127.0.0.1:8790; another address than loopback needs token_file; port 0: any; "
+            "empty: not"
+        ),
+    ] = ""
+    token_file: Annotated[
+        str, Meta(description="file with a token that clients on TCP must show; or the name of a systemd credential")
+    ] = ""
     stall_s: Annotated[
         float, Meta(ge=0.05, le=86_400, description="a client that reads nothing for so long is disconnected")
     ] = 60.0
@@ -45,7 +55,10 @@ class SocketServer:
     Config = SocketConfig
 
     def __init__(self, config: SocketConfig, hello: wire.Hello) -> None:
-        self._tcp = socket_doors.loopback(config.tcp) if config.tcp else None
+        if config.token_file and not config.tcp:
+            raise ConfigError("socket.token_file: is for clients on TCP, and tcp is not set; set both")
+        self._tcp = socket_doors.tcp_address(config.tcp, guarded=bool(config.token_file)) if config.tcp else None
+        self._token_file = config.token_file
         self._default = not config.path
         self.path = Path(config.path).expanduser() if config.path else paths.runtime_folder() / "listener.sock"
         self.port: int | None = None  # of TCP, once it is open
@@ -62,7 +75,8 @@ class SocketServer:
 
     @property
     def needs(self) -> Needs:
-        return Needs(binds=(self.path, self._tcp) if self._tcp else (self.path,))
+        secrets = {"token_file": self._token_file} if self._token_file else {}
+        return Needs(binds=(self.path, self._tcp) if self._tcp else (self.path,), secrets=secrets)
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""
@@ -77,6 +91,7 @@ class SocketServer:
     def open(self) -> None:
         if self._thread is not None:
             return
+        self._guard = Guard(credentials.token("socket.token_file", self._token_file))
         if self._default:
             socket_doors.own_folder(self.path.parent)
         doors = [socket_doors.bind_unix(self.path)]
@@ -111,6 +126,16 @@ class SocketServer:
 
     def _note_steering(self, state: wire.State) -> None:
         self._offer("status", state)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a client has asked for the spectrogram."""
+        with self._lock:
+            return any(peer.wants("spectrum") for peer in self._peers)
+
+    def picture(self, spectrum: wire.Spectrum) -> None:
+        """Offer columns to those who asked for them."""
+        self._offer("spectrum", spectrum)
 
     def _offer(self, kind: str, message: wire.Message) -> None:
         with self._lock:
@@ -190,8 +215,8 @@ class SocketServer:
         return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def _deadline(self, peer: Peer) -> float | None:
-        if peer.leave_by is not None:
-            return peer.leave_by
+        if peer.leave_by is not None or peer.prove_by is not None:
+            return peer.prove_by if peer.leave_by is None else peer.leave_by
         return None if peer.blocked_at is None else peer.blocked_at + self._stall_s
 
     def _admission(self, door: socket.socket) -> Callable[[], None]:
@@ -211,13 +236,17 @@ class SocketServer:
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         peer = Peer(connection)
-        peer.answer(self._hello)
+        if connection.family == socket.AF_UNIX or not self._guard.stop(peer):
+            peer.answer(self._hello)
         with self._lock:
             self._peers.add(peer)
             crowded = len(self._peers) > PEERS
+            unproven = sum(other.prove_by is not None for other in self._peers)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._hear(peer))
         if crowded:
             self._dismiss(peer, f"there are {PEERS} clients already")
+        elif peer.prove_by is not None and unproven > UNPROVEN:
+            self._dismiss(peer, CROWDED)
 
     def _hear(self, peer: Peer) -> None:
         try:
@@ -235,13 +264,21 @@ class SocketServer:
     def _heed(self, peer: Peer, received: bytes) -> None:
         try:
             for line in peer.lines(received):
+                if peer.prove_by is not None:
+                    self._prove(peer, line)
+                    continue
                 request = wire.decode_request(line)
                 if isinstance(request, wire.Command):
                     self._obey(peer, request)
-                else:
+                elif isinstance(request, wire.Subscribe):
                     self._subscribe(peer, request)
         except ValueError as err:
             self._dismiss(peer, str(err))
+
+    def _prove(self, peer: Peer, line: bytes) -> None:
+        with self._lock:
+            if self._guard.lets_in(peer, line):
+                peer.answer(self._hello)
 
     def _obey(self, peer: Peer, command: wire.Command) -> None:
         """Do it and answer with the state, or with why not. Whoever may open the Unix socket may command."""
@@ -277,15 +314,25 @@ class SocketServer:
             if peer.leave_by is not None:
                 self._drop(peer)
                 return
-            self._dismiss(peer, f"nothing was read for {self._stall_s:g} s")
-        if peer.gone and peer.leave_by is None:
+            self._dismiss(peer, peer.why if peer.prove_by is not None else f"nothing was read for {self._stall_s:g} s")
+        if peer.gone and peer.leave_by is None and peer.prove_by is None:
             self._see_off(peer)
         if peer.leave_by is not None and not peer.waiting:
             self._finish(peer)
         if peer in self._peers:
             # A blocked one is written to when it can take more; one that has said its last has no more to read.
             interest = selectors.EVENT_WRITE * peer.waiting | selectors.EVENT_READ * (not peer.gone)
+            self._await(peer, interest)
+
+    def _await(self, peer: Peer, interest: int) -> None:
+        """Nothing, where one that showed no token has gone, and keeps its place until its time is up."""
+        waited_for = peer.connection in self._selector.get_map()
+        if waited_for and interest:
             self._selector.modify(peer.connection, interest, lambda: self._hear(peer))
+        elif waited_for:
+            self._selector.unregister(peer.connection)
+        elif interest:
+            self._selector.register(peer.connection, interest, lambda: self._hear(peer))
 
     def _send(self, peer: Peer) -> None:
         try:
@@ -317,6 +364,7 @@ class SocketServer:
         log.info("socket %s: a client is disconnected: %s (%d lines lost)", self.path, why, peer.lost)
         with self._lock:
             peer.forget()
+            peer.prove_by = None
             peer.answer(wire.encode(wire.Error(message=why)))
             peer.leave_by = time.monotonic() + LINGER_S
 
@@ -335,5 +383,6 @@ class SocketServer:
             if peer not in self._peers:
                 return
             self._peers.remove(peer)
-        self._selector.unregister(peer.connection)
+        if peer.connection in self._selector.get_map():
+            self._selector.unregister(peer.connection)
         peer.connection.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from listener import paths, wire
+from listener import credentials, paths, wire
 from listener.errors import ConfigError
 from listener.needs import Needs
 from listener.schema import Meta, Section
@@ -94,8 +94,8 @@ class Webhook:
         import httpx
 
         config, url = self._config, httpx.URL(self._target.url)
-        for key, name in (("secret_file", config.secret_file), ("token_file", config.token_file)):
-            http.secret(key, name)
+        credentials.secret("webhook: secret_file", config.secret_file)
+        credentials.token("webhook: token_file", config.token_file)
         context = httpx.create_ssl_context(verify=http.trusted(config.ca_file, config.verify))
         return http.reach(url.host, url.port, context if url.scheme == "https" else None, config.connect_s)
 
@@ -152,8 +152,8 @@ class _Receiver:
         import httpx
 
         self._target, self._template, self._timeout_s = target, config.template, config.timeout_s
-        self._secret = http.secret("secret_file", config.secret_file)
-        token = http.secret("token_file", config.token_file)
+        self._secret = credentials.secret("webhook: secret_file", config.secret_file)
+        token = credentials.token("webhook: token_file", config.token_file)
         bearer = {"authorization": b"Bearer " + token} if token else {}
         self._client = httpx.Client(
             headers=[(name.encode(), value) for name, value in (bearer | dict(headers)).items()],

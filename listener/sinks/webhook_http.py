@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from listener import paths
 from listener.errors import ConfigError, SinkError
 from listener.sinks.webhook_sender import Answer
 
@@ -30,22 +29,6 @@ def headers(configured: Mapping[str, str], version: str) -> dict[str, bytes]:
             )
     ours = {"content-type": b"application/json", "user-agent": f"listener/{version}".encode()}
     return ours | {name.lower(): value.strip().encode() for name, value in configured.items()}
-
-
-def secret(key: str, name: str) -> bytes:
-    """What is in a file, or in a credential of systemd's (systemd.exec(5), LoadCredential=); empty without a name."""
-    if not name:
-        return b""
-    path = paths.credential(name)
-    try:
-        secret = path.read_bytes().strip()
-    except OSError as err:
-        raise ConfigError(f"webhook: {key} {path}: cannot be read ({err.strerror}); is it there, and ours?") from err
-    if not secret or (key == "token_file" and not re.fullmatch(rb"[!-~]+", secret)):
-        raise ConfigError(
-            f"webhook: {key} {path}: holds no {key.partition('_')[0]}, which is one line of plain characters"
-        )
-    return secret
 
 
 def trusted(ca_file: str, verify: bool) -> ssl.SSLContext | bool:

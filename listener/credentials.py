@@ -1,0 +1,31 @@
+"""Secrets: one line of a file, or of a credential of systemd's (systemd.exec(5), LoadCredential=)."""
+
+import re
+
+from listener import paths
+from listener.errors import ConfigError
+
+PRINTABLE = re.compile(rb"[!-~]+")
+OF_WHICH = "which is one line of plain characters"
+
+
+def secret(key: str, name: str) -> bytes:
+    """What the file holds, empty without a name. ConfigError, naming the key, where it cannot be read or is empty."""
+    if not name:
+        return b""
+    path = paths.credential(name)
+    try:
+        held = path.read_bytes().strip()
+    except OSError as err:
+        raise ConfigError(f"{key} {path}: cannot be read ({err.strerror}); is it there, and ours?") from err
+    if not held:
+        raise ConfigError(f"{key} {path}: holds no {key.rpartition(' ')[2].partition('_')[0]}, {OF_WHICH}")
+    return held
+
+
+def token(key: str, name: str) -> bytes:
+    """Likewise, of characters that can be sent as they are."""
+    held = secret(key, name)
+    if held and not PRINTABLE.fullmatch(held):
+        raise ConfigError(f"{key} {paths.credential(name)}: holds no token, {OF_WHICH}")
+    return held
