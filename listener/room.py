@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from listener.assembler import FRAMES_PER_S
 from listener.errors import SourceError
+from listener.hearing import LOUDEST, QUIETEST
 from listener.types import SILENT_DBFS, Block, Floats, Frame, Gate, Source, SourceState
 
-FULL_SCALE = 32_767
 SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
 
 Flags = NDArray[np.bool_]
@@ -70,8 +70,8 @@ class Surveyor:
             lowest, highest = (int(block.pcm.min()), int(block.pcm.max())) if block.pcm.size else (0, 0)
             self._samples += block.pcm.size
             self._dead += block.pcm.size if lowest == highest else 0
-            if highest >= FULL_SCALE or lowest <= -FULL_SCALE:
-                self._full += int(np.count_nonzero((block.pcm >= FULL_SCALE) | (block.pcm <= -FULL_SCALE)))
+            if highest >= LOUDEST or lowest <= QUIETEST:
+                self._full += int(np.count_nonzero((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)))
             yield block
 
     def gate(self, gate: Gate) -> Gate:

@@ -99,26 +99,28 @@ def _files(name: str, wants: Needs) -> Iterator[Finding]:
 
 
 def _doors(name: str, wants: Needs) -> Iterator[Finding]:
+    holder = ""
     for door in wants.binds:
         if isinstance(door, Path):
-            yield _unix_door(name, door)
+            holder = _greets(f"unix:{door}")
+            yield _unix_door(name, door, holder)
         else:
-            yield _tcp_door(name, door)
+            yield _tcp_door(name, door, holder)
 
 
-def _unix_door(name: str, path: Path) -> Finding:
+def _unix_door(name: str, path: Path, holder: str) -> Finding:
     if path.exists() and not path.is_socket():
         return Finding(name, Level.PROBLEM, f"{path} is something else", "remove it, or give the sink another path")
-    greeted = _greets(f"unix:{path}")
-    return Finding(name, Level.OK, f"{path} is {greeted or 'free'}")
+    return Finding(name, Level.OK, f"{path} is {holder or 'free'}")
 
 
-def _tcp_door(name: str, address: Address) -> Finding:
+def _tcp_door(name: str, address: Address, holder: str) -> Finding:
+    """`holder` has the part's other door already, and its port asks strangers for a token."""
     host, port = address
     try:
         socket.create_server(address, family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as err:
-        holder = _greets(f"tcp:{host}:{port}") or _serves_metrics(host, port)
+        holder = holder or _greets(f"tcp:{host}:{port}") or _serves_metrics(host, port)
         if holder:
             return Finding(name, Level.OK, f"{host}:{port} is {holder}")
         text = f"{host}:{port} is not to be had ({os.strerror(err.errno or 0)})"
