@@ -37,7 +37,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--path", metavar="FILE", help="the recording of --source file, as fast as it goes")
     source.add_argument("--format", help="the sample format of --source stdin: auto, wav, s16le …")
     source.add_argument("--rate", type=int, metavar="HZ", help="the sample rate to ask for, or that stdin has")
-    source.add_argument("--channels", type=int, metavar="N")
+    source.add_argument("--channels", type=int, metavar="N", help="to ask for, or that stdin has; mixed to one")
     absent = parser.add_mutually_exclusive_group()
     absent.add_argument("--wait", action="store_true", help="where there is no microphone, wait for one")
     absent.add_argument("--or-demo", action="store_true", help="where there is no microphone, play the demo recording")

@@ -20,7 +20,7 @@ complete -c listener -n '__fish_seen_subcommand_from run' -l backend -x -a 'soun
 complete -c listener -n '__fish_seen_subcommand_from run' -l path -r -F -d 'the recording of --source file, as fast as it goes'
 complete -c listener -n '__fish_seen_subcommand_from run' -l format -x -d 'the sample format of --source stdin: auto, wav, s16le …'
 complete -c listener -n '__fish_seen_subcommand_from run' -l rate -x -d 'the sample rate to ask for, or that stdin has'
-complete -c listener -n '__fish_seen_subcommand_from run' -l channels -x -d ''
+complete -c listener -n '__fish_seen_subcommand_from run' -l channels -x -d 'to ask for, or that stdin has; mixed to one'
 complete -c listener -n '__fish_seen_subcommand_from run' -l wait -d 'where there is no microphone, wait for one'
 complete -c listener -n '__fish_seen_subcommand_from run' -l or-demo -d 'where there is no microphone, play the demo recording'
 complete -c listener -n '__fish_seen_subcommand_from run' -l json -d 'JSON lines'
