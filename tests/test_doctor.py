@@ -100,6 +100,12 @@ def test_a_flag_that_is_wrong_is_status_2(environment: dict[str, str]) -> None:
     assert (done.returncode, done.stderr) == (2, "listener: --seconds -3: give how long to listen, as --seconds 10\n")
 
 
+def test_a_reader_that_has_had_enough_ends_it_quietly(environment: dict[str, str]) -> None:
+    line = f"{sys.executable} -m listener doctor | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"configuration\n", b"")
+
+
 @pytest.fixture
 def room(virtual_mic: VirtualMic, tmp_path: Path, environment: dict[str, str]) -> "Callable[[], None]":
     """Fills the virtual room with quiet noise from the moment it is called; the test's own end ends it."""

@@ -14,7 +14,7 @@ from math import isfinite
 from listener import __version__
 from listener.commands import _shared
 from listener.doctor import chain
-from listener.doctor.finding import Finding, Level
+from listener.doctor.finding import Finding, Level, unfinished
 from listener.errors import ConfigError
 from listener.signals import Capture
 
@@ -42,19 +42,28 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
         raise ConfigError(f"--seconds {arguments.seconds:g}: give how long to listen, as --seconds 10")
     _shared.silence()
     findings = chain.walk(arguments.config, arguments.set, arguments.seconds)
-    if arguments.json:
-        found = list(findings)
-        listed = [asdict(finding) for finding in found]
-        print(json.dumps({"version": __version__, "status": status(found), "findings": listed}, indent=1))
-    else:
-        found = _printed(findings)
-    return status(found)
+    try:
+        found = _as_json(findings) if arguments.json else _printed(findings)
+        came_to = status(found)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough
+        came_to = 0
+    if unfinished():
+        os._exit(came_to)  # a thread that the interpreter ends while it is in a C++ library aborts the process
+    return came_to
 
 
 def status(found: Iterable[Finding]) -> int:
     """The exit status that findings come to."""
     problems = [finding.check for finding in found if finding.level is Level.PROBLEM]
     return 2 if "configuration" in problems else 1 if problems else 0
+
+
+def _as_json(findings: Iterable[Finding]) -> list[Finding]:
+    found = list(findings)
+    listed = [asdict(finding) for finding in found]
+    print(json.dumps({"version": __version__, "status": status(found), "findings": listed}, indent=1))
+    return found
 
 
 def _printed(findings: Iterable[Finding]) -> list[Finding]:

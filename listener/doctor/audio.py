@@ -56,9 +56,10 @@ def permissions(cards: Path = CARDS) -> Iterator[Finding]:
 
 def inputs(config: Config) -> Iterator[Finding]:
     """The devices, and the rates that open."""
-    for backend in _backends(config) or {"sounddevice"}:
+    backends = _backends(config) or {"sounddevice"}
+    for backend in sorted(backends):
         try:
-            found = devices.inputs(backend, LISTING_S)
+            found = devices.inputs(backend, LISTING_S / len(backends))
         except SourceError as err:
             yield of_error("devices", err)
             continue

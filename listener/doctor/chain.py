@@ -35,12 +35,12 @@ def read(path: Path | None, overrides: Sequence[str] = ()) -> tuple[Config, Find
 
 def lanes(config: Config, listen_s: float = LISTEN_S) -> list[Lane]:
     """All checks. Those of one lane would disturb each other: a device is opened by one at a time."""
-    limit_s = listen_s + SETTLING_S + 2 * hearing.PATIENCE_S
+    limit_s = listen_s + SETTLING_S + hearing.PATIENCE_S + 1
     return [
         [
             Check("libraries", partial(audio.libraries, config)),
             Check("permissions", audio.permissions),
-            Check("devices", partial(audio.inputs, config), 2 * audio.LISTING_S + 1),
+            Check("devices", partial(audio.inputs, config), audio.LISTING_S + 1),
             Check("hearing", partial(hearing.hearing, config, listen_s), limit_s),
         ],
         [Check("model", partial(model.model, config), 20.0)],

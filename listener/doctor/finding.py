@@ -11,6 +11,8 @@ from listener.errors import ListenerError
 
 log = logging.getLogger(__name__)
 
+RUNNING = "check "  # what the threads of checks are called
+
 
 class Level(StrEnum):
     """How much a finding matters."""
@@ -53,6 +55,11 @@ def examine(lanes: Sequence[Lane]) -> Iterator[Finding]:
             yield from result.get()
 
 
+def unfinished() -> bool:
+    """Whether a check still runs: it was not waited for, or has not answered."""
+    return any(thread.name.startswith(RUNNING) for thread in threading.enumerate())
+
+
 def of_error(check: str, err: ListenerError | str) -> Finding:
     """What one of our errors says: first what is wrong, then what to do."""
     text, _, remedy = str(err).partition("; ")
@@ -66,7 +73,7 @@ def _walk(lane: Lane, result: "SimpleQueue[list[Finding]]") -> None:
 
 def _bounded(check: Check) -> list[Finding]:
     found: list[Finding] = []
-    thread = threading.Thread(target=_look, args=(check, found), name=f"check {check.name}", daemon=True)
+    thread = threading.Thread(target=_look, args=(check, found), name=f"{RUNNING}{check.name}", daemon=True)
     thread.start()
     thread.join(check.limit_s)
     if thread.is_alive():
