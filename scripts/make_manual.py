@@ -37,7 +37,10 @@ Something failed on the way, events that did not get out included.
 .B 2
 A wrong configuration, flag or model, or a device that is not there: nothing was ever heard.
 .PP
-SIGINT, SIGTERM and SIGHUP end the program by that signal, in order.
+SIGINT and SIGTERM end the program by that signal, in order; so does SIGHUP where there is a terminal.
+Without one, SIGHUP has
+.B listener run
+read its configuration again.
 .SH FILES
 .TP
 .I ~/.config/listener/config.toml

@@ -98,6 +98,7 @@ inside() {
     rm -f "$root/etc/fstab"
     mkdir -p "$root/etc/tmpfiles.d"
     ln -sf /dev/null "$root/etc/tmpfiles.d/tmp.conf" # keep what lies in /tmp
+    mount --make-rshared "$root" # or a service does not see the credentials that systemd mounts for it
     # Nothing of the machine's own services: only what CMD starts.
     exec env -i container=systemd-box PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         unshare --cgroup chroot "$root" /lib/systemd/systemd \
