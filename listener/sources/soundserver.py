@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class Wiring:
 class Switchboard:
     """The wiring of a program's stream from `open` to `close`.
 
-    Nothing changes where there is no `pactl`, no server, or no stream of the program at it.
+    Nothing changes where there is no `pactl`, no server, or no stream of the program at it. To be opened by a thread
+    that lives on: `pactl` ends with it.
     """
 
     def __init__(self, pid: int) -> None:
@@ -54,12 +56,13 @@ class Switchboard:
 
     def open(self) -> None:
         """Follow it from now on."""
-        if self._told is not None or not shutil.which("pactl"):
+        if self._told is not None or not _server() or not (shutil.which("pactl") and shutil.which("setpriv")):
             return
         try:
-            self._told = _pactl("subscribe")
+            # It would outlive us where we are killed: it does not even mind that nobody reads what it writes.
+            self._told = _begun("setpriv", "--pdeathsig", "KILL", "pactl", "subscribe")
         except OSError as err:
-            log.debug("pactl cannot be run: %s", err.strerror)
+            log.debug("pactl cannot be run: %s", err)
             return
         threading.Thread(target=self._follow, args=(self._told,), name="sound server", daemon=True).start()
 
@@ -103,7 +106,7 @@ def wiring(outputs: str, sources: str, info: str, pid: int) -> Wiring | None:
 
 
 def _answer(*question: str) -> str:
-    with _pactl(*question) as asked:
+    with _begun("pactl", *question) as asked:
         try:
             return asked.communicate(timeout=ANSWER_S)[0].decode(errors="replace")
         except subprocess.TimeoutExpired:
@@ -111,10 +114,16 @@ def _answer(*question: str) -> str:
             raise
 
 
-def _pactl(*arguments: str) -> subprocess.Popen[bytes]:
+def _server() -> str:
+    """Where the sound server is; empty where there is none. Left to itself `pactl` would start one."""
+    places = (f"{os.environ.get('XDG_RUNTIME_DIR', '')}/pulse/native", "/run/pulse/native")
+    return os.environ.get("PULSE_SERVER") or next((f"unix:{path}" for path in places if Path(path).is_socket()), "")
+
+
+def _begun(*command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["pactl", *arguments],
-        env={**os.environ, "LC_ALL": "C"},  # its words are translated
+        command,
+        env={**os.environ, "PULSE_SERVER": _server(), "LC_ALL": "C"},  # its words are translated
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,7 +1,10 @@
 """A sound server that moves a stream is noticed, and the microphone opened anew only where that helps."""
 
 import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.sources.conftest import Listening
 from tests.virtual import VirtualMic, eventually
 
 Listen = Callable[[Source], Listening]
+REPOSITORY = Path(__file__).parent.parent.parent
 
 OUTPUTS = """Source Output #1
 	Driver: protocol-native.c
@@ -55,10 +59,17 @@ def test_a_program_without_a_stream_has_no_wiring() -> None:
     assert wiring(OUTPUTS, SOURCES, INFO, 471) is None
 
 
-def test_without_pactl_nothing_is_known_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
+@pytest.mark.parametrize("missing", ["PATH", "PULSE_SERVER"])
+def test_without_pactl_or_a_server_nothing_is_asked(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/native")
+    monkeypatch.setenv(missing, "")
+    threads = threading.active_count()
     switchboard = Switchboard(1)
     switchboard.open()
+    assert threading.active_count() == threads
     assert switchboard.moved == switchboard.offered == ""
     switchboard.close()
 
@@ -114,6 +125,31 @@ def test_a_doubted_microphone_is_opened_anew_only_when_the_default_is_another(
     heard.recovers()
     assert (SourceState.RECOVERING, "the sound server's default is camera.monitor now") in heard.reports
     assert "camera.monitor" in pactl("list", "short", "sources").split("\tRUNNING")[0].rpartition("\n")[2]
+
+
+def test_what_asks_the_server_ends_with_a_daemon_that_is_killed(virtual_mic: VirtualMic) -> None:  # noqa: ARG001
+    script = (
+        "from listener.sources.microphone import Microphone, MicrophoneConfig\n"
+        "for block in Microphone(MicrophoneConfig()).blocks(print): print('block', flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY) as reader:
+        assert reader.stdout
+        while reader.stdout.readline() != b"block\n":
+            pass
+        (asking,) = [pid for pid in children(reader.pid) if "pactl" in command_of(pid)]
+        reader.kill()
+    eventually(lambda: "subscribe" not in command_of(asking), "it has ended")
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def another(name: str) -> None:
