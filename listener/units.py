@@ -21,7 +21,7 @@ CREDENTIALS = OF_THE_MACHINE.parent  # where a secret that is named by a bare na
 EXAMPLE = "# LoadCredential=mqtt-password:{folder}/mqtt-password"
 # Where the system service sees nothing (ProtectHome=), or a folder of its own (PrivateTmp=).
 CLOSED = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-ELSEWHERE = "python3 -m venv /opt/listener && /opt/listener/bin/pip install listener"
+ELSEWHERE = "python3 -m venv /opt/listener && /opt/listener/bin/pip install ."
 
 
 def unit(
