@@ -4,15 +4,15 @@ import logging
 import resource
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
 from listener.controls import Controls
 from listener.ear import Ear
 from listener.errors import ListenerError
 from listener.notify import notify
-from listener.outlet import Outlet, Recording, Route, Steering, Viewer
-from listener.wire import Event, Status
+from listener.outlet import Outlet, Picturing, Recording, Route, Steering, Viewer
+from listener.wire import Event, Spectrum, Status
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,18 @@ class Daemon:
             return
         for outlet in self._outlets:
             outlet.offer(event)
+
+    def pictured(self) -> bool:
+        """Whether anybody looks at the live spectrogram."""
+        return any(sink.pictured for sink in self._picturing())
+
+    def picture(self, spectrum: Spectrum) -> None:
+        """Show columns of the spectrogram to those who look."""
+        for sink in self._picturing():
+            sink.picture(spectrum)
+
+    def _picturing(self) -> Iterator[Picturing]:
+        return (outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Picturing))
 
     def ended(self, name: str, error: ListenerError | None) -> None:
         """An ear has ended, well or with an error. The daemon stops on an error or when no ear is left."""
@@ -148,8 +160,9 @@ class Daemon:
             return
         if change and not self._stopping:
             self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-            self._news = f"; {change()}"
-            self._tell("READY=1", f"STATUS={self._news.strip('; ')}")
+            news = " ".join(change().splitlines())
+            self._tell("READY=1", f"STATUS={news}")
+            self._news = f"; {news}"
 
     def _tick(self, viewers: Sequence[Viewer]) -> None:
         self._controls.tick()

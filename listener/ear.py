@@ -12,6 +12,7 @@ from listener.health import Health
 from listener.meter import metered
 from listener.pipeline import Change, Pipeline
 from listener.recorder import Recorder
+from listener.spectrograph import Spectrograph
 from listener.tracker import Rules
 from listener.types import Block, Doubtful, Frame, Source, SourceState
 from listener.wire import Event, Level, SourceStatus, at_wall_clock
@@ -44,6 +45,7 @@ class Ear:
         self._assembler = Assembler(rules.sample_rate)
         self._blocks: Channel[Block] = Channel(CHANNEL_S, "drop_oldest" if source.live else "block", _seconds)
         self._publish, self._fail = publish, fail
+        self._spectrograph: Spectrograph | None = None
         self._threads = [
             threading.Thread(
                 target=self._guard, args=(stage,), name=f"{stage.__name__.strip('_')} {self.name}", daemon=True
@@ -103,6 +105,10 @@ class Ear:
         """Keep no audio any more."""
         self._recorder = None
         self._pipeline.gate, self._pipeline.classify = self._unrecorded
+
+    def draw(self, spectrograph: Spectrograph) -> None:
+        """Have it draw what is heard. To be called before it is opened."""
+        self._spectrograph = spectrograph
 
     def level(self) -> Level:
         """The meter, for displays."""
@@ -166,7 +172,11 @@ class Ear:
 
     def _stretch(self) -> Iterable[Frame]:
         """Frames until no more come: the source ended, or it is silent for so long that events must end."""
-        yield from self._assembler.frames(self._audio())
+        graph = self._spectrograph
+        if graph:
+            yield from graph.seen(self._assembler.frames(graph.after_each(self._audio())))
+        else:
+            yield from self._assembler.frames(self._audio())
         if self._blocks.finished:
             yield from self._assembler.flush()
 

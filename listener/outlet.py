@@ -10,7 +10,7 @@ from listener.channel import Channel
 from listener.controls import Controls
 from listener.errors import OutputClosed, SinkError
 from listener.recorder import Recorder
-from listener.wire import Event, Hello, Level, Status
+from listener.wire import Event, Hello, Level, Spectrum, Status
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,16 @@ class Viewer(Protocol):
     def watched(self) -> bool: ...  # whether anybody looks at levels just now
 
     def show(self, message: Level | Status) -> None: ...
+
+
+@runtime_checkable
+class Picturing(Protocol):
+    """A sink that can show the live spectrogram. `picture` neither blocks nor raises, whatever thread calls it."""
+
+    @property
+    def pictured(self) -> bool: ...  # whether anybody looks at it just now
+
+    def picture(self, spectrum: Spectrum) -> None: ...
 
 
 @runtime_checkable

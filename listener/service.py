@@ -16,6 +16,7 @@ from listener.ear import Ear
 from listener.errors import ConfigError, ListenerError
 from listener.filters import Filter
 from listener.outlet import Greeting, Route, Sink
+from listener.spectrograph import Spectrograph
 from listener.types import Source
 from listener.wire import Hello
 
@@ -38,15 +39,25 @@ class _Seat:
 class Service:
     """A daemon with its ears, sinks and controls, from a configuration that was read and checked.
 
-    `make_sink` makes a sink of its part: the console is a live display where there is a terminal.
+    `make_sink` makes a sink of its part: the console is a live display where there is a terminal. `read` gives the
+    configuration as it is now.
     """
 
     def __init__(
-        self, config: Config, bundle: Bundle, classifier: Classifier, sources: Sequence[Source], make_sink: SinkMaker
+        self,
+        config: Config,
+        bundle: Bundle,
+        classifier: Classifier,
+        sources: Sequence[Source],
+        *,
+        make_sink: SinkMaker,
+        read: Callable[[], Config],
     ) -> None:
+        self._read = read
         self._config, self._bundle, self._provider, self._make_sink = config, bundle, classifier.provider, make_sink
         self._hello = hello(config, bundle, classifier.provider)
-        self.controls = Controls(self._hello.labels, self._hello.groups, self._hello.sources, self._retune)
+        known = self._hello.labels, self._hello.groups, self._hello.sources
+        self.controls = Controls(*known, self._retune, reload=self._check_and_reload)
         self.daemon = Daemon(self.controls)
         self._seats: list[_Seat] = []
         self._seats = self._seated(config, self._hello)
@@ -61,24 +72,36 @@ class Service:
         """Until every source has ended, or the daemon is stopped."""
         self.daemon.run(self._ears, _routes(self._seats))
 
-    def reload(self, read: Callable[[], Config]) -> str:
-        """Go by the configuration that `read` gives, as far as a running daemon can; what came of it, in words.
+    def reload(self) -> None:
+        """Go by the configuration as it is now, soon. For any thread and for signal handlers."""
+        self.daemon.reload(self._reload)
 
-        One that is wrong changes nothing.
-        """
+    def _check_and_reload(self) -> list[str]:
+        """Likewise, at a user's command: what only a restart changes. ListenerError where it is wrong."""
+        wanted = self._read()
+        with configuration.located(wanted.path):
+            hello(self._possible(wanted), self._bundle, self._provider)
+        self.reload()
+        return _differences(wanted, self._config)
+
+    def _reload(self) -> str:
+        """Go by what is read, as far as a running daemon can; what came of it, in words. Nothing, if it is wrong."""
         try:
-            wanted = read()
-            possible = replace(wanted, **{name: getattr(self._config, name) for name in FIXED.values()})
-            self._adopt(possible)
-        except ListenerError as err:
-            log.error("reload refused, the configuration is as it was: %s", err)  # noqa: TRY400 - it says all
+            wanted = self._read()
+            self._adopt(self._possible(wanted), _differences(wanted, self._config))
+        except Exception as err:  # whatever is wrong with the new one, the old one is still good
+            fault = None if isinstance(err, ListenerError) else err
+            log.error("reload refused, the configuration is as it was: %s", err, exc_info=fault)  # noqa: TRY400
             return f"reload refused: {err}"
-        waiting = _differences(wanted, possible)
+        waiting = _differences(wanted, self._config)
         report = f"reloaded; only a restart changes: {', '.join(waiting)}" if waiting else "reloaded"
         log.log(logging.WARNING if waiting else logging.INFO, "%s", report)
         return report
 
-    def _adopt(self, config: Config) -> None:
+    def _possible(self, wanted: Config) -> Config:
+        return replace(wanted, **{name: getattr(self._config, name) for name in FIXED.values()})
+
+    def _adopt(self, config: Config, waiting: Sequence[str]) -> None:
         """The sinks first: they can refuse, and what comes after cannot."""
         before = self._config
         with configuration.located(config.path):
@@ -89,7 +112,7 @@ class Service:
         for stranger in configuration.strangers(config, self._bundle):
             log.warning("%s", stranger)
         self._config, self._hello = config, greeting
-        self.controls.adopt(greeting.labels, greeting.groups)
+        self.controls.adopt(greeting.labels, greeting.groups, waiting)
         for ear in self._ears:
             ear.adopt(pipeline.change(before, config, self._bundle, ear.name))
 
@@ -98,7 +121,7 @@ class Service:
         before, self._seats = self._seats, seats
         try:
             self.daemon.adopt(_routes(seats))
-        except ListenerError:
+        except Exception:
             kept = _kept(before, seats)
             _greet(kept, self._hello, self._hello)
             self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
@@ -124,8 +147,11 @@ class Service:
 
     def _ear(self, source: Source, classifier: Classifier) -> Ear:
         loop = pipeline.build(self._config, self._bundle, classifier, source.name)
-        rules = pipeline.rules(self._config, self._bundle)
-        return Ear(source, loop, rules, self.daemon.publish, self.daemon.ended)
+        rules, daemon, bundle = pipeline.rules(self._config, self._bundle), self.daemon, self._bundle
+        graph = Spectrograph(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
+        ear = Ear(source, loop, rules, daemon.publish, daemon.ended)
+        ear.draw(graph)
+        return ear
 
     def _retune(self, label: str, on: float | None) -> None:
         if label not in self._hello.thresholds:
