@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check format bench model demo docs picture wheels dist deb clean help
+.PHONY: run test check format bench soak model demo docs picture wheels dist deb clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
@@ -32,17 +32,21 @@ format: $(VENV)/.test
 bench: $(VENV)/.test  ## what it costs, beside what people would use instead
 	$(BIN)/python -m bench
 
+soak: $(VENV)/.test  ## does it stay up? hours; SCALE=0.05 for a quick look
+	$(BIN)/python -m soak --scale $(or $(SCALE),1)
+
 model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; three hours on two cores
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh export/make_default.sh
 
 demo: $(VENV)/.test  ## make the demo recording again
 	$(BIN)/python -m scripts.make_demo
 
-docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, completion
+docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, completion, units
 	$(BIN)/listener check --defaults > config.toml
 	$(BIN)/python -m scripts.make_configuration
 	$(BIN)/python -m scripts.make_manual
 	$(BIN)/python -m scripts.make_completion
+	$(BIN)/python -m scripts.make_units
 
 picture: $(VENV)/.run  ## the README's picture again, of the demo recording; a minute
 	$(BIN)/python -m scripts.make_picture

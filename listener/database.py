@@ -23,9 +23,9 @@ def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = 
     A file that is damaged is put aside, said in the log, and a new one begun. SinkError where it cannot be opened, or
     is of a newer version of this program. One that `shrinks` gives room back when it is told PRAGMA incremental_vacuum.
     """
-    if path.is_dir():
-        raise SinkError(f"{path}: is a folder; name a file in it")
     try:
+        if path.is_dir():
+            raise SinkError(f"{path}: is a folder; name a file in it")
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # the files beside it will be as this one

@@ -104,7 +104,7 @@ class Watcher:
     def __init__(self, socket: Path) -> None:
         self.status: Status | None = None
         self.under_way: dict[str, Event] = {}
-        self.events = 0
+        self.events = self.started = 0
         self.ended = False
         self._client = Client(f"unix:{socket}")
         self._thread = threading.Thread(target=self._read, name="soak watcher", daemon=True)
@@ -148,6 +148,7 @@ class Watcher:
 
     def _note(self, event: Event) -> None:
         self.events += 1
+        self.started += event.phase == "start"
         if event.phase == "end":
             self.under_way.pop(event.id, None)
         else:
