@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from listener import wire
+from listener.errors import ListenerError
 from listener.schema import nearest
 from listener.wire import Command, Event, State, wall_clock
 
 EVERYTHING = "all"
 
+Reload = Callable[[], Sequence[str]]  # what only a restart changes; ListenerError where the configuration is wrong
 Retune = Callable[[str, float | None], None]  # label, its new on-threshold or None for the configured one
 
 
@@ -26,9 +28,12 @@ class Controls:
         sources: Sequence[str],
         retune: Retune = lambda _label, _on: None,
         clock: Callable[[], float] = time.time,
+        *,
+        reload: Reload | None = None,
     ) -> None:
         self._labels, self._groups, self._sources = tuple(labels), groups, tuple(sources)
-        self._retune, self._clock = retune, clock
+        self._retune, self._clock, self._reload = retune, clock, reload
+        self._restart: tuple[str, ...] = ()
         self._lock = threading.RLock()
         self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (Unix), or for good
         self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, where it is not all
@@ -40,15 +45,21 @@ class Controls:
 
     def watch(self, watcher: Callable[[State], None]) -> None:
         """Have `watcher` called with the state after each change. It may be any thread's call, and must not wait."""
-        self._watchers.append(watcher)
+        with self._lock:
+            self._watchers = [*self._watchers, watcher]
 
     def unwatch(self, watcher: Callable[[State], None]) -> None:
         """Have it called no more."""
-        self._watchers = [other for other in self._watchers if other != watcher]
-
-    def adopt(self, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
-        """Know other labels and groups from now on. What users have changed stays, but for names that are no more."""
         with self._lock:
+            self._watchers = [other for other in self._watchers if other != watcher]
+
+    def adopt(self, labels: Sequence[str], groups: Mapping[str, Sequence[str]], restart: Sequence[str] = ()) -> None:
+        """Know other labels and groups from now on. What users have changed stays, but for names that are no more.
+
+        `restart` is what was changed in the configuration, and only a restart changes.
+        """
+        with self._lock:
+            self._restart = tuple(restart)
             self._labels, self._groups = tuple(labels), groups
             names = (*labels, *groups, *self._sources, EVERYTHING)
             self._snoozed = {what: until for what, until in self._snoozed.items() if what in names}
@@ -68,6 +79,8 @@ class Controls:
 
     def obey(self, command: Command) -> State:
         """Do what was asked; the state after it. ValueError, naming what is wrong, for what makes no sense."""
+        if command.command == "reload":
+            return self._reloaded()
         with self._lock:
             match command.command:
                 case "snooze":
@@ -91,6 +104,7 @@ class Controls:
                 snoozed={what: None if until is None else wall_clock(until) for what, until in self._snoozed.items()},
                 listening_for={source: list(labels) for source, labels in self._wanted.items()},
                 thresholds=dict(self._thresholds),
+                restart=list(self._restart),
             )
 
     def tick(self) -> None:
@@ -110,6 +124,18 @@ class Controls:
                 what in (event.label, event.source, EVERYTHING) or event.label in self._groups.get(what, ())
                 for what in self._snoozed
             )
+
+    def _reloaded(self) -> State:
+        """Without the lock: it is done by another thread, which needs it."""
+        if self._reload is None:
+            raise ValueError("there is no configuration here to read again")
+        try:
+            restart = tuple(self._reload())
+        except ListenerError as err:
+            raise ValueError(str(err)) from err
+        with self._lock:
+            self._restart = restart
+        return self.state()
 
     def _forget_expired(self) -> None:
         now = self._clock()

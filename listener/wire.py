@@ -133,7 +133,7 @@ class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a client may ask of the daemon; it is answered with a `State`."""
 
-    command: Literal["snooze", "wake", "listen", "threshold", "state"]
+    command: Literal["snooze", "wake", "listen", "threshold", "reload", "state"]
     what: str = ""  # snooze, wake: a label, group, source or "all"; listen: a source; threshold: a label
     for_s: float | None = None  # snooze: null until it is woken
     labels: list[str] | None = None  # listen: labels and groups; null: all
@@ -152,6 +152,7 @@ class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
     snoozed: dict[str, str | None]  # label, group, source or "all" -> until when; null: until it is woken
     listening_for: dict[str, list[str]]  # source -> labels, where it is not all
     thresholds: dict[str, float]  # label -> on, where it is not the configured one
+    restart: list[str] = []  # sections that were changed in the configuration, and wait for a restart
 
 
 Message = Event | Level | Spectrum | Status | Hello | Ack | Error | Refusal | State

@@ -78,7 +78,8 @@ def test_a_day_of_normal_work_is_less_than_a_hundred_lines(
     def make_sink(part: Part, greeting: Hello) -> object:
         return unreliable if part.kind == "log" else part.factory(part.config, greeting)
 
-    service = Service(config, tiny, classifier, [Day([], name="fake")], make_sink)  # type: ignore[arg-type]
+    day = Day([], name="fake")
+    service = Service(config, tiny, classifier, [day], make_sink=make_sink, read=lambda: config)  # type: ignore[arg-type]
     thread = threading.Thread(target=service.run)
     thread.start()
     thread.join(300)

@@ -65,7 +65,8 @@ class Running:
         classifier = FakeClassifier(3)
         classifier.provider = "cpu"  # type: ignore[attr-defined]
         self.source = FakeSource(iter(self._fed.get, None), live=True)
-        self.service = Service(self._read(text), bundle, classifier, [self.source], self._sink)  # type: ignore[arg-type]
+        self.write(text)
+        self.service = Service(self._read(), bundle, classifier, [self.source], make_sink=self._sink, read=self._read)  # type: ignore[arg-type]
         self.service.daemon._tell = lambda *states: self.told.extend(states)
         self._thread = threading.Thread(target=self.service.run)
         self._thread.start()
@@ -81,14 +82,19 @@ class Running:
 
     def reload(self, text: str) -> str:
         """Give it another configuration; what came of it."""
-        answers: SimpleQueue[str] = SimpleQueue()
+        self.write(text)
+        self.told.clear()
+        self.service.reload()
+        return self.status()
 
-        def change() -> str:
-            answers.put(self.service.reload(lambda: self._read(text)))
-            return "reloaded"
+    def status(self) -> str:
+        """What systemd was told of the reload, once it is over."""
+        eventually(lambda: "READY=1" in self.told, "the reload is over")
+        return next(state for state in self.told if state.startswith("STATUS=")).removeprefix("STATUS=")
 
-        self.service.daemon.reload(change)
-        return answers.get(timeout=10)
+    def write(self, text: str) -> None:
+        """Change the file, and no more."""
+        self._path.write_text(text)
 
     def events(self, name: str = "a") -> list[tuple[str | None, str]]:
         return [(event.phase, event.label) for event in self.sinks[name].events if event.phase != "update"]
@@ -108,12 +114,13 @@ class Running:
     def _status(self) -> wire.SourceStatus:
         return self.service.daemon.status().sources["fake"]
 
-    def _read(self, text: str) -> Config:
-        self._path.write_text(text)
+    def _read(self) -> Config:
         return configuration.load(self._path)
 
     def _sink(self, part: Part, greeting: Hello) -> Sink:
         name = part.config.path
+        if name == "broken":
+            raise ZeroDivisionError("a stranger's sink is broken")
         self.sinks[name] = Sink(greeting, self.diary, name, refuses=name == "refusing")
         return self.sinks[name]
 
@@ -260,10 +267,27 @@ def test_what_only_a_restart_changes_is_named(start: Callable[[str], Running]) -
     assert {event.source for event in service.sinks["a"].events} == {"fake"}
 
 
+def test_a_reload_by_command_is_answered_with_what_waits_for_a_restart(start: Callable[[str], Running]) -> None:
+    service = start(sink("a"))
+    service.write(SOURCE + sink("a") + "[labels.hiss]\non = 0.8\n[daemon]\nlog_level = 'debug'\n")
+    state = service.service.controls.obey(wire.Command(command="reload"))
+    assert state.restart == ["daemon"]
+    eventually(lambda: service.sinks["a"].greetings[-1].thresholds["hiss"] == 0.8, "the reload")
+    service.write(SOURCE + sink("a") + "[gate]\nkind = 'opne'\n")
+    with pytest.raises(ValueError, match=r"gate\.kind"):
+        service.service.controls.obey(wire.Command(command="reload"))
+
+
+def test_a_fault_in_a_part_is_no_end_of_the_daemon(start: Callable[[str], Running]) -> None:
+    service = start(sink("a"))
+    assert "is broken" in service.reload(SOURCE + sink("a") + sink("broken"))
+    service.hear(2, LOUD)
+    service.said(("start", "hiss"))
+
+
 def test_systemd_is_told_when_a_reload_begins_and_when_it_is_over(start: Callable[[str], Running]) -> None:
     service = start(sink("a"))
     service.reload(SOURCE + sink("a"))
-    eventually(lambda: service.told.count("READY=1") == 2, "the reload is over")
     begun = service.told.index("RELOADING=1")
     assert service.told[begun + 1].startswith("MONOTONIC_USEC=")
     assert service.told[begun + 2 : begun + 4] == ["READY=1", "STATUS=reloaded"]

@@ -53,18 +53,20 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     setup = _shared.read(arguments, table)
     config = _wired(setup.config, arguments)
     logs.set_up(config.daemon.log_level)
+
+    def read() -> Config:
+        return _wired(_shared.read(arguments, table).config, arguments)
+
     for stranger in configuration.strangers(config, setup.bundle):
         log.warning("%s", stranger)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
     with configuration.located(config.path):
         sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
-        service = Service(config, setup.bundle, classifier, sources, partial(_sink, plain=arguments.plain))
+        make_sink = partial(_sink, plain=arguments.plain)
+        service = Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read)
 
-    def reload() -> str:
-        return service.reload(lambda: _wired(_shared.read(arguments, table).config, arguments))
-
-    capture.deliver_to(service.daemon.stop, lambda: service.daemon.reload(reload))
+    capture.deliver_to(service.daemon.stop, service.reload)
     try:
         service.run()
     except SourceError as err:
