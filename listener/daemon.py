@@ -205,7 +205,10 @@ class Daemon:
 
 
 def _summary(status: Status) -> str:
-    return ", ".join(f"{name}: {source.state}" for name, source in status.sources.items())
+    return ", ".join(
+        f"{name}: {source.state}{f' ({source.trouble})' if source.trouble else ''}"
+        for name, source in status.sources.items()
+    )
 
 
 class _CpuShare:

@@ -200,6 +200,16 @@ def test_the_watchdog_is_fed_while_a_source_is_looked_after(
     daemon.stop()
 
 
+def test_a_source_that_is_muted_is_told_of(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
+    told: list[str] = []
+    daemon = Daemon(tell=lambda *states: told.extend(states))
+    muted = FakeSource(blocks(pcm(noise(11, -200))), live=True, then="wait")
+    background(lambda: daemon.run([ear(muted, daemon, tiny)], []))
+    until(lambda: any("fake: listening (only digital silence for 10 s" in state for state in told))
+    assert "muted" in daemon.status().sources["fake"].trouble
+    daemon.stop()
+
+
 @pytest.mark.parametrize("state", [SourceState.LISTENING, SourceState.RECOVERING])
 def test_a_stuck_classifier_starves_the_watchdog(
     state: SourceState, tiny: Bundle, background: Callable[..., threading.Thread]

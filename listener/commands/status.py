@@ -52,6 +52,8 @@ def _print(hello: Hello, status: Status) -> None:
     for name, source in status.sources.items():
         detail = f" ({source.detail})" if source.detail else ""
         print(f"{name}  {source.state}{detail}, heard {source.heard_s:.0f} s, lost {source.lost_s:.1f} s")
+        if source.trouble:
+            print(f"{name}  {source.trouble}")
     for name, lost in status.sinks.items():
         if lost or status.waiting.get(name):
             print(f"{name}  {lost} events lost, {status.waiting.get(name, 0)} wait")
