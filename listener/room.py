@@ -14,6 +14,7 @@ from listener.hearing import LOUDEST, QUIETEST
 from listener.types import SILENT_DBFS, Block, Floats, Frame, Gate, Source, SourceState
 
 SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
+LEAST_S = 0.5  # a room that was heard for less after that is the whole time, settling and all
 
 Flags = NDArray[np.bool_]
 
@@ -80,9 +81,9 @@ class Surveyor:
         return _Watched(gate, self._levels, self._active)
 
     def room(self) -> Room:
-        """What was measured, without the time in which the gate settled, unless there was no more than that."""
+        """What was measured, without the time in which the gate settled, unless there was hardly more than that."""
         settled = round(SETTLING_S * FRAMES_PER_S)
-        begin = settled if len(self._levels) > 2 * settled else 0
+        begin = settled if len(self._levels) > settled + LEAST_S * FRAMES_PER_S else 0
         levels = np.array(self._levels[begin:], np.float32)
         return Room(
             seconds=len(levels) / FRAMES_PER_S,

@@ -36,6 +36,11 @@ def test_a_quiet_room_has_its_level_and_a_closed_gate_once_the_gate_has_settled(
     assert (room.duty, room.openings, room.dead, room.clipped) == (0.0, 0, 0.0, 0.0)
 
 
+def test_of_a_short_time_the_gates_settling_is_left_out_as_well_and_of_a_shorter_one_not() -> None:
+    assert surveyed(pcm(noise(6, -50))).seconds == 2
+    assert surveyed(pcm(noise(3, -50))).seconds == 3
+
+
 def test_a_sound_opens_the_gate_once() -> None:
     samples = pcm(noise(20, -55))
     samples[10 * RATE : 11 * RATE] = pcm(noise(1, -20, seed=1))

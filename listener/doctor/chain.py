@@ -35,7 +35,7 @@ def read(path: Path | None, overrides: Sequence[str] = ()) -> tuple[Config, Find
 
 def lanes(config: Config, listen_s: float = LISTEN_S) -> list[Lane]:
     """All checks. Those of one lane would disturb each other: a device is opened by one at a time."""
-    limit_s = listen_s + SETTLING_S + hearing.PATIENCE_S + 1
+    limit_s = listen_s + SETTLING_S + hearing.PATIENCE_S + 2  # each source has a little less
     return [
         [
             Check("libraries", partial(audio.libraries, config)),

@@ -1,15 +1,14 @@
 """What is heard here: a level meter with advice, and how the gate behaves in this room."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from listener import gates, room
 from listener.assembler import Assembler
 from listener.client import NoDaemon
 from listener.config import Config, Part
 from listener.doctor import running
-from listener.doctor.finding import Finding, Level, of_error
-from listener.errors import ListenerError
+from listener.doctor.finding import Check, Finding, Level, examine
 from listener.features import FeatureSpec
 from listener.room import SETTLING_S, Room, Surveyor
 from listener.schema import changed
@@ -24,11 +23,11 @@ BUSY = 0.5  # a gate open for more of the time saves little
 
 def hearing(config: Config, seconds: float) -> Iterator[Finding]:
     """Listen to every source for so long, to all at the same time."""
-    found: dict[str, list[Finding]] = {part.config.name: [] for part in config.sources}
-    threads = [_started(part, config, seconds, found[part.config.name].append) for part in config.sources]
-    for thread, findings in zip(threads, found.values(), strict=True):
-        thread.join()
-        yield from findings
+    limit_s = seconds + SETTLING_S + PATIENCE_S + 1
+    for_each = [(f"hearing {part.config.name}", part) for part in config.sources]
+    yield from examine(
+        [[Check(name, partial(_findings, name, part, config, seconds), limit_s)] for name, part in for_each]
+    )
 
 
 def judged(name: str, heard: Room) -> Iterator[Finding]:
@@ -44,24 +43,7 @@ def judged(name: str, heard: Room) -> Iterator[Finding]:
         yield _gate(name, heard)
 
 
-def _started(part: Part, config: Config, seconds: float, tell: Callable[[Finding], None]) -> threading.Thread:
-    thread = threading.Thread(target=_hear, args=(part, config, seconds, tell), name="hearing", daemon=True)
-    thread.start()
-    return thread
-
-
-def _hear(part: Part, config: Config, seconds: float, tell: Callable[[Finding], None]) -> None:
-    name = f"hearing {part.config.name}"
-    try:
-        for finding in _findings(part, config, seconds, name):
-            tell(finding)
-    except ListenerError as err:
-        tell(of_error(name, err))
-    except Exception as err:  # noqa: BLE001 - the other sources are heard all the same
-        tell(Finding(name, Level.PROBLEM, f"{err!r}. This is a fault in listener", "please report it with this"))
-
-
-def _findings(part: Part, config: Config, seconds: float, name: str) -> Iterator[Finding]:
+def _findings(name: str, part: Part, config: Config, seconds: float) -> Iterator[Finding]:
     if part.kind == "stdin":
         yield Finding(name, Level.NOTE, "standard input is not listened to here", "try it with `listener run --plain`")
         return
