@@ -231,6 +231,7 @@ def test_a_stuck_classifier_starves_the_watchdog(
     listening = ear(Lively(blocks(pcm(noise(5, -12))), live=True), daemon, tiny, stuck)
     background(lambda: daemon.run([listening], []))
     until(lambda: listening.status().state == state and listening.status().waiting_s > 1)
+    until(lambda: listening.meter.position > 0)
     now = time.monotonic()
     assert listening.healthy(now)  # for as long as it may just be slow
     assert not listening.healthy(now + DEAF_S)
