@@ -54,8 +54,8 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     source = _source(part)
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     capture.deliver_to(source.close)
-    print(f"listening to {part.config.name} for {duration(seconds) if seconds < inf else 'all of it'}; let the room be")
-    print("as it is when nothing happens that you want to be told of")
+    how_long = f"for {duration(seconds)}" if seconds < inf else "to its end"
+    print(f"listening to {part.config.name} {how_long}: leave the room as it is when nothing happens to be told of")
     found = _surveyed(setup, classifier, source, seconds)
     said = _advice(setup, found, arguments.keep)
     _print(said, found)
