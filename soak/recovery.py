@@ -16,18 +16,22 @@ FRESH_S = 0.3  # of audio: more than what waited in pipes when it went away
 class Recoveries:
     """Counts them."""
 
-    def __init__(self, name: str, daemon: Running, watcher: Watcher, source: str) -> None:
+    def __init__(
+        self, name: str, daemon: Running, watcher: Watcher, source: str, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._patience_s = patience_s
         self._name, self._daemon, self._watcher, self._source = name, daemon, watcher, source
         self._took_s: list[float] = []
         self._vitals: list[Vitals] = []
-        self._missed = ""
 
     def wait(self) -> None:
         """Until the source is heard again. What is late is noted, and what never comes ends the part."""
         before_s = self._watcher.heard_s(self._source)
         began = time.monotonic()
         until(
-            lambda: self._hears(before_s), f"{self._source} is heard again (time {len(self._took_s) + 1})", PATIENCE_S
+            lambda: self._hears(before_s),
+            f"{self._source} is heard again (time {len(self._took_s) + 1})",
+            self._patience_s,
         )
         self._took_s.append(time.monotonic() - began)
         self._vitals.append(taken(self._daemon.pid, len(self._vitals)))

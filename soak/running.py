@@ -74,7 +74,7 @@ class Running:
 
     def listens(self) -> None:
         """Return when it does. SoakError where it ends or takes too long."""
-        until(lambda: ": listening: " in self.said or self.process.poll() is not None, self._last(), START_S)
+        until(lambda: ": listening: " in self.said or self.process.poll() is not None, "it listens", START_S)
         if self.process.poll() is not None:
             raise SoakError(f"the daemon ended with status {self.process.returncode}; {self._last()}")
 

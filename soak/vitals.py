@@ -44,9 +44,9 @@ def alone(pid: int, at: float) -> Vitals | None:
         return None
 
 
-def slope(samples: Sequence[Vitals]) -> float:
+def slope(samples: Sequence[Vitals], warm_up: float = WARM_UP) -> float:
     """MB of memory more for one more of what `at` counts, fitted to all but the warm-up."""
-    steady = samples[round(WARM_UP * len(samples)) :]
+    steady = samples[round(warm_up * len(samples)) :]
     if len(steady) < 2:
         return 0.0
     return float(np.polyfit([each.at for each in steady], [each.memory_mb for each in steady], 1)[0])
