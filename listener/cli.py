@@ -20,6 +20,7 @@ COMMANDS = {
     "watch": "a live display of a running listener",
     "status": "how a running listener is doing; fails where it is deaf",
     "tail": "lines from a running listener, for pipes",
+    "web": "a page in the browser, of a running listener and what it heard earlier",
     "history": "what was heard earlier, as a table, for scripts, or counted",
     "snooze": "have a label, group or microphone not reported for a while",
     "check": "check the configuration and the model, and say what would run",

@@ -17,7 +17,11 @@ START_ONE = "start one with `listener run`, or `systemctl start listener`"
 Address = Path | tuple[str, int]
 
 
-class NoDaemon(SinkError):
+class Unanswered(SinkError):
+    """Nobody answers just now; somebody may later."""
+
+
+class NoDaemon(Unanswered):
     """Nobody is there to connect to."""
 
 
@@ -34,10 +38,16 @@ class Client:
         self._closed = False
 
     def messages(
-        self, subscribe: Sequence[wire.Topic] = ("event",), labels: Sequence[str] | None = None, replay: int = 0
+        self,
+        subscribe: Sequence[wire.Topic] = ("event",),
+        labels: Sequence[str] | None = None,
+        replay: int = 0,
+        *,
+        patience_s: float | None = None,
     ) -> Iterator[wire.Message]:
         """The daemon's Hello, then what was asked for, until the daemon stops or `close` is called.
 
+        With `patience_s`, SinkError where nothing has come for so long; whoever asks for status hears once a second.
         SinkError where no daemon is there or it refuses; ConfigError for a label that it does not know.
         """
         asked = wire.Subscribe(
@@ -49,9 +59,25 @@ class Client:
         with self._connection, self._connection.makefile("rb") as lines:
             hello = self._greeted(self._connection, lines)
             _check(asked, hello)
-            self._connection.settimeout(None)
+            self._connection.settimeout(patience_s)
             yield hello
             yield from _answers(self._connection, lines, asked)
+
+    def ask(self, subscribe: Sequence[wire.Topic]) -> None:
+        """Have `messages`, once it has begun, go on with other topics; for any thread."""
+        if self._connection is not None:
+            try:
+                self._connection.sendall(wire.encode(wire.Subscribe(subscribe=list(subscribe))))
+            except OSError as err:
+                log.debug("the connection has ended, which `messages` says: %s", err)
+
+    def send(self, command: wire.Command) -> None:
+        """Have the daemon do something while `messages` runs: its State or Refusal comes among them. For any thread."""
+        try:
+            if self._connection is not None:
+                self._connection.sendall(wire.encode(command))
+        except OSError as err:
+            raise SinkError("there is no daemon to ask just now") from err
 
     def command(self, command: wire.Command) -> wire.State:
         """Have the daemon do something; its state afterwards. ConfigError where it refuses, SinkError as above."""
@@ -129,7 +155,9 @@ def _greeting(lines: Iterable[bytes]) -> wire.Hello:
     try:
         first = next(iter(_decoded(lines)), None)
     except OSError as err:
-        raise SinkError(f"the daemon does not answer ({err}); see its log, and restart it") from err
+        raise Unanswered(f"the daemon does not answer ({err}); see its log, and restart it") from err
+    if first is None:
+        raise Unanswered("the daemon ended the connection at once; it may be stopping, see its log")
     if isinstance(first, wire.Error):
         raise SinkError(f"the daemon refused: {first.message}")
     if not isinstance(first, wire.Hello):
@@ -158,6 +186,8 @@ def _answers(connection: socket.socket, lines: Iterable[bytes], asked: wire.Subs
             if subscribed:
                 yield message
             subscribed = subscribed or isinstance(message, wire.Ack)
+    except TimeoutError as err:
+        raise SinkError("the daemon has said nothing for long; it hangs, or the network does") from err
     except ConnectionError as err:
         raise SinkError(f"the connection broke ({err.strerror}); is the daemon still running?") from err
 

@@ -37,7 +37,12 @@ SCHEMA = (
         clip TEXT,              -- its recording, from the folder of this file
         clip_note TEXT          -- why there is none, where one was wanted
     )""",
-    "CREATE INDEX events_by_time ON events (at)",
+    "CREATE INDEX events_by_what ON events (at, label, source, peak)",
+)
+# Of a file that an earlier version began. A million events are counted and sifted from the index alone.
+INDICES = (
+    "CREATE INDEX IF NOT EXISTS events_by_what ON events (at, label, source, peak)",
+    "DROP INDEX IF EXISTS events_by_time",
 )
 PUT = """
     INSERT INTO events (id, at, label, source, model, peak, level_dbfs, start, "end", start_s, end_s, detected_s,
@@ -50,6 +55,7 @@ END_UNKNOWN = "end unknown: listener was ended while it was under way"
 SYSTEM = Path("/var/lib/listener/history.db")  # what the systemd unit's state folder makes of the default
 
 TIDY_S = 600.0
+HOUR_S = 3600.0
 DAY_S = 86_400.0
 BATCH = 1000
 ROOM = 0.9  # a file that has grown too big is cut back to this share, or it would be too big again at once
@@ -138,6 +144,8 @@ class History:
         connection = database.connect(self.path, SCHEMA, VERSION, shrinks=True)
         try:
             with database.writing(connection, self.path):
+                for statement in INDICES:
+                    connection.execute(statement)
                 left = connection.execute("UPDATE events SET under_way = 0, note = ? WHERE under_way", (END_UNKNOWN,))
             if left.rowcount:
                 log.info("%s: %d events have no end: listener was ended in them", self.path, left.rowcount)
@@ -208,6 +216,7 @@ class Query:
     until: float | None = None
     min_score: float = 0.0
     limit: int | None = None
+    before: tuple[float, int] | None = None  # the moment and number of an event: only what is before it
 
     def where(self) -> tuple[str, tuple[object, ...]]:
         """The condition in SQL, with its values."""
@@ -221,6 +230,9 @@ class Query:
             if moment is not None:
                 conditions.append(comparison)
                 wanted.append(moment)
+        if self.before is not None:
+            conditions.append("(at, number) < (?, ?)")
+            wanted += self.before
         return " AND ".join(conditions), tuple(wanted)
 
 
@@ -233,12 +245,26 @@ class Reader:
 
     def rows(self, query: Query) -> Iterator[Row]:
         """The events that are wanted, the oldest first."""
-        columns = ", ".join(f'"{field.name}"' for field in fields(Row))
+        for _, row in self._numbered(query, "at, number"):
+            yield row
+
+    def page(self, query: Query) -> list[tuple[int, Row]]:
+        """The events that are wanted, the latest first, each with its number: `before` it is the next page."""
+        return list(self._numbered(query, "at DESC, number DESC"))
+
+    def clip(self, event_id: str) -> str | None:
+        """Where the recording of an event is, from the folder of this file; None where there is none."""
+        return next((clip for (clip,) in self._found("SELECT clip FROM events WHERE id = ?", (event_id,))), None)
+
+    def by_hour(self, query: Query) -> Iterator[tuple[str, float, int]]:
+        """Label, the Unix time of an hour as local clocks count them, and how many events began in it."""
         where, values = query.where()
-        limit = -1 if query.limit is None else query.limit
-        latest = f"SELECT {columns}, number FROM events WHERE {where} ORDER BY at DESC, number DESC LIMIT ?"
-        for row in self._found(f"SELECT {columns} FROM ({latest}) ORDER BY at, number", (*values, limit)):
-            yield Row(*row)
+        offset = datetime.now().astimezone().utcoffset()
+        past_s = offset.total_seconds() % HOUR_S if offset else 0.0  # somewhere clocks go by half hours
+        hour = "CAST((at + ?) / ? AS INTEGER)"
+        counted = f"SELECT label, {hour}, count(*) FROM events WHERE {where} GROUP BY 1, 2"
+        for label, number, count in self._found(counted, (past_s, HOUR_S, *values)):
+            yield label, number * HOUR_S - past_s, count
 
     def counts(self, query: Query, by: str) -> dict[tuple[str, str], int]:
         """(label, what strftime(3) makes of its local time) -> how many events began then."""
@@ -249,6 +275,16 @@ class Reader:
 
     def close(self) -> None:
         self._database.close()
+
+    def _numbered(self, query: Query, order: str) -> Iterator[tuple[int, Row]]:
+        """Events with their numbers. Those that fit are sought in the index; their rows are read afterwards."""
+        columns = ", ".join(f'"{field.name}"' for field in fields(Row))
+        where, values = query.where()
+        limit = -1 if query.limit is None else query.limit
+        latest = f"SELECT number FROM events WHERE {where} ORDER BY at DESC, number DESC LIMIT ?"
+        statement = f"SELECT number, {columns} FROM events WHERE number IN ({latest}) ORDER BY {order}"
+        for number, *row in self._found(statement, (*values, limit)):
+            yield number, Row(*row)
 
     def _found(self, statement: str, values: tuple[object, ...]) -> Iterator[Any]:
         try:

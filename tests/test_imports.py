@@ -29,6 +29,7 @@ LEVELS = [
     {"daemon"},
     {"service", "units"},
     {"doctor"},
+    {"web"},
     {"commands", "cli", "library"},
 ]
 VALUES = {"types", "wire", "errors", "schema", "paths", "needs", "credentials"}
@@ -44,6 +45,8 @@ ONE_PLACE = {
     "rich": {"display.py", "commands/_tables.py"},
     "prometheus_client": {"sinks/prometheus.py"},
     "httpx": {"sinks/webhook.py"},
+    "starlette": {"web/app.py", "web/door.py", "web/guard.py"},
+    "uvicorn": {"commands/web.py", "web/door.py"},
     "tomlkit": {"tuning/rewrite.py"},
     "msgspec": {"schema.py", "config.py", "bundle.py", "wire.py"},
 }

@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
     needs_config = arguments.path is None or arguments.group
     config = configuration.load(arguments.config or configuration.find()) if needs_config else None
     query = _query(arguments, config)
-    reader = Reader(_there(_candidates(arguments.path, config)))
+    reader = Reader(there(candidates(arguments.path, config)))
     try:
         if arguments.counts:
             _print_counts(arguments, reader.counts(query, BUCKETS[arguments.by]))
@@ -109,7 +109,7 @@ def _labels(groups: Sequence[str], config: Config | None) -> Iterator[str]:
         yield from known[group]
 
 
-def _candidates(path: Path | None, config: Config | None) -> list[Path]:
+def candidates(path: Path | None, config: Config | None) -> list[Path]:
     """Where the database may be: as the flag says, as the configuration says, or by default, the user's first."""
     if path is not None:
         return [path.expanduser()]
@@ -118,7 +118,8 @@ def _candidates(path: Path | None, config: Config | None) -> list[Path]:
     return named or [default_path(), SYSTEM]
 
 
-def _there(candidates: Sequence[Path]) -> Path:
+def there(candidates: Sequence[Path]) -> Path:
+    """The first of them that is there. ConfigError where none is."""
     for path in candidates:
         try:
             path.stat()

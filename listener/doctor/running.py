@@ -60,7 +60,7 @@ def room(config: Config, source: str, seconds: float) -> Room:
 @contextmanager
 def _messages(config: Config, topics: list[Topic], seconds: float) -> Iterator[Iterator[Message]]:
     """What the daemon sends in so long."""
-    client = Client(_address(config))
+    client = Client(address(config))
     timer = threading.Timer(seconds, client.close)
     timer.daemon = True
     timer.start()
@@ -71,7 +71,7 @@ def _messages(config: Config, topics: list[Topic], seconds: float) -> Iterator[I
         client.close()
 
 
-def _address(config: Config) -> str | None:
+def address(config: Config) -> str | None:
     """Where the configuration puts the socket; None: where it usually is."""
     named = [part.config.path for part in config.sinks if part.kind == "socket" and part.config.path]
     return f"unix:{named[0]}" if named else None

@@ -1,0 +1,86 @@
+"""`listener web`: the page in the browser, beside a running listener."""
+
+import argparse
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from listener import config as configuration
+from listener import credentials, logs
+from listener.client import Client
+from listener.commands import _shared, history
+from listener.config import Config
+from listener.doctor import chain, running
+from listener.errors import ConfigError
+from listener.signals import Capture
+
+if TYPE_CHECKING:
+    import uvicorn
+
+log = logging.getLogger(__name__)
+
+ADDRESS = "127.0.0.1:8787"
+LISTEN_S = 5.0  # the doctor, where no daemon listens: somebody waits for it
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument(
+        "--address", default=ADDRESS, metavar="HOST:PORT", help=f"where the page is served; default: {ADDRESS}"
+    )
+    parser.add_argument(
+        "--page-token-file", default="", metavar="FILE", help="what browsers must show; needed beyond loopback"
+    )
+    parser.add_argument(
+        "--name", action="append", default=[], help="the page is also reached by this name; may be given several times"
+    )
+    _shared.add_connect_flags(parser)
+    _shared.add_config_flags(parser)
+    parser.add_argument("--for-daemon", action="store_true", help="end with the standard input: the web sink's way")
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:
+    """Serve the page until it is ended."""
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise ConfigError("the page needs starlette and uvicorn; install them with: pip install 'listener[web]'")
+    from listener.web import app, door
+
+    config = configuration.load(arguments.config or configuration.find(), arguments.set)
+    logs.set_up(config.daemon.log_level)
+    token = credentials.token("--page-token-file", arguments.page_token_file)
+    behind = app.Behind(
+        connect=_connect(arguments, config),
+        history=partial(history.there, history.candidates(None, config)),
+        examine=lambda: chain.walk(arguments.config, arguments.set, LISTEN_S),
+    )
+    application = app.make(behind, arguments.name, token)
+    with door.listening(arguments.address, guarded=bool(token)) as (listening, url):
+        log.info("the page is at %s", url)
+        server = door.server(application)
+        capture.deliver_to(partial(_stop, server))
+        if arguments.for_daemon:
+            threading.Thread(target=_await_end, args=(partial(_stop, server),), daemon=True).start()
+        server.run(sockets=[listening])
+    return 0
+
+
+def _connect(arguments: argparse.Namespace, config: Config) -> Callable[[], Client]:
+    address = arguments.connect or running.address(config)
+    token = credentials.token("--token-file", arguments.token_file).decode()
+    return lambda: Client(address, token)
+
+
+def _stop(server: "uvicorn.Server") -> None:
+    server.should_exit = True
+
+
+def _await_end(stop: Callable[[], None]) -> None:
+    """A daemon that is killed cannot end us, but then its end of the pipe goes."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    stop()

@@ -1,0 +1,169 @@
+"""The page and what it asks for, over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from listener import __version__, wire
+from listener.client import Client
+from listener.doctor.finding import Finding
+from listener.errors import ConfigError, ListenerError
+from listener.history import Query
+from listener.web.archive import Archive, question
+from listener.web.guard import Guard
+from listener.web.hub import Hub, Seat
+from listener.web.link import Link, News
+
+PAGE = Path(__file__).parent / "page"
+COMMAND_BYTES = 64 * 1024
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What the page is of: how to reach the daemon, the history's file, the doctor."""
+
+    connect: Callable[[], Client]
+    history: Callable[[], Path]
+    examine: Callable[[], Iterable[Finding]]
+
+
+def make(behind: Behind, names: Iterable[str] = (), token: bytes = b"") -> ASGIApp:
+    """The application, guarded. It attaches to the daemon when it is started."""
+    return Guard(_Web(behind).application(), tuple(names), token)
+
+
+class _Web:
+    def __init__(self, behind: Behind) -> None:
+        self._behind, self._archive = behind, Archive(behind.history)
+        self._link = Link(behind.connect, self._hear)
+        self._hub = Hub(lambda looking: self._link.look(looking=looking))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._examining = False
+
+    def application(self) -> Starlette:
+        routes = [
+            Route("/", _page("index.html")),
+            Route("/login", _page("login.html")),
+            Mount("/page", StaticFiles(directory=PAGE)),
+            Route("/api/stream", _spoken(self._stream)),
+            Route("/api/now", _spoken(self._now)),
+            Route("/api/command", _spoken(self._command), methods=["POST"]),
+            Route("/api/history", _spoken(self._asked(self._archive.page))),
+            Route("/api/counts", _spoken(self._asked(self._archive.counts))),
+            Route("/api/marks", _spoken(self._asked(self._archive.marks))),
+            Route("/api/clips/{event_id}", _spoken(self._clip)),
+            Route("/api/doctor", _spoken(self._doctor), methods=["POST"]),
+        ]
+        return Starlette(routes=routes, lifespan=self._alive)
+
+    @asynccontextmanager
+    async def _alive(self, _application: Starlette) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
+        self._link.open()
+        yield
+        self._hub.close()
+        self._link.close()
+
+    def _hear(self, news: News) -> None:
+        """Called by the link's thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hub.publish, news)
+
+    async def _stream(self, request: Request) -> Response:
+        """Everything as it happens. What a browser has seen of the events it says by itself when it comes back."""
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        seat = self._hub.join(after)
+        if seat is None:
+            return JSONResponse({"error": "too many pages are open; close some"}, 503)
+        return StreamingResponse(self._seated(seat), media_type="text/event-stream")
+
+    async def _seated(self, seat: Seat) -> AsyncIterator[bytes]:
+        try:
+            yield b"retry: 1000\n\n"
+            async for message in seat.messages():
+                yield message
+        finally:
+            self._hub.leave(seat)
+
+    async def _now(self, request: Request) -> Response:
+        return JSONResponse(self._hub.now(request.query_params.get("after", "")) | {"version": __version__})
+
+    async def _command(self, request: Request) -> Response:
+        body = await _body(request)
+        try:
+            command = wire.decode_command(body)
+        except ValueError as err:
+            raise ConfigError(str(err)) from err
+        state = await run_in_threadpool(self._link.command, command)
+        return Response(wire.encode(state), media_type="application/json")
+
+    def _asked(self, answer: Callable[[Query], object]) -> Handler:
+        """The answer to a question about the history, found in a thread."""
+
+        async def handler(request: Request) -> Response:
+            asked = request.query_params
+            query = question(asked, asked.getlist("label"), asked.getlist("source"))
+            return JSONResponse(await run_in_threadpool(answer, query))
+
+        return handler
+
+    async def _clip(self, request: Request) -> Response:
+        path = await run_in_threadpool(self._archive.recording, request.path_params["event_id"])
+        return FileResponse(path, media_type="audio/flac")
+
+    async def _doctor(self, request: Request) -> Response:  # noqa: ARG002
+        """Findings, a line each, as they come. One examination at a time: a device is opened by one."""
+        if self._examining:
+            raise ConfigError("the doctor is looking already; wait for it to be done")
+        self._examining = True
+        return StreamingResponse(iterate_in_threadpool(self._findings()), media_type="application/x-ndjson")
+
+    def _findings(self) -> Iterator[bytes]:
+        try:
+            for finding in self._behind.examine():
+                yield json.dumps(asdict(finding)).encode() + b"\n"
+        finally:
+            self._examining = False
+
+
+def _page(name: str) -> Handler:
+    async def handler(request: Request) -> Response:  # noqa: ARG001
+        return FileResponse(PAGE / name, headers={"Cache-Control": "no-cache"})
+
+    return handler
+
+
+def _spoken(handler: Handler) -> Handler:
+    """What goes wrong is said in words, in an answer."""
+
+    async def spoken(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ConfigError as err:
+            return JSONResponse({"error": str(err)}, 400)
+        except ListenerError as err:
+            return JSONResponse({"error": str(err)}, 503)
+
+    return spoken
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > COMMAND_BYTES:
+            raise ConfigError("no command is so long")
+    return body

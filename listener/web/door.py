@@ -1,0 +1,65 @@
+"""Where the page is served: an address of this machine, and the server that answers there."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from listener.errors import ConfigError, SinkError
+
+PATIENCE_S = 1  # for pages that are open when it ends
+CONNECTIONS = 256
+
+
+@contextmanager
+def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, str]]:
+    """A socket at the address, and its URL. ConfigError where the address is none, or lets others in unguarded."""
+    host, port = _parsed(address)
+    if not ipaddress.ip_address(host).is_loopback and not guarded:
+        raise ConfigError(
+            f"{address} lets other machines in; set a token file that they must show the token of, or leave the "
+            "address out and have a reverse proxy on this machine ask who they are"
+        )
+    try:
+        door = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as err:
+        raise SinkError(
+            f"the page: {address} is not to be had ({err.strerror}); choose another with --address"
+        ) from err
+    with door:
+        port = door.getsockname()[1]
+        yield door, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def server(application: ASGIApp) -> uvicorn.Server:
+    """What serves it. Its log is ours alone: of requests nothing is written down."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            http="h11",
+            ws="none",
+            lifespan="on",
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=PATIENCE_S,
+        )
+    )
+
+
+def _parsed(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as err:
+        raise ConfigError(f"{address!r} is no address and port; write 127.0.0.1:8787") from err
+    if not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{address!r} is no address and port; write 127.0.0.1:8787")
+    return host, int(port)

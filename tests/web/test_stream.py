@@ -1,0 +1,117 @@
+"""What the daemon says reaches every page that is open, once, and pages cost the daemon nothing while none is."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.sinks.messages import event, level
+from tests.virtual import eventually
+from tests.web.conftest import Daemon, Start, browser
+from tests.web.stream import opened
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_page_is_told_who_the_daemon_is_what_was_changed_and_how_it_is(page: httpx.Client) -> None:
+    with opened(page) as stream:
+        told = {message["type"] for message in stream.until(lambda message: message["type"] == "status")}
+    assert {"hello", "state", "status"} <= told
+
+
+def test_an_event_arrives(daemon: Daemon, page: httpx.Client) -> None:
+    with opened(page) as stream:
+        daemon.socket.emit(event(1))
+        assert stream.event()["id"] == "e1"
+
+
+def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice(daemon: Daemon, page: httpx.Client) -> None:
+    with opened(page) as stream:
+        daemon.socket.emit(event(1))
+        stream.event()
+        last = stream.last
+    daemon.socket.emit(event(2))
+    eventually(lambda: "e2" in page.get("/api/now").text, "the second event is there")
+    with opened(page, last) as stream:
+        assert stream.event()["id"] == "e2"
+
+
+def test_a_page_that_opens_is_told_each_of_the_latest_events_once(daemon: Daemon, page: httpx.Client) -> None:
+    for seq, phase in enumerate(("start", "update", "end")):
+        daemon.socket.emit(event(1, seq=seq, phase=phase, end_s=14.0))
+    eventually(lambda: '"end"' in page.get("/api/now").text, "the event is there")
+    with opened(page) as stream:
+        events = stream.until(lambda message: message["type"] == "status")
+    assert [message["phase"] for message in events if message["type"] == "event"] == ["end"]
+
+
+def test_the_daemon_makes_levels_and_spectra_only_while_a_page_is_open(daemon: Daemon, page: httpx.Client) -> None:
+    with opened(page) as stream:
+        eventually(lambda: daemon.socket.watched and daemon.socket.pictured, "the open page's levels are asked for")
+        daemon.socket.show(level())
+        stream.until(lambda message: message["type"] == "level")
+    eventually(lambda: not daemon.socket.watched and not daemon.socket.pictured, "nobody looks any more")
+
+
+def test_twenty_pages_are_one_client_of_the_daemon(daemon: Daemon, start: Start) -> None:
+    url = start()
+    pages = [browser(url) for _ in range(20)]
+    streams = [opened(page) for page in pages]
+    opened_ones = [stream.__enter__() for stream in streams]
+    eventually(lambda: daemon.socket.watched, "they are looked at")
+    assert len(daemon.socket._peers) == 1
+    daemon.socket.emit(event(1))
+    assert [stream.event()["id"] for stream in opened_ones] == ["e1"] * 20
+    for stream in streams:
+        stream.__exit__(None, None, None)
+    for page in pages:
+        page.close()
+
+
+def test_a_page_says_that_no_daemon_is_there_and_goes_on_when_one_is(tmp_path: Path, start: Start) -> None:
+    with browser(start()) as page, opened(page) as stream:
+        why = stream.until(lambda message: message["type"] == "away")[-1]["why"]
+        assert "start one with `listener run`" in why
+        daemon = Daemon(tmp_path / "s")
+        stream.until(lambda message: message["type"] == "hello")
+        daemon.end()
+        stream.until(lambda message: message["type"] == "away")
+
+
+def test_a_browser_that_cannot_be_told_asks_again_and_again(daemon: Daemon, page: httpx.Client) -> None:
+    daemon.socket.emit(event(1))
+    eventually(lambda: "e1" in page.get("/api/now").text, "the event is there")
+    after = page.get("/api/now").json()["after"]
+    daemon.socket.emit(event(2))
+    eventually(lambda: "e2" in page.get(f"/api/now?after={after}").text, "the next is there")
+    news = page.get(f"/api/now?after={after}").json()["news"]
+    assert [message["id"] for message in news if message["type"] == "event"] == ["e2"]
+    assert "hello" in {message["type"] for message in news}
+
+
+def test_a_command_is_done_and_every_page_is_told(daemon: Daemon, page: httpx.Client) -> None:
+    with opened(page) as stream:
+        stream.until(lambda message: message["type"] == "state")
+        answer = page.post("/api/command", json={"command": "threshold", "what": "siren", "on": 0.9})
+        assert answer.json()["thresholds"] == {"siren": 0.9}
+        assert stream.until(lambda message: message["type"] == "state")[-1]["thresholds"] == {"siren": 0.9}
+    assert daemon.controls.state().thresholds == {"siren": 0.9}
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_command_that_makes_no_sense_is_refused_in_words(page: httpx.Client) -> None:
+    wrong = page.post("/api/command", json={"command": "threshold", "what": "sirn", "on": 0.9})
+    assert wrong.status_code == 400
+    assert "there is no label 'sirn'" in wrong.json()["error"]
+    assert page.post("/api/command", content=b"{").status_code == 400
+
+
+def test_a_command_without_a_daemon_says_how_to_start_one(page: httpx.Client) -> None:
+    answer = page.post("/api/command", json={"command": "state"})
+    assert answer.status_code == 503
+    assert "listener run" in answer.json()["error"]
+
+
+def test_the_doctors_findings_come_a_line_each(page: httpx.Client) -> None:
+    lines = page.post("/api/doctor").text.splitlines()
+    assert len(lines) == 2
+    assert '"remedy": "plug one in"' in lines[1]
