@@ -16,7 +16,7 @@ from listener.wire import SourceStatus, Status
 from tests.virtual import VirtualMic, eventually
 
 NOTICED_S = 5.0
-BROKEN = '[[source]]\nkind = "command"\nname = "broken"\ncommand = ["false"]\nwait = true\n'
+BROKEN = '[[source]]\nkind = "microphone"\nname = "broken"\ndevice = "gone"\nwait = true\n'
 
 
 class Running:
@@ -107,6 +107,8 @@ def test_many_absences_are_two_lines(start: Start, virtual_mic: VirtualMic) -> N
     daemon.says("INFO microphone: listening again after 3 interruptions, ")
     about = [line for line in daemon.log if "recovering" in line or "listening" in line]
     assert len(about) == 3, "one when it was first heard, two of the episode"
+    assert daemon.statuses[-1].sources["microphone"].lost_s > 0
+    assert not any(" lost " in line for line in daemon.log), "how long it was deaf is said once"
 
 
 def test_digital_silence_is_a_trouble_of_a_microphone_that_listens(start: Start, virtual_mic: VirtualMic) -> None:
@@ -129,7 +131,7 @@ def test_a_machine_that_stood_still_goes_on(start: Start, virtual_mic: VirtualMi
     daemon.shows(lambda source: source.state == "listening" and source.heard_s > heard_s + 2, "audio")
 
 
-def test_a_source_that_always_fails_costs_the_other_nothing(start: Start) -> None:
+def test_a_microphone_that_always_fails_costs_the_other_nothing(start: Start) -> None:
     daemon = start(sources=f'[[source]]\nkind = "microphone"\n{BROKEN}')
     daemon.shows(lambda source: source.heard_s > 8, "eight seconds of audio")
     assert daemon.statuses[-1].sources["microphone"].lost_s == 0
