@@ -12,6 +12,7 @@ from listener.types import Features, Prediction
 
 INPUT, SCORES = "mel", "scores"
 FRAMES, EMBEDDING, FAMILIARITY = "frames", "embedding", "familiarity"  # not every model has them
+NOWHERE = "/dev/null"  # a model may name files that its weights are in: a stranger's is not to read ours
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
@@ -64,6 +65,7 @@ def _options() -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     options.log_severity_level = 3  # errors only: warnings of graph optimisation help nobody who runs it
     return options
 

@@ -19,6 +19,7 @@ import pytest
 from listener import bundle as bundles
 from listener import database, wire
 from listener.bundle import ASSETS, FILTERS, MODEL
+from listener.classifier import Classifier
 from listener.client import Client
 from listener.errors import BundleError, ConfigError, SinkError
 from listener.sinks import socket_doors
@@ -233,6 +234,31 @@ def test_a_model_that_the_bundle_does_not_vouch_for_is_refused_unread(tmp_path: 
     (tmp_path / "b" / MODEL).write_bytes(tiny_model(2))
     with pytest.raises(BundleError, match="sha256"):
         bundles.load(tmp_path / "b")
+
+
+def pointing_at(path: str, length: int) -> bytes:
+    """The tiny model with its weights in a file of somebody's, which no digest covers."""
+    import onnx
+
+    model = onnx.load_from_string(tiny_model(3))
+    weights = model.graph.initializer[0]
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", path), ("offset", "0"), ("length", str(length))):
+        entry = weights.external_data.add()
+        entry.key, entry.value = key, value
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("path", ["weights", "../{folder}/weights", "{whole}/weights"])
+def test_a_model_reads_no_file_of_ours(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # it is from there that ONNX Runtime would look
+    weights = np.zeros((64, 3), np.float32).tobytes()
+    (tmp_path / "weights").write_bytes(weights)
+    model = pointing_at(path.format(folder=tmp_path.name, whole=tmp_path), len(weights))
+    bundles.write(tmp_path / "b", manifest(), model, filters(manifest().features))
+    with pytest.raises(BundleError, match="no model that ONNX Runtime can load"):
+        Classifier(bundles.load(tmp_path / "b"), "cpu")
 
 
 @pytest.fixture

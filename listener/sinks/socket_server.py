@@ -361,7 +361,8 @@ class SocketServer:
 
     def _dismiss(self, peer: Peer, why: str) -> None:
         """Tell it why, and let it go. Nobody else notices."""
-        log.info("socket %s: a client is disconnected: %s (%d lines lost)", self.path, why, peer.lost)
+        level = logging.INFO if peer.prove_by is None else logging.DEBUG  # whoever guesses must not fill the log
+        log.log(level, "socket %s: a client is disconnected: %s (%d lines lost)", self.path, why, peer.lost)
         with self._lock:
             peer.forget()
             peer.prove_by = None
