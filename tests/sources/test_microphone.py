@@ -133,7 +133,8 @@ def test_a_killed_capture_process_is_replaced(listen: Listen) -> None:
     heard.heard()
     os.kill(_children()[0], signal.SIGKILL)
     heard.recovers()
-    assert heard.gaps_s() == [pytest.approx(0.5, abs=0.5)]
+    (gap_s,) = heard.gaps_s()
+    assert 0 < gap_s < 10
 
 
 def test_the_capture_process_ends_when_its_reader_was_killed(virtual_mic: VirtualMic) -> None:
