@@ -19,7 +19,7 @@ TOKENS = (
     "é\u202e".encode(),
     b"../..",
 )
-LONGEST = 8192
+MOST_ADDED = 4096
 CHANGES = (1, 1, 1, 2, 4)  # most inputs are nearly right: they get furthest
 
 
@@ -39,12 +39,13 @@ class Mutator:
 
     def __call__(self, corpus: Sequence[bytes]) -> bytes:
         """An input like one of the corpus."""
-        changed = bytearray(self._choice.choice(corpus))
+        chosen = self._choice.choice(corpus)
+        changed = bytearray(chosen)
         if self._choice.random() < 0.1:
             changed = self._spliced(changed, self._choice.choice(corpus))
         for _ in range(self._choice.choice(CHANGES)):
             changed = self._choice.choice(self._changes)(changed)
-        return bytes(changed[:LONGEST])
+        return bytes(changed[: len(chosen) + MOST_ADDED])
 
     def _spliced(self, one: bytearray, other: bytes) -> bytearray:
         return one[: self._at(one)] + other[self._at(other) :]
