@@ -216,3 +216,8 @@ def at_wall_clock(event: Event, began_at: float, now_at: float) -> Event:
 def whole(event: Event) -> Event:
     """The last line of an event as the one line that tells all of it."""
     return msgspec.structs.replace(event, phase=None, seq=0)
+
+
+def cut_off(event: Event) -> Event:
+    """An event that nobody will end any more, as ended when it was first reported."""
+    return msgspec.structs.replace(event, phase="end", end_s=event.detected_s)

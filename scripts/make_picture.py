@@ -16,7 +16,9 @@ from rich.text import Text
 
 from listener.bundle import ASSETS
 from listener.client import Client
-from listener.screen import UNICODE, Scene, draw
+from listener.screen.page import draw
+from listener.screen.scene import Scene
+from listener.screen.view import Shot
 from listener.wire import Event, Hello, Level, Status
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "listener.svg"
@@ -67,7 +69,7 @@ def seen(client: Client) -> Scene:
 def drawn(scene: Scene) -> str:
     """The scene as rich draws a terminal."""
     console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
-    for line in draw(scene, WIDTH, HEIGHT, UNICODE):
+    for line in draw(Shot(scene), WIDTH, HEIGHT):
         console.print(Text.assemble(*line))
     picture = console.export_svg(title="listener run")
     return re.sub(r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL)  # which a viewer would fetch from elsewhere

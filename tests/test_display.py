@@ -1,113 +1,142 @@
-"""The display: what the scene shows at any size, and a terminal that is given back."""
+"""The display: it draws what it is told, keys steer it, and the terminal is given back."""
 
 import io
 import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import NoReturn
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 
+from listener.controls import Controls
 from listener.display import Display
-from listener.errors import OutputClosed
-from listener.screen import ASCII, Scene, draw
+from listener.errors import OutputClosed, SinkError
+from listener.screen.lines import Line
+from listener.terminal.canvas import Canvas
+from listener.terminal.keyboard import Keyboard
+from listener.wire import Command
+from tests.screen.scenes import spectrum
 from tests.sinks.messages import HELLO, event, level, status
+from tests.virtual import eventually
 
 
-def busy() -> Scene:
-    """Something of everything."""
-    scene = Scene(HELLO).after(level()).after(status(lost_s=1.3))
-    return scene.after(event(1, label="siren", phase="end", end_s=15.7)).after(event(2)).noting("lost 1.3 s of audio")
+class FakeCanvas(Canvas):
+    """Keeps the last picture."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(file=io.StringIO(), force_terminal=True, color_system="256", width=80, height=24))
+        self.shown = ""
+
+    def paint(self, lines: list[Line]) -> None:
+        self.shown = "\n".join("".join(piece for piece, _ in line) for line in lines)
+
+    def shows(self, words: str) -> None:
+        """Wait until it does."""
+        eventually(lambda: words in self.shown, f"{words!r} in {self.shown}")
 
 
-def rows(scene: Scene, width: int = 80, height: int = 24) -> list[str]:
-    return ["".join(piece for piece, _ in line) for line in draw(scene, width, height)]
+class FakeKeyboard(Keyboard):
+    """Keys that a test presses."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self._pressed: SimpleQueue[str | None] = SimpleQueue()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self._pressed.put(key)
+
+    def strokes(self) -> Iterator[str]:
+        while key := self._pressed.get():
+            yield key
+
+    def wake(self) -> None:
+        self._pressed.put(None)
 
 
-def row(scene: Scene, word: str) -> str:
-    return next(line for line in rows(scene) if word in line)
+@pytest.fixture
+def canvas() -> FakeCanvas:
+    return FakeCanvas()
 
 
-def test_the_source_shows_its_state_gate_and_duty() -> None:
-    title = row(busy(), "listening")
-    assert "kitchen" in title
-    assert "gate open" in title
-    assert "12 % of time" in title
+@pytest.fixture
+def keyboard() -> FakeKeyboard:
+    return FakeKeyboard()
 
 
-def test_a_source_in_trouble_says_what_it_is() -> None:
-    scene = Scene(HELLO).after(status(state="recovering", detail="the microphone is gone"))
-    assert "recovering: the microphone is gone" in row(scene, "kitchen")
+@pytest.fixture
+def display(canvas: FakeCanvas, keyboard: FakeKeyboard) -> Iterator[Display]:
+    shown = Display(HELLO, canvas=canvas, keyboard=keyboard)
+    shown.open()
+    yield shown
+    shown.close()
 
 
-def test_a_source_that_listens_to_nothing_says_so() -> None:
-    scene = Scene(HELLO).after(status(detail="USB, 48000 Hz", trouble="only digital silence for 10 s"))
-    assert "listening: only digital silence for 10 s" in row(scene, "kitchen")
+def test_what_it_is_told_is_drawn(display: Display, canvas: FakeCanvas) -> None:
+    display.picture(spectrum())
+    display.show(level())
+    display.show(status())
+    display.emit(event())
+    canvas.shows("dog_bark             peak 0.97")
+    canvas.shows("▀")
+    canvas.shows("-30 dBFS")
 
 
-def test_the_meter_shows_level_and_floor() -> None:
-    meter = row(busy(), "dBFS")
-    assert "-30 dBFS, floor -60" in meter
-    assert 0 < meter.index("┃") < meter.index("░")
+def test_a_paused_picture_stands_and_catches_up(display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    keyboard.press("p")
+    canvas.shows("paused")
+    display.emit(event(1, label="siren"))
+    display.note("the siren was heard")
+    canvas.shows("the siren was heard")
+    assert "peak" not in canvas.shown
+    keyboard.press("p")
+    canvas.shows("siren                peak 0.97")
 
 
-def test_a_label_over_its_threshold_reaches_past_the_mark() -> None:
-    assert "█┃█" in row(busy(), "0.90")
-    assert "░┃░" in row(busy(), "0.20")
+def test_keys_change_what_the_daemon_does(display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    controls = Controls(HELLO.labels, {}, HELLO.sources)
+    display.steer(controls)
+    keyboard.press("down", "+", "m")
+    canvas.shows("from 0.55*")
+    canvas.shows("muted")
+    assert controls.state().thresholds == {"dog_bark": 0.55}
+    assert list(controls.state().snoozed) == ["kitchen"]
 
 
-def test_lost_audio_and_processing_time_are_shown() -> None:
-    counters = row(busy(), "heard")
-    assert "4.2 ms each" in counters
-    assert "lost 1.3 s" in counters
+def test_what_somebody_else_changes_is_shown(display: Display, canvas: FakeCanvas) -> None:
+    controls = Controls(HELLO.labels, {}, HELLO.sources)
+    display.steer(controls)
+    controls.obey(Command(command="threshold", what="rain", on=0.25))
+    canvas.shows("from 0.25*")
 
 
-def test_an_event_under_way_grows_until_its_end() -> None:
-    scene = Scene(HELLO).after(level(at_s=20.0)).after(event(1))
-    assert "7.5 s ···" in row(scene, "peak")
-    assert "3.2 s    " in row(scene.after(event(1, phase="end", seq=1, end_s=15.7)), "peak")
+def test_what_cannot_be_done_is_said(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    def refuse(_command: Command) -> None:
+        raise SinkError("there is no daemon to ask just now")
+
+    display = Display(HELLO, canvas=canvas, keyboard=keyboard, obey=refuse)
+    display.open()
+    keyboard.press("m")
+    canvas.shows("there is no daemon to ask just now")
+    display.close()
 
 
-def test_the_newest_event_stands_first_and_old_ones_are_forgotten() -> None:
-    scene = Scene(HELLO)
-    for number in range(500):
-        scene = scene.after(event(number, peak=number / 1000))
-    assert "peak 0.50" in row(scene, "peak")
-    assert len(scene.events) == 100
-
-
-def test_the_log_line_stands_at_the_foot() -> None:
-    assert rows(busy())[23] == "lost 1.3 s of audio"
-
-
-def test_two_sources_stand_side_by_side_where_there_is_room() -> None:
-    scene = busy().after(level(source="garden"))
-    assert any("kitchen" in line and "garden" in line for line in rows(scene, 120, 40))
-    assert not any("kitchen" in line and "garden" in line for line in rows(scene, 80, 24)[:8])
-
-
-def test_a_name_cannot_move_the_cursor() -> None:
-    assert "\x1b" not in "".join(rows(busy().after(event(3, source="\x1b[2J")).noting("\x1b[2J")))
-
-
-@settings(max_examples=50)
-@given(st.integers(1, 300), st.integers(1, 100), st.integers(0, 9))
-def test_it_fits_into_any_window(width: int, height: int, sources: int) -> None:
-    scene = busy()
-    for number in range(sources):
-        scene = scene.after(level(source=f"room {number}"))
-    lines = draw(scene, width, height, ASCII)
-    assert len(lines) <= height
-    assert all(sum(len(piece) for piece, _ in line) <= width for line in lines)
+def test_q_quits(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    quits: list[bool] = []
+    display = Display(HELLO, canvas=canvas, keyboard=keyboard, quit=lambda: quits.append(True))
+    display.open()
+    keyboard.press("q")
+    eventually(lambda: quits, "the end")
+    display.close()
 
 
 def test_the_terminal_is_given_back_and_closing_twice_is_fine() -> None:
     out = io.StringIO()
-    display = Display(HELLO, Console(file=out, force_terminal=True, width=80, height=24))
+    display = Display(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
     display.open()
     display.open()
     display.emit(event())
@@ -129,7 +158,7 @@ def test_a_terminal_that_has_gone_is_an_end_of_its_own_kind() -> None:
             return super().write(text)
 
     out = Gone()
-    display = Display(HELLO, Console(file=out, force_terminal=True, width=80, height=24))
+    display = Display(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
     display.open()
     out.lost = True
     with pytest.raises(OutputClosed, match="terminal has gone"):

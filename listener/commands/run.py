@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -57,14 +58,17 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     def read() -> Config:
         return _wired(_shared.read(arguments, table).config, arguments)
 
+    def quit() -> None:
+        service.daemon.stop()
+
     for stranger in configuration.strangers(config, setup.bundle):
         log.warning("%s", stranger)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
     with configuration.located(config.path):
         sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
-        make_sink = partial(_sink, plain=arguments.plain)
-        service = Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read)
+        make_sink = partial(_sink, plain=arguments.plain, quit=quit)
+        service: Service = Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read)
 
     capture.deliver_to(service.daemon.stop, service.reload)
     try:
@@ -111,13 +115,15 @@ def _source(part: Part, *, or_demo: bool) -> Source:
     return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 
 
-def _sink(part: Part, greeting: Hello, *, plain: bool) -> Sink:
-    sink: Sink
+def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None]) -> Sink:
     if part.kind == "console" and not part.config.json and not plain and sys.stdout.isatty():
         from listener.display import Display
+        from listener.terminal.canvas import Canvas
 
-        sink = display = Display(greeting)
-        logs.show_on(display)
-    else:
-        sink = part.factory(part.config, greeting)
+        canvas = Canvas()
+        if canvas.usable:
+            display = Display(greeting, canvas=canvas, quit=quit)
+            logs.show_on(display)
+            return display
+    sink: Sink = part.factory(part.config, greeting)
     return sink

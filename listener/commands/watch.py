@@ -2,13 +2,13 @@
 
 import argparse
 
+from listener.attachment import Attachment
 from listener.commands import _shared
 from listener.display import Display
-from listener.errors import SinkError
+from listener.errors import ConfigError
+from listener.screen.page import thresholds
 from listener.signals import Capture
-from listener.wire import Event, Hello, Level, Status
-
-REPLAY = 20
+from listener.terminal.canvas import Canvas
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -17,25 +17,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Show what the daemon hears until it stops."""
+    """Show what the daemon hears until the user has seen enough."""
     client = _shared.client(arguments)
-    capture.deliver_to(client.close)
-    messages = client.messages(["event", "level", "status"], replay=REPLAY)
-    hello = next(messages)
-    if not isinstance(hello, Hello):
-        raise SinkError("what answers there is no listener")
-    display = Display(hello)
+    canvas = Canvas()
+    if not canvas.usable:
+        raise ConfigError("watch draws on a terminal, and this is none that can be drawn on; for lines: listener tail")
+    attachment = Attachment(client)
+    display = Display(canvas=canvas, obey=attachment.ask, quit=attachment.end)
+    capture.deliver_to(attachment.end)
     display.open()
     try:
-        for message in messages:
-            if isinstance(message, Event):
-                display.emit(message)
-            elif isinstance(message, Level | Status):
-                display.show(message)
-            elif isinstance(message, Hello):
-                display.greet(message)
+        attachment.feed(display)
     finally:
         display.close()
-    if not capture.caught:
-        raise SinkError("the daemon has ended; its log says why")
+    if display.view.kept:
+        print("# for the configuration, to keep the thresholds", *thresholds(display.scene), sep="\n")
     return 0

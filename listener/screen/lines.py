@@ -1,0 +1,79 @@
+"""Lines of styled text, and the shapes that pictures are made of. Knows no terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Piece = tuple[str, str]  # text, style
+Line = list[Piece]
+
+NAME_WIDTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a terminal can show. Full, mark and empty differ in shape, so that colour is not needed."""
+
+    full: str
+    empty: str
+    mark: str
+    rule: str
+    dot: str
+    pointer: str
+    half: str  # the upper half of a cell; a space where there is none
+    shades: str  # from nothing to everything, where there are no colours
+    colours: bool = True
+
+
+UNICODE = Look("━", "─", "┃", "─", "·", "▸", "▀", " ·░▒▓█")
+ASCII = Look("=", ".", "|", "-", "-", ">", " ", " .:-=+*%#@")
+
+
+def plain(name: str) -> str:
+    """A name from a configuration, unable to move the cursor."""
+    return "".join(char if char.isprintable() else "?" for char in name)
+
+
+def length(line: Line) -> int:
+    """How wide it is."""
+    return sum(len(piece) for piece, _ in line)
+
+
+def cropped(line: Line, width: int) -> Line:
+    """Its first so many characters."""
+    kept: Line = []
+    for piece, style in line:
+        kept.append((piece[:width], style))
+        width -= len(kept[-1][0])
+    return kept
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Left and right with space between them; where there is too little, the left gives way."""
+    room = max(0, width - length(right) - 1)
+    left = cropped(left, room)
+    return [*left, (" " * (width - length(left) - length(right)), ""), *right]
+
+
+def side_by_side(parts: Sequence[Line], each: int, gap: int) -> Line:
+    """Lines beside each other, each as wide."""
+    line: Line = []
+    for part in parts:
+        line += [*cropped(part, each), (" " * (each - min(length(part), each) + gap), "")]
+    return line
+
+
+def titled_rule(title: str, width: int, look: Look) -> Line:
+    """A line across the window with a word in it."""
+    return [(f"{look.rule * 2} {title} ".ljust(width, look.rule), "dim")]
+
+
+def bar(share: float, mark: float | None, width: int, style: str, look: Look) -> Line:
+    """A bar filled to `share`, with a mark across it: three pieces and what the mark splits."""
+    full = round(min(max(share, 0.0), 1.0) * width)
+    cells = look.full * full + look.empty * (width - full)
+    if mark is None:
+        return [(cells[:full], style), (cells[full:], "dim")]
+    at = min(int(min(max(mark, 0.0), 1.0) * width), width - 1)
+    if at < full:
+        return [(cells[:at], style), (look.mark, "bold yellow"), (cells[at + 1 : full], style), (cells[full:], "dim")]
+    return [(cells[:full], style), (cells[full:at], "dim"), (look.mark, "bold yellow"), (cells[at + 1 :], "dim")]

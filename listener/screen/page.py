@@ -1,0 +1,138 @@
+"""The whole picture: a scene and a view, drawn as lines of styled text."""
+
+from datetime import datetime
+
+from listener import __version__
+from listener.screen.events import events
+from listener.screen.keys import HELP
+from listener.screen.lines import Line, cropped, length, plain, spread
+from listener.screen.panes import panes
+from listener.screen.scene import Scene
+from listener.screen.timeline import timeline
+from listener.screen.view import Shot
+from listener.sinks import text
+
+LEAST_WIDTH, LEAST_HEIGHT = 56, 14
+HINTS = ("q quit", "p pause", "m mute", "up/down +/- threshold", "? help")
+
+
+def draw(shot: Shot, width: int, height: int) -> list[Line]:
+    """At most `height` lines, each at most `width` wide, whatever is to be seen."""
+    scene, page = shot.scene, shot.view.page
+    if width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        lines = _centred(
+            [f"the window is {width}x{height}", f"{LEAST_WIDTH}x{LEAST_HEIGHT} is the least"], width, height
+        )
+    elif page == "help":
+        lines = _help(width)
+    elif page == "keep":
+        lines = _keep(scene)
+    elif scene.hello is None:
+        lines = _waiting(scene, width, height)
+    else:
+        lines = _picture(shot, width, height)
+    return [cropped(line, width) for line in lines[:height]]
+
+
+def thresholds(scene: Scene) -> list[str]:
+    """What the configuration must say, for the thresholds to be as they are now."""
+    changed = scene.state.thresholds.items()
+    return [line for label, on in changed for line in (f"[labels.{_key(label)}]", f"on = {on:g}")]
+
+
+def _picture(shot: Shot, width: int, height: int) -> list[Line]:
+    body = height - 3
+    spans, listed = max(1, min(8, body // 8)), max(1, min(16, body // 6))
+    above = panes(shot, width, body - spans - listed - 2)
+    listed = body - len(above) - spans - 2
+    lines = [_header(shot, width), *above]
+    lines += timeline(shot, width, spans)
+    lines += events(shot, width, listed)
+    lines += [_sinks(shot), _foot(shot.scene, width)]
+    return [_dimmed(line) for line in lines] if shot.scene.absence else lines
+
+
+def _header(shot: Shot, width: int) -> Line:
+    hello, status = shot.scene.hello, shot.scene.status
+    left: Line = [(" listener ", "bold")]
+    if hello:
+        left.append((f"{plain(hello.version)}  {plain(hello.model)} on {plain(hello.provider)}", "dim"))
+    right: Line = [(" paused, p: go on ", "reverse bold")] if shot.view.paused else []
+    if status:
+        right.append((f"  cpu {100 * status.cpu:.1f} %  up {text.duration(status.uptime_s)} ", "dim"))
+    return spread(left, right, width)
+
+
+def _sinks(shot: Shot) -> Line:
+    """Each sink, what waits in it and what it has lost."""
+    status = shot.scene.status
+    if status is None:
+        return []
+    line: Line = [(" to", "dim")]
+    for name, lost in status.sinks.items():
+        waiting = status.waiting.get(name, 0)
+        line.append((f"{f' {shot.look.dot}' if len(line) > 1 else ''} {plain(name)}", "dim"))
+        line += [(f" {waiting} waiting", "")] if waiting else []
+        line += [(f" {lost} lost", "bold yellow")] if lost else []
+    return line
+
+
+def _foot(scene: Scene, width: int) -> Line:
+    """What is to be said, and as many hints as there is room for beside it."""
+    left: Line = [(f" {scene.notice}", "yellow")] if scene.notice else []
+    if scene.absence:
+        left = [(f" {_since(scene)}: {scene.absence.why}", "bold yellow")]
+    hints = list(HINTS)
+    while len(hints) > 1 and length(left) + len("  ".join(hints)) + 3 > width:
+        hints.pop(-2)
+    return spread(left, [("  ".join(hints) + " ", "dim")], width)
+
+
+def _since(scene: Scene) -> str:
+    since = datetime.fromtimestamp(scene.absence.since if scene.absence else 0.0).astimezone()
+    return f"{since:%H:%M:%S}"
+
+
+def _dimmed(line: Line) -> Line:
+    """What is no longer so, the picture aside, whose colours are grey already, and what says why."""
+    return [(piece, style if "#" in style or style == "bold yellow" else "dim") for piece, style in line]
+
+
+def _waiting(scene: Scene, width: int, height: int) -> list[Line]:
+    """No daemon yet."""
+    why = scene.absence.why if scene.absence else "connecting"
+    said = ["listener " + __version__, "", *_wrapped(why, width - 8)]
+    if scene.absence:
+        said += ["", f"waiting since {_since(scene)}; q: quit"]
+    return _centred(said, width, height)
+
+
+def _wrapped(sentence: str, width: int) -> list[str]:
+    lines = [""]
+    for word in sentence.split():
+        lines = [*lines, word] if len(lines[-1]) + len(word) >= width else [*lines[:-1], f"{lines[-1]} {word}".strip()]
+    return lines
+
+
+def _centred(said: list[str], width: int, height: int) -> list[Line]:
+    above = max(0, (height - len(said)) // 2)
+    return [*([] for _ in range(above)), *([(line.center(width).rstrip(), "")] for line in said)]
+
+
+def _help(width: int) -> list[Line]:
+    lines: list[Line] = [[(" listener, keys", "bold")], []]
+    lines += [[(f"   {keys:<14}", "bold cyan"), (meaning, "")] for keys, meaning in HELP]
+    said = "A change holds until it is taken back or the daemon ends. Any key: back to the picture."
+    return [*lines, [], *([(f" {line}", "dim")] for line in _wrapped(said, width - 2))]
+
+
+def _keep(scene: Scene) -> list[Line]:
+    lines: list[Line] = [[(" To keep the thresholds, write into the configuration:", "bold")], []]
+    lines += [[(f"   {line}", "")] for line in thresholds(scene)]
+    said = " They are printed again when you quit. Any key: back to the picture."
+    return [*lines, [], [(said, "dim")]]
+
+
+def _key(label: str) -> str:
+    """A label as a key of TOML."""
+    return label if label.replace("_", "a").replace("-", "a").isalnum() and label.isascii() else f'"{plain(label)}"'

@@ -1,0 +1,93 @@
+"""What keys do."""
+
+import pytest
+
+from listener.screen.keys import Step, pressed
+from listener.screen.scene import Scene
+from listener.screen.view import View
+from listener.wire import Command, State
+from tests.screen.scenes import busy
+from tests.sinks.messages import level
+
+
+def after(keys: str, scene: Scene) -> Step:
+    """What the last of some keys does."""
+    step = Step(View())
+    for key in keys.split():
+        step = pressed(key, scene, step.view)
+    return step
+
+
+def changed(**changes: object) -> Scene:
+    plain: dict[str, object] = {"snoozed": {}, "listening_for": {}, "thresholds": {}}
+    return busy().after(State(**plain | changes))
+
+
+def test_labels_are_selected_as_they_stand_and_the_ends_hold() -> None:
+    assert after("down", busy()).view.label == "dog_bark"
+    assert after("down down", busy()).view.label == "rain"
+    assert after("down down down down down", busy()).view.label == "siren"
+    assert after("down down up up up", busy()).view.label == "dog_bark"
+
+
+def test_plus_and_minus_move_the_threshold_of_the_selected_label() -> None:
+    assert after("down +", busy()).command == Command(command="threshold", what="dog_bark", on=0.55)
+    assert after("down -", busy()).command == Command(command="threshold", what="dog_bark", on=0.45)
+
+
+@pytest.mark.parametrize(("key", "now", "on"), [("+", 0.98, 0.99), ("-", 0.03, 0.01)])
+def test_a_threshold_stays_possible(key: str, now: float, on: float) -> None:
+    command = after(f"down {key}", changed(thresholds={"dog_bark": now})).command
+    assert command is not None
+    assert command.on == on
+
+
+def test_nought_takes_the_configured_threshold_again() -> None:
+    assert after("down 0", busy()).command == Command(command="threshold", what="dog_bark")
+
+
+@pytest.mark.parametrize("key", ["+", "-", "0", "s"])
+def test_without_a_selected_label_it_says_how_to_select_one(key: str) -> None:
+    step = after(key, busy())
+    assert step.command is None
+    assert "select a label" in step.notice
+
+
+def test_m_mutes_the_source_and_wakes_it_again() -> None:
+    assert after("m", busy()).command == Command(command="snooze", what="kitchen")
+    assert after("m", changed(snoozed={"kitchen": None})).command == Command(command="wake", what="kitchen")
+
+
+def test_s_snoozes_the_label() -> None:
+    assert after("down s", busy()).command == Command(command="snooze", what="dog_bark")
+
+
+def test_sources_are_chosen_by_number_and_in_turn() -> None:
+    scene = busy().after(level(source="garden"))
+    assert after("2", scene).view.chosen(scene) == "garden"
+    assert after("tab", scene).view.chosen(scene) == "garden"
+    assert after("tab tab", scene).view.chosen(scene) == "kitchen"
+
+
+def test_p_pauses_and_goes_on() -> None:
+    assert after("p", busy()).view.paused
+    assert not after("p p", busy()).view.paused
+
+
+def test_any_key_leaves_the_help() -> None:
+    assert after("?", busy()).view.page == "help"
+    assert after("? x", busy()).view.page == ""
+
+
+def test_w_shows_what_to_write_once_there_is_something() -> None:
+    assert "no threshold was changed" in after("w", busy()).notice
+    assert after("w", changed(thresholds={"rain": 0.6})).view.page == "keep"
+
+
+def test_q_quits_from_everywhere() -> None:
+    assert after("? q", busy()).then == "quit"
+
+
+@pytest.mark.parametrize("key", ["x", "\x1b", "\x1b[31~", "ü", "m", "+", "down", "tab", "1", "0", "w"])
+def test_no_key_fails_where_there_is_nothing_yet(key: str) -> None:
+    assert pressed(key, Scene(), View()).command is None
