@@ -44,12 +44,12 @@ class Attachment:
                     if number == 1:  # the greeting comes before the daemon knows what we want
                         self._client.send(wire.Command(command="state"))
                     met, pause_s = True, FIRST_S
-                why = "the daemon has ended"
+                why = "the daemon has ended"  # in order; its log says why
             except SinkError as err:
                 if not (met or isinstance(err, Unanswered)):
                     raise
                 why = str(err)
-            display.lose(f"{why}; it is tried again")
+            display.lose(f"{why}; waiting for the next" if met else why)
             self._pause(pause_s)
             pause_s = min(2 * pause_s, MOST_S)
 

@@ -180,9 +180,10 @@ class Display:
 
     def _current(self) -> Scene:
         """The scene, and whether the daemon still says how it is."""
-        if self._scene.hello is None or time.time() - self._heard_at < SILENT_S:
-            return self._scene
-        return self._scene.absent(self._heard_at, "the daemon has said nothing since; it hangs, or the network does")
+        scene = self._scene
+        if scene.hello is None or scene.absence or time.time() - self._heard_at < SILENT_S:
+            return scene
+        return scene.absent(self._heard_at, "the daemon has said nothing since; it hangs, or the network does")
 
     def _read_keys(self) -> None:
         for key in self._keyboard.strokes():

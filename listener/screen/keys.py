@@ -14,12 +14,12 @@ LOWEST, HIGHEST = 0.01, 0.99
 HELP = (
     ("q", "quit"),
     ("p, space", "let the picture stand; again: catch up"),
-    ("tab, 1 … 9", "choose a microphone, where there are several"),
-    ("m", "mute the microphone: nothing of it is reported, until m is pressed again"),
+    ("tab, 1-9", "choose a microphone, where there are several"),
+    ("m", "mute the microphone: nothing of it is reported; again: wake it"),
     ("up, down", "select a label"),
     ("+, -", "its threshold: the score from which it is reported"),
     ("0", "its threshold as the configuration has it"),
-    ("s", "snooze the label: it is not reported, until s is pressed again"),
+    ("s", "snooze the label: it is not reported; again: wake it"),
     ("w", "what to write into the configuration, so that thresholds stay"),
     ("?", "this page"),
 )

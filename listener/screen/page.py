@@ -13,7 +13,11 @@ from listener.screen.view import Shot
 from listener.sinks import text
 
 LEAST_WIDTH, LEAST_HEIGHT = 56, 14
-HINTS = ("q quit", "p pause", "m mute", "up/down +/- threshold", "? help")
+HINTS = (  # the first for which there is room beside what is to be said
+    "q quit  p pause  m mute  up/down +/- threshold  ? help ",
+    "q quit  p pause  m mute  ? help ",
+    "? help ",
+)
 
 
 def draw(shot: Shot, width: int, height: int) -> list[Line]:
@@ -48,8 +52,10 @@ def _picture(shot: Shot, width: int, height: int) -> list[Line]:
     lines = [_header(shot, width), *above]
     lines += timeline(shot, width, spans)
     lines += events(shot, width, listed)
-    lines += [_sinks(shot), _foot(shot.scene, width)]
-    return [_dimmed(line) for line in lines] if shot.scene.absence else lines
+    lines.append(_sinks(shot))
+    if shot.scene.absence:
+        lines = [_dimmed(line) for line in lines]
+    return [*lines, _foot(shot.scene, width)]
 
 
 def _header(shot: Shot, width: int) -> Line:
@@ -82,10 +88,8 @@ def _foot(scene: Scene, width: int) -> Line:
     left: Line = [(f" {scene.notice}", "yellow")] if scene.notice else []
     if scene.absence:
         left = [(f" {_since(scene)}: {scene.absence.why}", "bold yellow")]
-    hints = list(HINTS)
-    while len(hints) > 1 and length(left) + len("  ".join(hints)) + 3 > width:
-        hints.pop(-2)
-    return spread(left, [("  ".join(hints) + " ", "dim")], width)
+    hints = next((each for each in HINTS if length(left) + len(each) + 1 <= width), "")
+    return spread(left, [(hints, "dim")], width) if hints else left
 
 
 def _since(scene: Scene) -> str:
@@ -94,8 +98,8 @@ def _since(scene: Scene) -> str:
 
 
 def _dimmed(line: Line) -> Line:
-    """What is no longer so, the picture aside, whose colours are grey already, and what says why."""
-    return [(piece, style if "#" in style or style == "bold yellow" else "dim") for piece, style in line]
+    """What is no longer so; the picture is grey already."""
+    return [(piece, style if "#" in style else "dim") for piece, style in line]
 
 
 def _waiting(scene: Scene, width: int, height: int) -> list[Line]:

@@ -126,7 +126,8 @@ def _counters(status: wire.SourceStatus | None, look: Look) -> Line:
     if status is None:
         return []
     dot = f" {look.dot} "
-    took = f"{status.clips} clips of {status.inference_ms:.1f} ms{dot}queue {status.waiting_s:.1f} s{dot}"
+    each = f" of {status.inference_ms:.1f} ms" if status.inference_ms else ""  # none, in this second
+    took = f"{status.clips} clips{each}{dot}queue {status.waiting_s:.1f} s{dot}"
     lost = f"lost {text.duration(status.lost_s)}"
     return [
         (f" heard {text.duration(status.heard_s)}{dot}{took}", "dim"),

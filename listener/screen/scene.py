@@ -56,7 +56,9 @@ class Scene:
         return replace(self, notice=plain(notice))
 
     def absent(self, since: float, why: str) -> "Scene":
-        """The scene without a daemon: since the first time that this was said."""
+        """The scene without a daemon. Of one that has gone, when and why is said until there is another."""
+        if self.absence and self.hello:
+            return self
         return replace(self, absence=Absence(self.absence.since if self.absence else since, plain(why)))
 
     @property

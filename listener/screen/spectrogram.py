@@ -18,7 +18,7 @@ GAP_S = 0.3  # a jump of more is one, and shows
 MOST_GAP = 4  # cells: that there was one is to be seen, and what was before it as well
 NOTHING = 0  # a cell in which nothing was heard
 RANGE = 128  # of 255: 45 dB from the darkest to the lightest at least, or a quiet room would look loud
-ROOM = 30  # per cent of the cells are the room: the darkest shade
+ROOM = 0.2  # so much of what is kept is the room, and has the darkest shade
 STEP = 8  # the range moves in steps, so that the picture does not flicker
 
 
@@ -57,7 +57,9 @@ def _gap(known: Spectrogram, jump_s: float, cell_s: float) -> Shades:
 def draw(spectrogram: Spectrogram, width: int, height: int, look: Look, colours: tuple[str, ...]) -> list[Line]:
     """So many lines, each as wide; the newest at the right, high frequencies above."""
     bands = 2 * height if look.colours and look.half.strip() else height
-    shades = _shades(_banded(spectrogram.cells[:, -width:], bands), len(colours) if look.colours else len(look.shades))
+    low, high = _range(spectrogram.cells)
+    count = len(colours) if look.colours else len(look.shades)
+    shades = _shades(_banded(spectrogram.cells[:, -width:], bands), low, high, count)
     picture = np.zeros((bands, width), np.intp)
     picture[:, width - shades.shape[1] :] = shades[::-1]
     if not look.colours:
@@ -79,13 +81,19 @@ def _banded(cells: Shades, bands: int) -> Shades:
     return cells[edges] if bands > mels else np.maximum.reduceat(cells, edges, axis=0)
 
 
-def _shades(bands: Shades, count: int) -> "np.ndarray[Any, np.dtype[np.intp]]":
-    """0 for nothing and the room, count - 1 for the loudest: by what is in the picture, whatever the microphone."""
-    heard = bands[bands != NOTHING]
-    if not heard.size:
-        return np.zeros(bands.shape, np.intp)
-    low = int(np.percentile(heard, ROOM)) // STEP * STEP
-    high = max(low + RANGE, -(-int(heard.max()) // STEP) * STEP)
+def _range(cells: Shades) -> tuple[int, int]:
+    """What is drawn darkest and lightest: by what was heard of late, whatever the microphone."""
+    counts = np.bincount(cells.ravel(), minlength=256)
+    counts[NOTHING] = 0
+    heard = np.cumsum(counts)
+    if not heard[-1]:
+        return 0, RANGE
+    low = int(np.searchsorted(heard, ROOM * heard[-1])) // STEP * STEP
+    return low, max(low + RANGE, -(-int(np.flatnonzero(counts)[-1]) // STEP) * STEP)
+
+
+def _shades(bands: Shades, low: int, high: int, count: int) -> "np.ndarray[Any, np.dtype[np.intp]]":
+    """From 0, for nothing and the room, to count - 1."""
     share = (bands.astype(np.float32) - low) / (high - low)
     shades: np.ndarray[Any, np.dtype[np.intp]] = np.clip(share * count, 0, count - 1).astype(np.intp)
     return shades
