@@ -71,6 +71,19 @@ class Channel(Generic[T]):
                 self._waiting.clear()
             self._changed.notify_all()
 
+    def closed_within(self, seconds: float) -> bool:
+        """Wait so long for it to be closed; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, seconds)
+
+    def discard(self) -> int:
+        """Forget what waits; how many items that were."""
+        with self._changed:
+            count = len(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+            return count
+
     def __iter__(self) -> Iterator[T]:
         return self.until_starved(None)
 

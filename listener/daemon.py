@@ -141,7 +141,9 @@ class Daemon:
     def _look_after(self) -> None:
         status_due = time.monotonic()
         while not self._stopping:
-            viewers = [outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer)]
+            viewers = [
+                outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer) and not outlet.is_absent
+            ]
             watching = [viewer for viewer in viewers if viewer.watched]
             self._sleep(METER_S if watching else STATUS_S)
             for ear in self._ears.values() if watching else ():

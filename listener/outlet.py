@@ -15,6 +15,7 @@ from listener.wire import Event, Hello, Level, Spectrum, Status
 log = logging.getLogger(__name__)
 
 OUTBOX_EVENTS = 256
+RETRY_S = 15.0  # a sink that could not be opened is tried so often
 
 
 class Sink(Protocol):
@@ -88,19 +89,25 @@ def _everything(_event: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A sink, its name in logs and status lines, and which events it is to get."""
+    """A sink, its name in logs and status lines, and which events it is to get.
+
+    Without one that is `required` the daemon is not to run; another that cannot be opened is tried again and again.
+    """
 
     name: str
     sink: Sink
     admits: Callable[[Event], bool] = _everything
+    required: bool = True
 
 
 class Outlet:
     """A sink with its outbox and the thread that drains it: a hung sink hangs nobody else."""
 
-    def __init__(self, route: Route, stop: Callable[[], None]) -> None:
+    def __init__(self, route: Route, stop: Callable[[], None], retry_s: float = RETRY_S) -> None:
         self.name, self.sink, self._admits = route.name, route.sink, route.admits
         self.is_open = False
+        self.is_absent = False  # the sink could not be opened yet
+        self._required, self._retry_s = route.required, retry_s
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
         self._stop = stop
         self._failed = 0  # events that the sink refused
@@ -121,7 +128,14 @@ class Outlet:
         return int(self._outbox.waiting) + (self.sink.waiting if isinstance(self.sink, Queueing) else 0)
 
     def open(self) -> None:
-        self.sink.open()
+        """SinkError where the sink cannot be opened and is required."""
+        try:
+            self.sink.open()
+        except SinkError as err:
+            if self._required:
+                raise
+            log.error("sink %s: %s. It is tried again, the others serve", self.name, err)  # noqa: TRY400
+            self.is_absent = True
         self.thread.start()
         self.is_open = True
 
@@ -153,10 +167,25 @@ class Outlet:
     def _drain(self) -> None:
         """Deliver until no more comes, then close: here, so that a sink that hangs in it hangs only this thread."""
         try:
+            if self.is_absent:
+                self._open_later()
             self._deliver()
             self.sink.close()
         except Exception as err:  # noqa: BLE001 - whatever a sink does, the others go on
             self._count(err)
+
+    def _open_later(self) -> None:
+        """Try until it opens. What waits when no more comes is lost."""
+        while not self._outbox.closed_within(self._retry_s):
+            try:
+                self.sink.open()
+            except SinkError as err:
+                log.debug("sink %s: %s", self.name, err)
+                continue
+            self.is_absent = False
+            log.info("sink %s: is open now; events lost: %d", self.name, self.lost)
+            return
+        self._failed += self._outbox.discard()
 
     def _deliver(self) -> None:
         for event in self._outbox:

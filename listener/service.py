@@ -40,7 +40,7 @@ class Service:
     """A daemon with its ears, sinks and controls, from a configuration that was read and checked.
 
     `make_sink` makes a sink of its part: the console is a live display where there is a terminal. `read` gives the
-    configuration as it is now.
+    configuration as it is now. `patient`: a sink that cannot be opened at the start is waited for while others serve.
     """
 
     def __init__(
@@ -52,8 +52,9 @@ class Service:
         *,
         make_sink: SinkMaker,
         read: Callable[[], Config],
+        patient: bool = False,
     ) -> None:
-        self._read = read
+        self._read, self._patient = read, patient
         self._config, self._bundle, self._provider, self._make_sink = config, bundle, classifier.provider, make_sink
         self._hello = hello(config, bundle, classifier.provider)
         known = self._hello.labels, self._hello.groups, self._hello.sources
@@ -70,7 +71,7 @@ class Service:
 
     def run(self) -> None:
         """Until every source has ended, or the daemon is stopped."""
-        self.daemon.run(self._ears, _routes(self._seats))
+        self.daemon.run(self._ears, _routes(self._seats, patient=self._patient))
 
     def reload(self) -> None:
         """Go by the configuration as it is now, soon. For any thread and for signal handlers."""
@@ -175,11 +176,16 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
     )
 
 
-def _routes(seats: Sequence[_Seat]) -> list[Route]:
-    """The sinks by their kinds, numbered where there are several of one."""
+def _routes(seats: Sequence[_Seat], *, patient: bool = False) -> list[Route]:
+    """The sinks by their kinds, numbered where there are several of one. Without its socket nobody could ask it how
+    it is, and another daemon may have it.
+    """
     kinds = [seat.part.kind for seat in seats]
     names = [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
-    return [Route(name, seat.sink, seat.filter) for name, seat in zip(names, seats, strict=True)]
+    return [
+        Route(name, seat.sink, seat.filter, required=not patient or seat.part.kind == "socket")
+        for name, seat in zip(names, seats, strict=True)
+    ]
 
 
 def _kept(before: Sequence[_Seat], after: Sequence[_Seat]) -> list[Sink]:

@@ -69,12 +69,15 @@ def _no_permission(name: str, folder: Path, scene: Path) -> Row:
 
 
 def _unusable(name: str, folder: Path, config: str, prefix: tuple[str, ...], disk: Path) -> Row:
-    """Where nothing can be written from the first, the daemon does not start, and says why in one line."""
+    """Where nothing can be written from the first, it is said once a sink, with the remedy, and the socket serves."""
     with Running(folder, config, {"STATE_DIRECTORY": str(disk)}, prefix) as daemon:
-        until(lambda: daemon.process.poll() is not None, f"it refuses; {daemon.said[-300:]}", PATIENCE_S)
+        daemon.listens()
+        with Watcher(daemon.socket) as watcher:
+            for _ in range(2):
+                _next_event(watcher)
         lines = [line for line in daemon.said.splitlines() if str(disk) in line]
-        held = daemon.process.returncode in (1, 2) and bool(lines) and "Traceback" not in daemon.said
-        return Row(name, "refused at start, with the remedy", lines[-1] if lines else daemon.said[-200:], held)
+        held = bool(lines) and "Traceback" not in daemon.said
+        return Row(name, "said, the rest serves", lines[-1].split(" ", 2)[-1] if lines else daemon.said[-200:], held)
 
 
 def _no_shared_memory(name: str, folder: Path, scene: Path) -> Row:

@@ -31,7 +31,7 @@ def until(condition: Callable[[], object], what: str, within_s: float) -> float:
 
 
 class Running:
-    """`listener run` with a configuration, in a folder that is its home. Ended with the `with` block.
+    """`listener run` as a service runs it, in a folder that is its home. Ended with the `with` block.
 
     `prefix` is put before the command, for what changes the world that it runs in.
     """
@@ -42,7 +42,8 @@ class Running:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.socket, self.log_file = folder, folder / "s", folder / "said"
         (folder / "config.toml").write_text(f'{config}\n[[sink]]\nkind = "socket"\npath = "{self.socket}"\n')
-        command = [*prefix, sys.executable, "-m", "listener", "run", "--plain", "--config", str(folder / "config.toml")]
+        command = [*prefix, sys.executable, "-m", "listener", "run", "--wait", "--plain"]
+        command += ["--config", str(folder / "config.toml")]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 command,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from listener.errors import SinkError
 from listener.features import FeatureSpec
 from listener.types import Block, Features, Floats, Frame, Prediction, Report, SourceState, Span
 from listener.wire import Event, Level, Status
@@ -63,14 +64,17 @@ class FakeSource:
 
 
 class FakeSink:
-    """Keeps what it is given; `on_emit` may hang or raise."""
+    """Keeps what it is given; `on_emit` may hang or raise. Its first `refusals` openings fail."""
 
-    def __init__(self, on_emit: "Callable[[Event], None] | None" = None):
+    def __init__(self, on_emit: "Callable[[Event], None] | None" = None, refusals: int = 0):
         self.events: list[Event] = []
         self.calls: list[str] = []
-        self._on_emit = on_emit
+        self._on_emit, self._refusals = on_emit, refusals
 
     def open(self) -> None:
+        if self._refusals:
+            self._refusals -= 1
+            raise SinkError("the disk is not there; plug it in")
         self.calls.append("open")
 
     def emit(self, event: Event) -> None:

@@ -21,6 +21,7 @@ import soundfile
 from listener.bundle import DEFAULT, find
 from tests.conftest import shared_path
 from tests.fakes import noise
+from tests.waiting import until
 
 Listener = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -73,13 +74,6 @@ def started(environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.P
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
 
 
 def wait_for(path: Path) -> None:

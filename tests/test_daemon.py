@@ -19,6 +19,7 @@ from listener.types import Block, Features, Prediction, Report, Source, SourceSt
 from listener.wire import Command, Event, Level, Status
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
 from tests.sinks.messages import event as message
+from tests.waiting import until
 
 BARKS = pcm(noise(6, -70))
 BARKS[2 * 16_000 : 3 * 16_000] += pcm(noise(1, -12, seed=1))
@@ -53,13 +54,6 @@ def background() -> Iterator[Callable[..., threading.Thread]]:
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
-
-
-def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_the_end_of_the_file_ends_the_daemon_and_every_event_got_out(tiny: Bundle) -> None:

@@ -40,7 +40,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--rate", type=int, metavar="HZ", help="the sample rate to ask for, or that stdin has")
     source.add_argument("--channels", type=int, metavar="N", help="to ask for, or that stdin has; mixed to one")
     absent = parser.add_mutually_exclusive_group()
-    absent.add_argument("--wait", action="store_true", help="where there is no microphone, wait for one")
+    absent.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a microphone that is not there, and for sinks that cannot be opened",
+    )
     absent.add_argument("--or-demo", action="store_true", help="where there is no microphone, play the demo recording")
     output = parser.add_argument_group("what is written to the terminal")
     output.add_argument("--json", action="store_true", help="JSON lines")
@@ -68,7 +72,9 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     with configuration.located(config.path):
         sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
         make_sink = partial(_sink, plain=arguments.plain, quit=quit)
-        service: Service = Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read)
+        service: Service = Service(
+            config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=arguments.wait
+        )
 
     capture.deliver_to(service.daemon.stop, service.reload)
     try:

@@ -1,0 +1,49 @@
+"""An outlet: a sink that cannot be opened is the end of a daemon that needs it, and waited for by one that does not."""
+
+import logging
+
+import pytest
+
+from listener.errors import SinkError
+from listener.outlet import OUTBOX_EVENTS, Outlet, Route
+from tests.fakes import FakeSink
+from tests.sinks.messages import event
+from tests.waiting import until
+
+
+def outlet(sink: FakeSink, *, required: bool = False, retry_s: float = 0.01) -> Outlet:
+    made = Outlet(Route("log", sink, required=required), lambda: None, retry_s)
+    made.open()
+    return made
+
+
+def test_a_required_sink_that_cannot_be_opened_is_an_error() -> None:
+    with pytest.raises(SinkError, match="plug it in"):
+        outlet(FakeSink(refusals=1), required=True)
+
+
+def test_one_that_is_not_required_is_said_once_and_opened_when_it_can_be(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    sink = FakeSink(refusals=4)
+    late = outlet(sink)
+    late.offer(event(1))
+    until(lambda: sink.events == [event(1)])
+    assert [record.getMessage() for record in caplog.records] == [
+        "sink log: the disk is not there; plug it in. It is tried again, the others serve",
+        "sink log: is open now; events lost: 0",
+    ]
+    assert not late.is_absent
+    late.finish()
+    late.thread.join(5)
+    assert sink.calls == ["open", "close"]
+
+
+def test_what_waited_for_it_in_vain_is_lost_and_counted() -> None:
+    never = outlet(FakeSink(refusals=1_000_000), retry_s=3600)
+    for number in range(OUTBOX_EVENTS + 3):
+        never.offer(event(number))
+    assert (never.waiting, never.lost) == (OUTBOX_EVENTS, 3)
+    never.finish()
+    never.thread.join(5)
+    assert not never.thread.is_alive()
+    assert (never.waiting, never.lost) == (0, OUTBOX_EVENTS + 3)
