@@ -25,6 +25,7 @@ PARTS = {
     "frontend": "log-mel beside librosa's",
     "startup": "process start to listening",
     "live": "CPU and memory of the daemon on a quiet microphone",
+    "watch": "what a terminal that looks on costs, and how soon a sound is to be seen in it",
     "latency": "from playback into the microphone to the line on the socket",
     "fidelity": "a scene into the live microphone: the same events as from the file?",
     "load": "every sink at once, a hundred events a second, fifty clients",

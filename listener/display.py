@@ -220,11 +220,17 @@ class Display:
         """As ctrl-z does: everybody at this terminal stops, until the shell has them go on in the foreground."""
         with self._painting:
             self._give_back()
-            os.killpg(0, signal.SIGTSTP)
-            while not self._keyboard.in_front:
-                os.killpg(0, signal.SIGTTIN)
-            self._canvas.open()
-            self._keyboard.open()
+            self._stop(signal.SIGTSTP)
+            while not (self._keyboard.in_front or self._closing.is_set()):
+                self._stop(signal.SIGTTIN)  # as one that wants the keys and is in the background
+            if not self._closing.is_set():
+                self._canvas.open()
+                self._keyboard.open()
+
+    def _stop(self, number: signal.Signals) -> None:
+        """Stop the shell's job. It is another thread that takes the signal; until then this one waits."""
+        os.killpg(0, number)
+        self._closing.wait(IDLE_S)
 
     def _give_back(self) -> None:
         self._keyboard.close()

@@ -201,3 +201,24 @@ def test_where_nothing_can_be_drawn_it_says_what_to_use_instead() -> None:
     done = subprocess.run([sys.executable, "-m", "listener", "watch"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "listener tail" in done.stderr
+
+
+def test_ctrl_z_gives_the_terminal_back_until_the_shell_has_it_go_on(tmp_path: Path) -> None:
+    window = Window(tmp_path, 80, 24)
+    window.start(["bash", "--norc", "-i"], PS1="ready> ")
+    window.shows("ready>")
+    window.type(f"{sys.executable} -m listener watch --connect unix:{tmp_path / 's'}")
+    for _ in range(3):
+        window.shows("waiting since")
+        window.press("C-z")
+        window.shows("Stopped")
+        assert not window.alternate
+        window.type("stty -a")
+        window.shows(" icanon ")
+        window.type("bg")
+        window.shows("&")
+        window.type("clear; fg")
+    window.shows("waiting since")
+    window.press("q")
+    window.hides("waiting since")
+    window.close()

@@ -34,6 +34,11 @@ class Window:
         """Keys by tmux's names, as `q`, `Down`, `Space`."""
         self._tmux("send-keys", *keys)
 
+    def type(self, line: str) -> None:
+        """Text, as it stands, and the return key."""
+        self._tmux("send-keys", "-l", line)
+        self.press("Enter")
+
     def resize(self, width: int, height: int) -> None:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 

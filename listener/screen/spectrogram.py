@@ -31,7 +31,7 @@ class Spectrogram:
     """What one source sounded like of late."""
 
     cells: Shades = field(default_factory=lambda: _empty(0))  # (mels, at most KEPT), the newest last; NOTHING or more
-    rest: Shades = field(default_factory=lambda: _empty(0))  # (mels, columns) that fill no cell yet
+    rest: Shades = field(default_factory=lambda: _empty(0))  # (mels, columns) of the cell that is growing
     at_s: float = 0.0  # the end of the last column
 
     def after(self, spectrum: Spectrum) -> "Spectrogram":
@@ -46,6 +46,11 @@ class Spectrogram:
         cells = np.hstack([known.cells, gap, pooled])[:, -KEPT:]
         return replace(known, cells=cells, rest=rest[:, count * CELL_COLUMNS :], at_s=spectrum.at_s)
 
+    def newest(self, width: int) -> Shades:
+        """The last so many cells; that which is still growing is one of them, for a sound is to be seen at once."""
+        growing = self.rest.max(axis=1, keepdims=True) if self.rest.size else self.rest
+        return np.hstack([self.cells, growing])[:, -width:]
+
 
 def _gap(known: Spectrogram, jump_s: float, cell_s: float) -> Shades:
     mels, before = known.cells.shape
@@ -59,7 +64,7 @@ def draw(spectrogram: Spectrogram, width: int, height: int, look: Look, colours:
     bands = 2 * height if look.colours and look.half.strip() else height
     low, high = _range(spectrogram.cells)
     count = len(colours) if look.colours else len(look.shades)
-    shades = _shades(_banded(spectrogram.cells[:, -width:], bands), low, high, count)
+    shades = _shades(_banded(spectrogram.newest(width), bands), low, high, count)
     picture = np.zeros((bands, width), np.intp)
     picture[:, width - shades.shape[1] :] = shades[::-1]
     if not look.colours:

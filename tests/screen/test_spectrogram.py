@@ -25,6 +25,12 @@ def test_five_columns_make_a_cell_and_the_rest_waits_for_more() -> None:
     assert seven.after(spectrum(tone(3, 8), at_s=0.24)).cells.shape == (64, 3)
 
 
+def test_a_sound_is_seen_before_its_cell_is_full() -> None:
+    heard = Spectrogram().after(spectrum(tone(3, 7), at_s=0.112))
+    assert heard.newest(80).shape == (64, 2)
+    assert heard.newest(80)[3].tolist() == [220, 220]
+
+
 def test_a_click_in_one_column_is_to_be_seen() -> None:
     shades = np.full((64, 10), 20, np.uint8)
     shades[:, 2] = 250
