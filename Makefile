@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check format bench soak model demo docs picture wheels dist deb clean help
+.PHONY: run test check format bench soak model demo docs picture pictures wheels dist deb clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
@@ -51,6 +51,9 @@ docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the
 picture: $(VENV)/.run  ## the README's picture again, of the demo recording; a minute
 	$(BIN)/python -m scripts.make_picture
 
+pictures: $(VENV)/.test picture  ## all pictures: the terminal, and the page in a browser; three minutes
+	$(BIN)/python -m scripts.make_pictures
+
 wheels: $(VENV)/.run  ## which Pythons and machines it installs on without a compiler
 	$(BIN)/python -m scripts.check_wheels
 
@@ -79,6 +82,6 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.pip
-	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins mosquitto
+	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins mosquitto tmux chromium
 	$(PIP) install $(GROUPS) -e '.[all]' -c constraints.txt
 	touch $@

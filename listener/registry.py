@@ -26,6 +26,7 @@ SINKS = {
     "mqtt": "listener.sinks.mqtt:Mqtt",
     "history": "listener.sinks.history:History",
     "prometheus": "listener.sinks.prometheus:Prometheus",
+    "web": "listener.sinks.web:Web",
 }
 
 

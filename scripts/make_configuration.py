@@ -88,6 +88,7 @@ EXAMPLES = {
     ),
     "sink history": 'kind = "history"\nkeep_days = 90\nclips = ["alarm"]',
     "sink prometheus": 'kind = "prometheus"',
+    "sink web": 'kind = "web"',
 }
 
 MORE = {
@@ -96,6 +97,7 @@ MORE = {
     "sink mqtt": "mqtt.md",
     "sink history": "history.md",
     "sink prometheus": "prometheus.md",
+    "sink web": "web.md",
     "sink socket": "events.md",
 }
 

@@ -46,7 +46,7 @@ ONE_PLACE = {
     "rich": {"terminal/canvas.py", "commands/_tables.py"},
     "prometheus_client": {"sinks/prometheus.py"},
     "httpx": {"sinks/webhook.py"},
-    "starlette": {"web/app.py", "web/door.py", "web/guard.py"},
+    "starlette": {"web/app.py", "web/guard.py"},
     "uvicorn": {"commands/web.py", "web/door.py"},
     "tomlkit": {"tuning/rewrite.py"},
     "msgspec": {"schema.py", "config.py", "bundle.py", "wire.py"},

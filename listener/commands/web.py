@@ -58,10 +58,10 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
         history=partial(history.there, history.candidates(None, config)),
         examine=lambda: chain.walk(arguments.config, arguments.set, LISTEN_S),
     )
-    application = app.make(behind, arguments.name, token)
+    site = app.make(behind, arguments.name, token)
     with door.listening(arguments.address, guarded=bool(token)) as (listening, url):
         log.info("the page is at %s", url)
-        server = door.server(application)
+        server = door.server(site)
         capture.deliver_to(partial(_stop, server))
         if arguments.for_daemon:
             threading.Thread(target=_await_end, args=(partial(_stop, server),), daemon=True).start()

@@ -40,9 +40,18 @@ class Behind:
     examine: Callable[[], Iterable[Finding]]
 
 
-def make(behind: Behind, names: Iterable[str] = (), token: bytes = b"") -> ASGIApp:
-    """The application, guarded. It attaches to the daemon when it is started."""
-    return Guard(_Web(behind).application(), tuple(names), token)
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is served, and what lets the pages go that are open: their streams have no end of their own."""
+
+    application: ASGIApp
+    let_go: Callable[[], None]
+
+
+def make(behind: Behind, names: Iterable[str] = (), token: bytes = b"") -> Site:
+    """The site, guarded. It attaches to the daemon when it is started."""
+    web = _Web(behind)
+    return Site(Guard(web.application(), tuple(names), token), web.let_go)
 
 
 class _Web:
@@ -74,8 +83,11 @@ class _Web:
         self._loop = asyncio.get_running_loop()
         self._link.open()
         yield
-        self._hub.close()
         self._link.close()
+
+    def let_go(self) -> None:
+        """End every stream. Called by the loop's thread."""
+        self._hub.close()
 
     def _hear(self, news: News) -> None:
         """Called by the link's thread."""

@@ -1,14 +1,15 @@
 """Where the page is served: an address of this machine, and the server that answers there."""
 
 import ipaddress
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from listener.errors import ConfigError, SinkError
+from listener.web.app import Site
 
 PATIENCE_S = 1  # for pages that are open when it ends
 CONNECTIONS = 256
@@ -26,19 +27,31 @@ def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, s
     try:
         door = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as err:
-        raise SinkError(
-            f"the page: {address} is not to be had ({err.strerror}); choose another with --address"
-        ) from err
+        why = os.strerror(err.errno) if err.errno else str(err)  # else with the address once more
+        raise SinkError(f"the page: {address} is not to be had ({why}); choose another address") from err
     with door:
         port = door.getsockname()[1]
         yield door, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def server(application: ASGIApp) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Serves a site until `should_exit` is set."""
+
+    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._let_go = let_go
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams first: it would wait for them, and then break them off."""
+        self._let_go()
+        await super().shutdown(sockets)
+
+
+def server(site: Site) -> Server:
     """What serves it. Its log is ours alone: of requests nothing is written down."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
-            application,
+            site.application,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -49,7 +62,8 @@ def server(application: ASGIApp) -> uvicorn.Server:
             lifespan="on",
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=PATIENCE_S,
-        )
+        ),
+        site.let_go,
     )
 
 

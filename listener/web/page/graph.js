@@ -33,6 +33,7 @@ export class Graph {
     if (Math.abs(gap) <= 2) end -= gap; // `at_s` is to the sample, columns are not
     if (gap > 2) this.blank(this.ring.end, end - count);
     this.write(cells, count, end);
+    this.heardAt = performance.now();
     this.span_s = Math.max(count * spectrum.column_s, 0.98 * (this.span_s ?? 0));
     this.late.push(performance.now() / 1000 - spectrum.at_s);
     if (this.late.length > 60) this.late.shift();
@@ -82,7 +83,8 @@ export class Graph {
   }
 
   draw(now) {
-    if (!this.ring || !this.canvas.offsetParent || (calm.matches && now - this.drawnAt < CALM_MS)) return;
+    if (!this.ring || now - this.heardAt > 1000 * (SPAN_S + 1) || !this.canvas.offsetParent) return; // nothing moves
+    if (calm.matches && now - this.drawnAt < CALM_MS) return;
     this.drawnAt = now;
     const { canvas, context } = this, scale = devicePixelRatio;
     const width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);

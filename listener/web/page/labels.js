@@ -15,7 +15,7 @@ export function greet(message) {
 }
 
 function made(label) {
-  const slider = el("input", { type: "range", min: "0.02", max: "0.98", step: "0.01", "aria-label": `Threshold of ${words(label)}` });
+  const slider = el("input", { type: "range", min: "0.01", max: "0.99", step: "0.01", "aria-label": `Threshold of ${words(label)}` });
   const number = el("output"), back = el("button", { type: "button" }, "Reset"), now = el("i");
   slider.addEventListener("input", () => { number.textContent = score(+slider.value); });
   slider.addEventListener("change", () => tell({ command: "threshold", what: label, on: +slider.value }));

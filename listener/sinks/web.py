@@ -1,0 +1,132 @@
+"""The page in the browser, as a program beside the daemon, started again whenever it ends."""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from listener import wire
+from listener.errors import ConfigError
+from listener.needs import Needs
+from listener.schema import Meta, Section
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S, LAST_DELAY_S = 1.0, 60.0
+STEADY_S = 60.0  # one that ran so long starts again with the first delay
+ENDING_S = 1.5  # it may take so long to end
+
+
+class WebConfig(Section, frozen=True):
+    """The page in the browser."""
+
+    address: Annotated[
+        str, Meta(description="where it is served; another address than loopback needs token_file; port 0: any")
+    ] = "127.0.0.1:8787"
+    token_file: Annotated[str, Meta(description="file with a token that browsers must show; empty: none")] = ""
+    names: Annotated[
+        tuple[str, ...], Meta(description="names by which browsers reach it, beside its address, as a proxy's")
+    ] = ()
+    connect: Annotated[str, Meta(description="the daemon, as unix:PATH; empty: where its socket sink is")] = ""
+    config: Annotated[
+        str, Meta(description="this file, where it is not in the usual place: it says where the history is")
+    ] = ""
+
+
+class Web:
+    """A page in the browser, with what is heard and what was. Its program is no part of the one that listens.
+
+    It has the daemon's events by the socket sink, and no harm comes to the daemon by whatever a browser does.
+    """
+
+    Config = WebConfig
+
+    def __init__(self, config: WebConfig, hello: wire.Hello) -> None:  # noqa: ARG002 - as every sink
+        if find_spec("starlette") is None or find_spec("uvicorn") is None:
+            raise ConfigError("sink web: needs starlette and uvicorn; install them with: pip install 'listener[web]'")
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._said = ""
+
+    @property
+    def needs(self) -> Needs:
+        host, _, port = self._config.address.rpartition(":")
+        binds = ((host, int(port)),) if port.isdecimal() and port != "0" else ()
+        secrets = {"token_file": self._config.token_file} if self._config.token_file else {}
+        reads = {"config": Path(self._config.config)} if self._config.config else {}
+        return Needs(binds=binds, secrets=secrets, reads=reads)
+
+    def open(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look_after, name="web", daemon=True)
+            self._thread.start()
+
+    def emit(self, event: wire.Event) -> None:
+        """Nothing: the page has its events by the socket."""
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._process is not None:
+            self._process.terminate()
+        if self._thread is not None:
+            self._thread.join(ENDING_S)
+
+    def _look_after(self) -> None:
+        delay_s = FIRST_DELAY_S
+        while not self._closed.is_set():
+            began = time.monotonic()
+            why = self._run()
+            if time.monotonic() - began > STEADY_S:
+                delay_s = FIRST_DELAY_S
+            if self._closed.wait(0):
+                return
+            log.log(logging.DEBUG if why == self._said else logging.WARNING, "sink web: %s; it is started again", why)
+            self._said = why
+            self._closed.wait(delay_s)
+            delay_s = min(2 * delay_s, LAST_DELAY_S)
+
+    def _run(self) -> str:
+        """Have it run until it ends; why it did. Its standard input ends with us, however we end, and so does it."""
+        try:
+            process = subprocess.Popen(
+                self._argv(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in a terminal is for us
+            )
+        except OSError as err:
+            return f"the page's program cannot be run ({err.strerror})"
+        with process:
+            self._process = process
+            if self._closed.is_set():
+                process.terminate()
+            last = _heard(process)
+        self._process = None
+        return f"the page's program has ended: {last or f'status {process.returncode}'}"
+
+    def _argv(self) -> list[str]:
+        config = self._config
+        flags = ["--address", config.address, "--for-daemon"]
+        flags += ["--page-token-file", config.token_file] if config.token_file else []
+        flags += ["--connect", config.connect] if config.connect else []
+        flags += ["--config", config.config] if config.config else []
+        flags += [flag for name in config.names for flag in ("--name", name)]
+        return [sys.executable, "-m", "listener", "web", *flags]
+
+
+def _heard(process: "subprocess.Popen[bytes]") -> str:
+    """The last that it says of itself. What it says on the way is for whoever looks closely."""
+    assert process.stderr
+    last = deque[str](maxlen=1)
+    for line in process.stderr:
+        last.append(line.decode(errors="replace").strip())
+        log.debug("web: %s", last[0])
+    return last[0].removeprefix("listener: ") if last else ""

@@ -1,0 +1,313 @@
+"""The page in a real browser."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from listener.history import History
+from listener.wire import Spectrum
+from tests.sinks.messages import event, level
+from tests.test_live_sinks import ALARM, RATE, alarm
+from tests.virtual import VirtualMic, eventually
+from tests.web.chromium import Visit, chromium
+from tests.web.conftest import Daemon, Start
+
+VIEWS = ("Live", "History", "Labels", "Health")
+MOST_BYTES = 150_000
+PHONE = {"viewport": {"width": 390, "height": 844}}
+ATTACHED = "document.querySelector('#state').textContent === 'listening'"
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Any, start: Start) -> Iterator[Open]:
+    """Opens the page of the test's daemon. It must end without a complaint on its console."""
+    visits: list[Visit] = []
+    url = start()
+
+    def opened(**look: Any) -> Visit:
+        visits.append(Visit(browser, url, **look))
+        return visits[-1]
+
+    yield opened
+    for each in visits:
+        each.context.close()
+    assert [complaint for each in visits for complaint in each.complaints] == []
+
+
+def spectrum(number: int, column: bytes = bytes(range(64))) -> Spectrum:
+    """The columns of one block, 160 ms."""
+    end_s = 0.16 * (number + 1)
+    shown = {"column_s": 0.016, "low_db": -70.0, "high_db": 20.0, "mels": 64, "columns": 10 * column}
+    return Spectrum(source="kitchen", at_s=end_s, **shown)
+
+
+def rows(visit: Visit) -> list[str]:
+    return [row.inner_text() for row in visit.page.query_selector_all("#feed li")]
+
+
+@pytest.mark.usefixtures("daemon")
+def test_the_first_load_is_small_and_all_of_it_from_here(visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    page.page.wait_for_selector(".pane canvas")
+    assert page.bytes < MOST_BYTES
+    assert len(page.hosts) == 1
+
+
+def test_an_event_is_one_row_from_its_start_to_its_end(daemon: Daemon, visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    daemon.socket.emit(event(1, start="2026-01-01T10:00:00.000Z"))
+    page.page.wait_for_selector("#feed li.now")
+    assert "dog bark" in page.page.inner_text("#spoken")
+    daemon.socket.emit(event(1, seq=1, phase="end", start="2026-01-01T10:00:00.000Z", end_s=15.7))
+    page.page.wait_for_selector("#feed li:not(.now)")
+    (row,) = rows(page)
+    assert "dog bark" in row
+    assert "3.2 s" in row
+
+
+def test_the_list_of_events_does_not_grow_for_ever(daemon: Daemon, visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    for number in range(300):
+        daemon.socket.emit(event(number))
+        if number % 50 == 49:  # slower than the socket's own bound
+            page.page.wait_for_selector(f"#feed li[data-id=e{number}]")
+    assert len(rows(page)) == 100
+
+
+def test_level_gate_labels_and_spectrogram_are_drawn(daemon: Daemon, visit: Open) -> None:
+    page = visit()
+    eventually(lambda: daemon.socket.pictured, "the page is looked at")
+    for number in range(12):
+        daemon.socket.picture(spectrum(number))
+        daemon.socket.show(level())
+        time.sleep(0.05)
+    page.until("document.querySelector('.figures').textContent === '\u221230 dBFS, floor \u221260, gate open'")
+    assert page.page.inner_text(".top li.over").split() == ["dog", "bark", "0.90"]
+    picture = "(() => { const c = document.querySelector('.graph'); return c.width && new Set(c.getContext('2d')"
+    page.until(f"{picture}.getImageData(0, 0, c.width, c.height).data).size > 20; }})()")
+
+
+def test_a_threshold_and_a_mute_take_effect_in_the_daemon_and_are_seen(daemon: Daemon, visit: Open) -> None:
+    page, other = visit(), visit()
+    for one in (page, other):
+        one.until(ATTACHED)
+        one.show("Labels")
+    slider = page.page.get_by_label("Threshold of siren", exact=True)
+    slider.focus()
+    slider.press("ArrowRight")
+    eventually(lambda: daemon.controls.state().thresholds == {"siren": 0.51}, "the daemon's threshold")
+    other.until("[...document.querySelectorAll('#thresholds output')].some((out) => out.textContent === '0.51')")
+    page.page.get_by_label("Mute dog bark").select_option(label="an hour")
+    eventually(lambda: "dog_bark" in daemon.controls.state().snoozed, "the label is snoozed")
+    other.page.get_by_label("Report dog bark again").click()
+    eventually(lambda: daemon.controls.state().snoozed == {}, "it is reported again")
+
+
+@pytest.mark.usefixtures("daemon", "database")
+def test_the_history_is_counted_drawn_filtered_and_paged(visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    page.show("History")
+    page.until("document.querySelectorAll('#rows tr').length === 50")
+    page.page.get_by_role("button", name="Older").click()
+    page.until("!document.querySelector('#newer').disabled && document.querySelectorAll('#rows tr').length === 50")
+    page.page.locator("[name=label]").select_option("siren")
+    page.until("document.querySelectorAll('#rows tr').length === 34")
+    page.page.locator("[name=min_score]").fill("0.9")
+    page.page.locator("[name=min_score]").blur()
+    page.until("document.querySelectorAll('#rows tr').length === 4")
+    assert page.page.locator("#hours").inner_text().count("siren") >= 1
+    page.page.locator("#days a").last.click()
+    page.until("document.querySelector('#days figcaption').textContent === 'The day'")
+    assert page.page.locator("#days rect").count() >= 1
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_recording_is_drawn_and_can_be_played(visit: Open, database: Path) -> None:
+    soundfile.write(database.parent / "a.flac", 0.3 * np.sin(np.arange(32_000) / 5), 16_000)
+    history = History(database, keep_days=3650, max_mb=100)
+    history.keep_clip("e99", "a.flac", None)
+    history.close()
+    page = visit()
+    page.until(ATTACHED)
+    page.show("History")
+    page.page.get_by_role("button", name="Play siren").click()
+    page.until("document.querySelector('#clip-note').textContent.startsWith('2.0 s')")
+    page.until("document.querySelector('#player').duration === 2")
+    page.page.keyboard.press("Escape")
+    page.page.wait_for_selector("#clip", state="hidden")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_the_doctors_findings_are_words(visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    page.show("Health")
+    page.page.get_by_role("button", name="Examine").click()
+    page.until("document.querySelectorAll('#findings li').length === 2")
+    assert "plug one in" in page.page.inner_text("#findings .problem")
+
+
+def test_a_daemon_that_comes_back_is_attached_again(tmp_path: Path, visit: Open) -> None:
+    page = visit()
+    page.until("document.querySelector('#notice').textContent.includes('listener run')")
+    first = Daemon(tmp_path / "s")
+    page.until(ATTACHED)
+    first.socket.emit(event(1))
+    page.page.wait_for_selector("#feed li.now")
+    first.end()
+    page.until("document.querySelector('#state').textContent === 'no listener'")
+    assert "end unknown" in rows(page)[0]
+    second = Daemon(tmp_path / "s")
+    page.until(ATTACHED)
+    second.socket.emit(event(2))
+    page.until("document.querySelectorAll('#feed li').length === 2")
+    assert not page.page.is_visible("#notice")
+    second.end()
+
+
+def test_a_browser_without_server_sent_events_is_told_so_and_served(daemon: Daemon, visit: Open) -> None:
+    page = visit(script="delete window.EventSource")
+    page.until("document.querySelector('#notice').textContent.includes('no server-sent events')")
+    daemon.socket.emit(event(1))
+    page.page.wait_for_selector("#feed li")
+
+
+@pytest.mark.usefixtures("daemon", "database")
+def test_nothing_is_wider_than_a_phone(visit: Open) -> None:
+    page = visit(**PHONE)
+    page.until(ATTACHED)
+    for view in VIEWS:
+        page.show(view)
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= 390, view
+
+
+@pytest.mark.usefixtures("daemon")
+def test_it_is_dark_where_the_system_is_and_as_chosen_from_then_on(visit: Open) -> None:
+    page = visit(color_scheme="dark")
+    dark = "getComputedStyle(document.documentElement).backgroundColor === 'rgb(18, 20, 23)'"
+    assert page.page.evaluate(dark)
+    page.page.get_by_role("button", name="Use the light look").click()
+    assert not page.page.evaluate(dark)
+    page.page.reload()
+    assert not page.page.evaluate(dark)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_anybody_out(
+    daemon: Daemon,
+    visit: Open,
+    scheme: str,
+) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe (pip install axe-playwright-python)"
+    )
+    page = visit(color_scheme=scheme, reduced_motion="reduce")
+    page.until(ATTACHED)
+    daemon.socket.emit(event(1))
+    daemon.socket.emit(event(2, label="siren", phase="end", end_s=14.0))
+    daemon.socket.emit(event(3, label="rain"))
+    for number in range(3):
+        daemon.socket.picture(spectrum(number))
+        daemon.socket.show(level())
+    page.page.wait_for_selector("#feed li[data-id=e3]")
+    for view in VIEWS:
+        page.show(view)
+        if view == "History":
+            page.until("document.querySelectorAll('#rows tr').length === 50")
+        if view == "Health":
+            page.page.get_by_role("button", name="Examine").click()
+            page.until("document.querySelectorAll('#findings li').length === 2")
+        found = axe.Axe().run(page.page).response["violations"]
+        told = [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found]
+        assert told == [], view
+
+
+@pytest.mark.usefixtures("daemon")
+def test_everything_is_reached_by_the_keyboard(visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    page.page.keyboard.press("Tab")
+    assert page.page.evaluate("document.activeElement.textContent") == "To the content"
+    for name in VIEWS:
+        page.page.keyboard.press("Tab")
+        assert page.page.evaluate("document.activeElement.textContent") == name
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_selector("#health", state="visible")
+    assert page.page.evaluate("document.activeElement.id") == "main"
+
+
+def test_where_no_motion_is_wanted_the_spectrogram_steps(daemon: Daemon, visit: Open) -> None:
+    page = visit(reduced_motion="reduce")
+    eventually(lambda: daemon.socket.pictured, "the page is looked at")
+    for number in range(12):
+        daemon.socket.picture(spectrum(number))
+    counted = """async () => {
+        const { panes } = await import('/page/live.js');
+        const graph = panes.get('kitchen').graph, seen = new Set(), began = performance.now();
+        while (performance.now() - began < 2500) { await new Promise(requestAnimationFrame); seen.add(graph.drawnAt); }
+        return seen.size;
+    }"""
+    assert page.page.evaluate(counted) <= 4
+
+
+def test_a_sound_in_the_microphone_is_a_row_on_the_page(browser: Any, virtual_mic: VirtualMic, tmp_path: Path) -> None:
+    """The daemon, which starts the page's program by its sink, and the browser: nothing between them is made up."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[[sink]]\nkind = "socket"\npath = "{tmp_path}/s"\n'
+        f'[[sink]]\nkind = "web"\naddress = "127.0.0.1:18787"\nconfig = "{config}"\n'
+    )
+    command = [sys.executable, "-m", "listener", "run", "--plain", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ)) as daemon:
+        assert daemon.stderr
+        assert any(b"listening" in line for line in daemon.stderr)
+        page = arrived(browser, "http://127.0.0.1:18787/")
+        page.until(ATTACHED)
+        virtual_mic.play(alarm(), RATE)
+        page.page.wait_for_selector(f"#feed li:has-text('{ALARM.replace('_', ' ')}')")
+        heard = page.page.evaluate("document.querySelector('.graph').width")
+        page.context.close()
+        daemon.send_signal(signal.SIGTERM)
+        _, complaint = daemon.communicate(timeout=20)
+    assert heard > 0
+    assert page.complaints == []
+    assert b"Traceback" not in complaint
+
+
+def arrived(browser: Any, url: str) -> Visit:
+    """The page, once its program answers."""
+    opened: list[Visit] = []
+
+    def tried() -> bool:
+        try:
+            opened.append(Visit(browser, url))
+        except Exception as err:
+            if "ERR_CONNECTION_REFUSED" not in str(err):
+                raise
+            return False
+        return True
+
+    eventually(tried, "the page's program answers", 60)
+    return opened[-1]

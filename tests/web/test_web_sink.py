@@ -1,0 +1,105 @@
+"""The daemon keeps the page's program running, beside itself."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from listener.sinks.web import Web, WebConfig
+from tests.sinks.messages import HELLO
+from tests.virtual import eventually
+from tests.web.conftest import Daemon
+
+START_S = 60.0  # a Python with starlette, on a machine that is busy
+
+Kept = Callable[..., Web]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    """Makes an open sink."""
+    sinks: list[Web] = []
+
+    def make(address: str) -> Web:
+        (tmp_path / "config.toml").write_text("")
+        config = WebConfig(address=address, connect=f"unix:{tmp_path / 's'}", config=str(tmp_path / "config.toml"))
+        sinks.append(Web(config, HELLO))
+        sinks[-1].open()
+        return sinks[-1]
+
+    yield make
+    for sink in sinks:
+        sink.close()
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        return f"127.0.0.1:{door.getsockname()[1]}"
+
+
+def answers(address: str) -> bool:
+    try:
+        return "hello" in httpx.get(f"http://{address}/api/now", trust_env=False).text
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.usefixtures("daemon")
+def test_the_page_is_served_started_again_when_it_is_killed_and_ends_with_the_sink(kept: Kept) -> None:
+    address = free_address()
+    sink = kept(address)
+    eventually(lambda: answers(address), "the page answers", START_S)
+    first = sink._process
+    assert first
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: sink._process not in (None, first) and answers(address), "it answers again", START_S)
+    second = sink._process
+    sink.close()
+    assert second
+    eventually(lambda: second.poll() is not None, "it has ended")
+
+
+def test_why_it_does_not_run_is_said_once(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        kept(f"127.0.0.1:{taken.getsockname()[1]}")
+        said = "it is started again"
+        eventually(lambda: sum(said in record.message for record in caplog.records) == 2, "it was tried twice", START_S)
+    records = [record for record in caplog.records if said in record.message]
+    assert "is not to be had (Address already in use)" in records[0].message
+    assert [record.levelno for record in records] == [logging.WARNING, logging.DEBUG]
+
+
+def test_it_ends_with_a_daemon_that_is_killed(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    command = [sys.executable, "-m", "listener", "web", "--address", "127.0.0.1:0", "--for-daemon"]
+    command += ["--connect", f"unix:{daemon.socket.path}", "--config", str(tmp_path / "config.toml")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as page:
+        assert page.stdin
+        assert page.stderr
+        assert any(b"the page is at" in line for line in page.stderr)
+        page.stdin.close()
+        assert page.wait(START_S) == 0
+
+
+def test_it_ends_by_a_signal_in_order_though_a_page_is_open(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    address = free_address()
+    command = [sys.executable, "-m", "listener", "web", "--address", address]
+    command += ["--connect", f"unix:{tmp_path / 'none'}", "--config", str(tmp_path / "config.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as page:
+        assert page.stderr
+        assert any(b"the page is at" in line for line in page.stderr)
+        with httpx.stream("GET", f"http://{address}/api/stream", trust_env=False) as stream:
+            assert next(stream.iter_lines()).startswith("retry")
+            page.send_signal(signal.SIGTERM)
+            _, complaint = page.communicate(timeout=START_S)
+    assert page.returncode == -signal.SIGTERM
+    assert b"Traceback" not in complaint
