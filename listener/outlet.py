@@ -179,7 +179,7 @@ class Outlet:
         while not self._outbox.closed_within(self._retry_s):
             try:
                 self.sink.open()
-            except SinkError as err:
+            except Exception as err:  # noqa: BLE001 - whatever it is, it may pass
                 log.debug("sink %s: %s", self.name, err)
                 continue
             self.is_absent = False

@@ -71,7 +71,11 @@ class Service:
 
     def run(self) -> None:
         """Until every source has ended, or the daemon is stopped."""
-        self.daemon.run(self._ears, _routes(self._seats, patient=self._patient))
+        self.daemon.run(self._ears, _routes(self._seats, self._is_required))
+
+    def _is_required(self, kind: str) -> bool:
+        """Without its socket nobody could ask it how it is, and another daemon may have it."""
+        return not self._patient or kind == "socket"
 
     def reload(self) -> None:
         """Go by the configuration as it is now, soon. For any thread and for signal handlers."""
@@ -118,7 +122,10 @@ class Service:
             ear.adopt(pipeline.change(before, config, self._bundle, ear.name))
 
     def _exchange(self, seats: list[_Seat]) -> None:
-        """Open what is new and close what is gone; where that fails, have it all again as it was."""
+        """Open what is new and close what is gone; where that fails, have it all again as it was.
+
+        Whoever cannot be opened again then must not keep the others from it.
+        """
         before, self._seats = self._seats, seats
         try:
             self.daemon.adopt(_routes(seats))
@@ -126,7 +133,7 @@ class Service:
             kept = _kept(before, seats)
             _greet(kept, self._hello, self._hello)
             self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
-            self.daemon.adopt(_routes(self._seats))
+            self.daemon.adopt(_routes(self._seats, lambda _kind: False))
             raise
 
     def _remade(self, seat: _Seat) -> _Seat:
@@ -176,14 +183,12 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
     )
 
 
-def _routes(seats: Sequence[_Seat], *, patient: bool = False) -> list[Route]:
-    """The sinks by their kinds, numbered where there are several of one. Without its socket nobody could ask it how
-    it is, and another daemon may have it.
-    """
+def _routes(seats: Sequence[_Seat], is_required: Callable[[str], bool] = lambda _kind: True) -> list[Route]:
+    """The sinks by their kinds, numbered where there are several of one."""
     kinds = [seat.part.kind for seat in seats]
     names = [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
     return [
-        Route(name, seat.sink, seat.filter, required=not patient or seat.part.kind == "socket")
+        Route(name, seat.sink, seat.filter, is_required(seat.part.kind))
         for name, seat in zip(names, seats, strict=True)
     ]
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from listener.errors import SinkError
+from listener.errors import ConfigError, SinkError
 from listener.outlet import OUTBOX_EVENTS, Outlet, Route
 from tests.fakes import FakeSink
 from tests.sinks.messages import event
@@ -47,3 +47,21 @@ def test_what_waited_for_it_in_vain_is_lost_and_counted() -> None:
     never.thread.join(5)
     assert not never.thread.is_alive()
     assert (never.waiting, never.lost) == (0, OUTBOX_EVENTS + 3)
+
+
+def test_one_that_fails_otherwise_while_it_is_tried_again_is_tried_on() -> None:
+    """Its token file, say, is being replaced."""
+    failures = [SinkError("no broker; start it"), ConfigError("token_file: gone"), ZeroDivisionError()]
+
+    class Fickle(FakeSink):
+        def open(self) -> None:
+            if failures:
+                raise failures.pop(0)
+
+    sink = Fickle()
+    late = outlet(sink)
+    late.offer(event(1))
+    until(lambda: sink.events == [event(1)])
+    late.finish()
+    late.thread.join(5)
+    assert late.lost == 0

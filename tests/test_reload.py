@@ -31,7 +31,7 @@ QUIET, LOUD = -75.0, -12.0
 
 
 class Sink(FakeSink):
-    """Keeps what it is greeted with; `refuses` to open, where that is said."""
+    """Keeps what it is greeted with; `refuses` to open, where that is said. One that is called "once" opens once."""
 
     def __init__(self, greeting: Hello, diary: list[str], name: str, refuses: bool) -> None:
         super().__init__()
@@ -44,8 +44,9 @@ class Sink(FakeSink):
         self.greetings.append(hello)
 
     def open(self) -> None:
+        again = f"open {self.name}" in self._diary
         self._diary.append(f"open {self.name}")
-        if self._refuses:
+        if self._refuses or (again and self.name == "once"):
             raise SinkError("the port is taken")
 
     def close(self) -> None:
@@ -256,6 +257,14 @@ def test_a_sink_that_was_closed_for_one_that_cannot_open_is_opened_again(start: 
     assert service.diary == ["open a", "open b", "close b", "open refusing", "open b"]
     service.hear(2, LOUD)
     service.said(("start", "hiss"))
+    service.said(("start", "hiss"), by="b")
+
+
+def test_where_one_of_the_old_sinks_cannot_be_opened_again_the_others_are(start: Callable[[str], Running]) -> None:
+    service = start(sink("once") + sink("b"))
+    assert "the port is taken" in service.reload(SOURCE + sink("refusing"))
+    assert service.diary[-2:] == ["open once", "open b"]
+    service.hear(2, LOUD)
     service.said(("start", "hiss"), by="b")
 
 
