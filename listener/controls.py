@@ -64,6 +64,7 @@ class Controls:
             names = (*labels, *groups, *self._sources, EVERYTHING)
             self._snoozed = {what: until for what, until in self._snoozed.items() if what in names}
             self._thresholds = {label: on for label, on in self._thresholds.items() if label in labels}
+            self._wanted = _still_there(self._wanted, labels)
         self._tell()
 
     def admits(self, event: Event) -> bool:
@@ -181,6 +182,12 @@ class Controls:
             state = self.state()
             for watcher in self._watchers:
                 watcher(state)
+
+
+def _still_there(wanted: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What sources listen for, without labels that are no more: one for which nothing is left listens for all again."""
+    left = {source: tuple(label for label in names if label in labels) for source, names in wanted.items()}
+    return {source: names for source, names in left.items() if names or not wanted[source]}
 
 
 def is_muted(state: State, source: str) -> bool:
