@@ -83,7 +83,7 @@ def awaits_systemd(name: str) -> bool:
 def unreadable(path: Path) -> str:
     """Why a file cannot be read; empty where it can."""
     try:
-        with path.open("rb"):
+        with open(path, "rb", opener=_at_once):
             return ""
     except OSError as err:
         return str(err.strerror)
@@ -102,6 +102,11 @@ def unwritable(path: Path) -> str:
     if os.access(there, os.W_OK | (0 if there == path else os.X_OK)):
         return ""
     return f"no permission for {there}, or a read-only disk"
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe would keep us until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _files(needs: Needs) -> Iterator[Path]:

@@ -1,11 +1,14 @@
 """What parts need of this machine is looked for before they are opened."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from listener import needs
 from listener.needs import Needs
+from tests.waiting import until
 
 
 def test_a_part_that_says_nothing_needs_nothing() -> None:
@@ -69,3 +72,11 @@ def test_any_free_port_is_no_clash() -> None:
 def test_a_name_that_is_no_label_comes_with_the_nearest() -> None:
     (fault,) = needs.strangers(Needs(labels={"clips": ("dog_brk", "alarm")}), ["dog_bark", "alarm"])
     assert fault == "clips: there is no label or group 'dog_brk'; did you mean 'dog_bark'?"
+
+
+def test_a_pipe_that_nobody_writes_to_keeps_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "audio"
+    os.mkfifo(pipe)
+    found: list[str] = []
+    threading.Thread(target=lambda: found.append(needs.unreadable(pipe)), daemon=True).start()
+    until(lambda: found == [""])
