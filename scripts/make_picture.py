@@ -19,12 +19,12 @@ from listener.client import Client
 from listener.screen.page import draw
 from listener.screen.scene import Scene
 from listener.screen.view import Shot
-from listener.wire import Event, Hello, Level, Status
+from listener.wire import Event, Hello, Level, Spectrum, Status
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "listener.svg"
 AT_S = 59.0  # of the demo: the smoke alarm sounds, and others have been heard before
 SOUNDING_DBFS = -30.0  # between its beeps it is quiet
-WIDTH, HEIGHT = 96, 17
+WIDTH, HEIGHT = 96, 26
 
 CONFIG = """\
 [[source]]
@@ -56,10 +56,10 @@ def main() -> None:
 def seen(client: Client) -> Scene:
     """The scene at that moment of the demo."""
     scene = None
-    for message in client.messages(["event", "level", "status"], replay=20):
+    for message in client.messages(["event", "level", "status", "spectrum"], replay=20):
         if isinstance(message, Hello):
             scene = Scene(message)
-        elif scene and isinstance(message, Event | Level | Status):
+        elif scene and isinstance(message, Event | Level | Spectrum | Status):
             scene = scene.after(message)
         if scene and isinstance(message, Level) and message.at_s >= AT_S and message.level_dbfs > SOUNDING_DBFS:
             return scene
@@ -70,7 +70,7 @@ def drawn(scene: Scene) -> str:
     """The scene as rich draws a terminal."""
     console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
     for line in draw(Shot(scene), WIDTH, HEIGHT):
-        console.print(Text.assemble(*line))
+        console.print(Text.assemble(*line), no_wrap=True, overflow="ignore")
     picture = console.export_svg(title="listener run")
     return re.sub(r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL)  # which a viewer would fetch from elsewhere
 

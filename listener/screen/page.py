@@ -46,7 +46,7 @@ def thresholds(scene: Scene) -> list[str]:
 
 def _picture(shot: Shot, width: int, height: int) -> list[Line]:
     body = height - 3
-    spans, listed = max(1, min(8, body // 8)), max(1, min(16, body // 6))
+    spans, listed = max(1, min(8, body // 7)), max(1, min(16, body // 6))
     above = panes(shot, width, body - spans - listed - 2)
     listed = body - len(above) - spans - 2
     lines = [_header(shot, width), *above]
