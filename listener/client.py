@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 5.0  # a daemon that has not greeted by then is hung
 START_ONE = "start one with `listener run`, or `systemctl start listener`"
+JOIN = "join its group, as by `sudo usermod -aG listener $USER`, and log in again; or start one of your own"
 
 Address = Path | tuple[str, int]
 
@@ -23,6 +24,10 @@ class Unanswered(SinkError):
 
 class NoDaemon(Unanswered):
     """Nobody is there to connect to."""
+
+
+class NotLetIn(SinkError):
+    """There is a place for a daemon, and this user may not look whether one is there."""
 
 
 class Client:
@@ -124,13 +129,17 @@ def _parse(address: str) -> Address:
 
 
 def _connect(addresses: Sequence[Address]) -> socket.socket:
-    """The first that answers. NoDaemon, with what each said, where none does."""
-    refusals = []
+    """The first that answers. NoDaemon, with what each said, where none does; NotLetIn where one may."""
+    refusals, closed = [], []
     for address in addresses:
         try:
             return _connected(address)
+        except PermissionError:
+            closed.append(_spelled(address))
         except OSError as err:
             refusals.append(f"{_spelled(address)}: {err.strerror or err}")
+    if closed:
+        raise NotLetIn(f"{closed[0]} is closed to this user; {JOIN}")
     raise NoDaemon(f"no daemon is running ({'; '.join(refusals)}); {START_ONE}")
 
 

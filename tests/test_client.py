@@ -1,14 +1,16 @@
 """The client: finds a daemon, says what it wants, and says plainly what is wrong where it cannot."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from listener import wire
-from listener.client import Client
+from listener.client import Client, NotLetIn
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level
@@ -44,6 +46,24 @@ def test_without_an_address_it_looks_where_daemons_are(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert next(Client().messages()) == HELLO
     assert server.path.parent == tmp_path
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """To us, who are nobody meanwhile where we are root."""
+    user = os.geteuid()
+    folder.chmod(0)
+    os.seteuid(65_534 if user == 0 else user)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+
+
+def test_a_socket_that_is_closed_to_us_is_no_absent_daemon(server: SocketServer, tmp_path: Path) -> None:
+    with closed(tmp_path), pytest.raises(NotLetIn, match=r"listener\.sock is closed to this user; join its group"):
+        next(Client(f"unix:{server.path}").messages())
 
 
 def test_events_from_before_the_subscription_are_not_mixed_in(server: SocketServer) -> None:

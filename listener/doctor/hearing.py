@@ -5,7 +5,7 @@ from functools import partial
 
 from listener import gates, room
 from listener.assembler import Assembler
-from listener.client import NoDaemon
+from listener.client import NoDaemon, NotLetIn
 from listener.config import Config, Part
 from listener.doctor import running
 from listener.doctor.finding import Check, Finding, Level, examine
@@ -49,7 +49,7 @@ def _findings(name: str, part: Part, config: Config, seconds: float) -> Iterator
         return
     try:
         daemon = running.running(config)
-    except NoDaemon:
+    except (NoDaemon, NotLetIn):
         daemon = None
     if daemon and daemon.hears(part.config.name):
         yield Finding(name, Level.NOTE, f"the meter is that of the running daemon (process {daemon.hello.pid})")
