@@ -28,6 +28,7 @@ from listener.wire import Event, Hello, Level, Spectrum, Status
 
 PAGES, TERMINALS = 20, 5
 STRETCH_S = 20.0
+SETTLE_S = 15.0  # the gate learns the room meanwhile
 BLOCK_S = 0.16
 MILLION = 1_000_000
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -60,7 +61,7 @@ def cost(folder: Path) -> Iterator[tuple[str, str, str]]:
     (folder / "config.toml").write_text(f'{config}[[sink]]\nkind = "socket"\npath = "{folder}/s"\n')
     with ended(listener("run", folder, "--plain")) as daemon:
         until((folder / "s").exists)
-        time.sleep(5)
+        time.sleep(SETTLE_S)
         alone = cpu_share(daemon.pid)
         with ended(listener("web", folder, "--address", "127.0.0.1:18788")), ExitStack() as lookers:
             until(lambda: answers("http://127.0.0.1:18788/"))

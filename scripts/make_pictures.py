@@ -77,7 +77,7 @@ def main() -> None:
                 with running("run", folder, "--plain"):
                     if name == "light":
                         take_history(page)
-                    page.wait_for_selector(ALARM, timeout=DEMO_MS)
+                    page.wait_for_selector(ALARM)
                     page.screenshot(path=FOLDER / f"web-{name}.png")
                 page.close()
         browser.close()
@@ -96,6 +96,7 @@ def take_history(page: Any) -> None:
 def opened(browser: Any, **look: Any) -> Any:
     """A page, once its program answers."""
     page = browser.new_context(reduced_motion="reduce", **look).new_page()  # which leaves the machine to the daemon
+    page.set_default_timeout(DEMO_MS)
     deadline = time.monotonic() + START_MS / 1000
     while True:
         try:

@@ -10,6 +10,7 @@ const SPAN_S = 12; // from the left edge to the right
 const MARGIN_S = 0.03;
 const LANE = 20; // pixels under the spectrogram for the names of events
 const CALM_MS = 1000; // between two pictures, where no motion is wanted
+const SLOW_MS = 40; // a frame that took so long was late
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Graph {
@@ -19,8 +20,17 @@ export class Graph {
     this.spans = new Map(); // id of an event -> { label, start_s, end_s }
     this.late = []; // how much later than the stream the latest messages came, in s
     this.drawnAt = 0;
-    this.frame = (now) => { this.draw(now); requestAnimationFrame(this.frame); };
-    requestAnimationFrame(this.frame);
+    this.next();
+  }
+
+  /** Draw at the next frame, and so on. A machine too slow for that draws less, or messages would wait behind pictures. */
+  next() {
+    const asked = performance.now();
+    requestAnimationFrame((now) => {
+      this.draw(now);
+      if (performance.now() - asked < SLOW_MS) this.next();
+      else setTimeout(() => this.next(), 2 * SLOW_MS);
+    });
   }
 
   /** Take a message's columns. */
