@@ -222,3 +222,21 @@ def test_ctrl_z_gives_the_terminal_back_until_the_shell_has_it_go_on(tmp_path: P
     window.press("q")
     window.hides("waiting since")
     window.close()
+
+
+def test_listener_run_is_the_same_display_and_takes_the_same_keys(
+    virtual_mic: VirtualMic,  # noqa: ARG001 - its environment
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.toml").write_text('[[sink]]\nkind = "console"\n')
+    window = Window(tmp_path, 100, 30)
+    window.start([sys.executable, "-m", "listener", "run", "--config", str(tmp_path / "config.toml")])
+    window.shows("microphone  listening", "to console")
+    window.press("m")
+    window.shows("muted")
+    window.press("Down", "-")
+    window.shows("*")
+    window.press("q")
+    window.shows("status 0")
+    assert window.cursor
+    window.close()

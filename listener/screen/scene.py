@@ -74,9 +74,9 @@ class Scene:
     def ranked(self, source: str) -> list[tuple[str, float]]:
         """Every label with its score: those that score first, then the others as the model has them."""
         level = self.levels.get(source)
-        top = sorted(level.top.items(), key=lambda entry: -entry[1]) if level else []
-        labels = self.hello.labels if self.hello else []
-        return [*top, *((label, 0.0) for label in labels if label not in dict(top))]
+        top = level.top if level else {}
+        others = [label for label in (self.hello.labels if self.hello else ()) if label not in top]
+        return [*sorted(top.items(), key=lambda entry: -entry[1]), *((label, 0.0) for label in others)]
 
     def muted(self, source: str) -> bool:
         """Whether nothing of a source is reported."""
