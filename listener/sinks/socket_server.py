@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +23,9 @@ from listener.sinks.socket_peer import EVENTS, Peer
 log = logging.getLogger(__name__)
 
 PEERS = 256  # more would eat the descriptors that sources need to start again
+LEAVING = (
+    32  # so many of those who are sent away at the door are told why; whoever floods it is shut out without a word
+)
 LINGER_S = 1.0  # so long a client that is sent away may take to read why
 CHUNK_BYTES = 64 * 1024
 
@@ -240,13 +243,13 @@ class SocketServer:
             peer.answer(self._hello)
         with self._lock:
             self._peers.add(peer)
-            crowded = len(self._peers) > PEERS
-            unproven = sum(other.prove_by is not None for other in self._peers)
+            staying = [other for other in self._peers if other.leave_by is None]
+            leaving = len(self._peers) - len(staying)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._hear(peer))
-        if crowded:
-            self._dismiss(peer, f"there are {PEERS} clients already")
-        elif peer.prove_by is not None and unproven > UNPROVEN:
-            self._dismiss(peer, CROWDED)
+        if (why := _too_many(peer, staying)) and leaving >= LEAVING:
+            self._drop(peer)
+        elif why:
+            self._dismiss(peer, why)
 
     def _hear(self, peer: Peer) -> None:
         try:
@@ -387,3 +390,11 @@ class SocketServer:
         if peer.connection in self._selector.get_map():
             self._selector.unregister(peer.connection)
         peer.connection.close()
+
+
+def _too_many(peer: Peer, staying: Sequence[Peer]) -> str:
+    """Why there is no room for one more; empty where there is."""
+    if len(staying) > PEERS:
+        return f"there are {PEERS} clients already"
+    unproven = sum(other.prove_by is not None for other in staying)
+    return CROWDED if peer.prove_by is not None and unproven > UNPROVEN else ""

@@ -13,9 +13,10 @@ from listener import wire
 from listener.client import Client
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_guard import UNPROVEN, WRONG_S
-from listener.sinks.socket_server import SocketConfig, SocketServer
+from listener.sinks.socket_server import LEAVING, SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event
 from tests.virtual import eventually
+from tests.waiting import until
 
 TOKEN = "correct-horse-battery"
 
@@ -150,3 +151,20 @@ def test_a_token_without_tcp_and_tcp_for_all_without_a_token_are_refused() -> No
     for address in ("0.0.0.0:8790", "192.168.1.2:80", "[::]:1"):
         with pytest.raises(ConfigError, match="set token_file"):
             SocketServer(SocketConfig(tcp=address), HELLO)
+
+
+def test_those_who_flood_the_door_are_few_at_a_time_and_keep_nobody_else_out(
+    server: SocketServer, knock: Knock
+) -> None:
+    def last_heard() -> bytes:
+        stranger = knock()
+        stranger.settimeout(0.1)
+        try:
+            return stranger.recv(1000)
+        except TimeoutError:
+            return b"nothing yet"
+
+    strangers = [knock() for _ in range(UNPROVEN + LEAVING)]
+    until(lambda: [strangers.append(knock()) for _ in range(LEAVING)] and last_heard() == b"")
+    assert len(server._peers) <= UNPROVEN + LEAVING + 1
+    assert next(Client(f"unix:{server.path}").messages()) == HELLO
