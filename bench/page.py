@@ -90,7 +90,7 @@ def views(folder: Path) -> Iterator[tuple[str, str, str]]:
     month = f"since={now - 28 * 86_400}&until={now}"
     asked = {
         "the latest": "history?",
-        "a rare label": "history?label=nothing",
+        "a label that is not there": f"history?label=nothing&{month}",
         "a page in the middle": f"history?before={now - 180 * 86_400},1",
         "a day's marks": f"marks?since={now - 86_400}&until={now}",
         "a week's counts": f"counts?since={now - 7 * 86_400}&until={now}",
