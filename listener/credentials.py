@@ -11,6 +11,18 @@ OF_WHICH = "which is one line of plain characters"
 
 def secret(key: str, name: str) -> bytes:
     """What the file holds, empty without a name. ConfigError, naming the key, where it cannot be read or is empty."""
+    return _held(key, name, "secret")
+
+
+def token(key: str, name: str) -> bytes:
+    """Likewise, of characters that can be sent as they are."""
+    held = _held(key, name, "token")
+    if held and not PRINTABLE.fullmatch(held):
+        raise ConfigError(f"{key} {paths.credential(name)}: holds no token, {OF_WHICH}")
+    return held
+
+
+def _held(key: str, name: str, what: str) -> bytes:
     if not name:
         return b""
     path = paths.credential(name)
@@ -19,13 +31,5 @@ def secret(key: str, name: str) -> bytes:
     except OSError as err:
         raise ConfigError(f"{key} {path}: cannot be read ({err.strerror}); is it there, and ours?") from err
     if not held:
-        raise ConfigError(f"{key} {path}: holds no {key.rpartition(' ')[2].partition('_')[0]}, {OF_WHICH}")
-    return held
-
-
-def token(key: str, name: str) -> bytes:
-    """Likewise, of characters that can be sent as they are."""
-    held = secret(key, name)
-    if held and not PRINTABLE.fullmatch(held):
-        raise ConfigError(f"{key} {paths.credential(name)}: holds no token, {OF_WHICH}")
+        raise ConfigError(f"{key} {path}: holds no {what}, {OF_WHICH}")
     return held

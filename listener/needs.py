@@ -19,6 +19,7 @@ class Needs:
 
     reads: Mapping[str, Path] = field(default_factory=dict)  # files that must be readable
     secrets: Mapping[str, str] = field(default_factory=dict)  # likewise; a bare name may be a credential of systemd's
+    shortest: int = 1  # so many characters a secret has at least
     program: str = ""  # is run
     writes: tuple[Path, ...] = ()  # files that it makes, and no other part may
     folders: tuple[Path, ...] = ()  # it makes files in them, and so may others
@@ -39,9 +40,7 @@ def faults(needs: Needs) -> Iterator[str]:
         if why := unreadable(path):
             yield f"{key}: {path} cannot be read ({why}); correct {key}, or make the file readable"
     for key, name in needs.secrets.items():
-        path = paths.credential(name)
-        if (why := unreadable(path)) and not awaits_systemd(name):
-            yield f"{key}: {path} cannot be read ({why}); make the file, or let this user read it"
+        yield from _secret_faults(key, name, needs.shortest)
     if needs.program and shutil.which(needs.program) is None:
         yield f"{needs.program!r} cannot be run: it {_no_program(needs.program)}"
     for path in needs.writes:
@@ -107,6 +106,16 @@ def unwritable(path: Path) -> str:
 def _at_once(path: str, flags: int) -> int:
     """Open without waiting: a pipe would keep us until somebody writes to it."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _secret_faults(key: str, name: str, shortest: int) -> Iterator[str]:
+    path = paths.credential(name)
+    if why := unreadable(path):
+        if not awaits_systemd(name):
+            yield f"{key}: {path} cannot be read ({why}); make the file, or let this user read it"
+    elif path.is_file() and len(path.read_bytes().strip()) < shortest:
+        least = f"has less than {shortest} characters" if shortest > 1 else "is empty"
+        yield f"{key}: {path} {least}; write the secret into it"
 
 
 def _files(needs: Needs) -> Iterator[Path]:

@@ -26,6 +26,17 @@ def test_a_secret_by_path_must_be_there(tmp_path: Path) -> None:
     assert not list(needs.faults(Needs(secrets={"token_file": str(tmp_path / "token")})))
 
 
+def test_a_secret_that_is_empty_or_could_be_guessed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "short").write_text("hunter2\n")
+    secrets = {"a": str(tmp_path / "empty"), "b": str(tmp_path / "short")}
+    (empty,) = needs.faults(Needs(secrets=secrets))
+    assert empty.startswith(f"a: {tmp_path}/empty is empty; ")
+    assert [fault.partition(";")[0] for fault in needs.faults(Needs(secrets=secrets, shortest=16))] == [
+        f"{key}: {tmp_path}/{name} has less than 16 characters" for key, name in (("a", "empty"), ("b", "short"))
+    ]
+
+
 def test_a_credential_of_systemds_is_there_only_for_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from listener.errors import ConfigError, SinkError
 from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import socket_doors
-from listener.sinks.socket_guard import CROWDED, UNPROVEN, Guard
+from listener.sinks.socket_guard import CROWDED, SHORTEST, UNPROVEN, Guard
 from listener.sinks.socket_peer import EVENTS, Peer
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,8 @@ class SocketServer:
     @property
     def needs(self) -> Needs:
         secrets = {"token_file": self._token_file} if self._token_file else {}
-        return Needs(binds=(self.path, self._tcp) if self._tcp else (self.path,), secrets=secrets)
+        binds = (self.path, self._tcp) if self._tcp else (self.path,)
+        return Needs(binds=binds, secrets=secrets, shortest=SHORTEST)
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""

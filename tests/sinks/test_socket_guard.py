@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from listener import wire
+from listener import credentials, needs, wire
 from listener.client import Client
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_guard import UNPROVEN, WRONG_S
@@ -124,12 +124,20 @@ def _lets_in(server: SocketServer) -> bool:
         return False
 
 
-def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
+def test_a_token_that_could_be_guessed_is_refused_and_check_says_so_before(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hunter2")
+    config = SocketConfig(path=str(tmp_path / "s"), tcp="127.0.0.1:0", token_file=str(tmp_path / "token"))
+    server = SocketServer(config, HELLO)
+    assert [fault.partition(":")[0] for fault in needs.faults(server.needs)] == ["token_file"]
     with pytest.raises(ConfigError, match="openssl rand"):
-        SocketServer(
-            SocketConfig(path=str(tmp_path / "s"), tcp="127.0.0.1:0", token_file=str(tmp_path / "token")), HELLO
-        ).open()
+        server.open()
+
+
+@pytest.mark.parametrize("key", ["--token-file", "socket.token_file"])
+def test_an_empty_token_is_said_to_be_none(tmp_path: Path, key: str) -> None:
+    (tmp_path / "token").touch()
+    with pytest.raises(ConfigError, match=rf"^{key} .*/token: holds no token, which is"):
+        credentials.token(key, str(tmp_path / "token"))
 
 
 def test_a_token_is_read_from_a_credential_and_one_that_is_missing_is_named(
