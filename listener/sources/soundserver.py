@@ -13,11 +13,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from listener import paths
+
 log = logging.getLogger(__name__)
 
 ANSWER_S = 2.0  # a frozen server gives none
 SETTLE_S = 0.5  # changes come in flocks
 READ_BYTES = 1 << 16
+OF_ALL = "unix:/run/pulse/native"  # where one that serves the whole machine is
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,11 @@ def _answer(*question: str) -> str:
 
 def _server() -> str:
     """Where the sound server is; empty where there is none. Left to itself `pactl` would start one."""
-    places = (f"{os.environ.get('XDG_RUNTIME_DIR', '')}/pulse/native", "/run/pulse/native")
-    return os.environ.get("PULSE_SERVER") or next((f"unix:{path}" for path in places if Path(path).is_socket()), "")
+    return next(filter(_may_answer, (*paths.sound_servers(), OF_ALL)), "")
+
+
+def _may_answer(server: str) -> bool:
+    return not server.startswith("unix:") or Path(server.removeprefix("unix:")).is_socket()
 
 
 def _begun(*command: str) -> subprocess.Popen[bytes]:
