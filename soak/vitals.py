@@ -63,9 +63,9 @@ def growth_row(name: str, samples: Sequence[Vitals]) -> Row:
     held = grown_mb < MOST_GROWTH_MB and all(late <= early for early, late in (threads, descriptors, children))
     seen = (
         f"{grown_mb:+.1f} MB on {steady[0].memory_mb:.0f}, threads {threads[0]} then {threads[1]}, "
-        f"descriptors {descriptors[0]} then {descriptors[1]}"
+        f"descriptors {descriptors[0]} then {descriptors[1]}, children {children[0]} then {children[1]}"
     )
-    return Row(f"{name}: no growth", f"< {MOST_GROWTH_MB:g} MB, no more threads or descriptors", seen, held)
+    return Row(f"{name}: no growth", f"< {MOST_GROWTH_MB:g} MB, no more threads, descriptors or children", seen, held)
 
 
 def _most(samples: Sequence[Vitals], key: str) -> int:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def test_memory_that_grows_is_told() -> None:
 
 def test_a_thread_more_in_the_end_is_told() -> None:
     assert not growth_row("x", samples(late_threads=10)).held
+
+
+def test_a_child_more_in_the_end_is_told_and_shown() -> None:
+    row = growth_row("x", [*samples()[:95], *(replace(each, children=2) for each in samples()[95:])])
+    assert not row.held
+    assert "children 1 then 2" in row.seen
 
 
 def test_what_was_taken_in_the_warm_up_is_no_growth() -> None:
