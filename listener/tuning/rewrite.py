@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,9 +43,17 @@ def rewritten(text: str, proposals: Iterable[Proposal]) -> str:
             for table in tables:
                 place = place.setdefault(table, tomlkit.table(is_super_table=table == "labels"))
             place[last] = proposal.value
-        return tomlkit.dumps(document)
-    except TOMLKitError as err:
+        return _spelled(document)
+    except (TOMLKitError, ValueError) as err:  # an inline table takes no other
         raise ConfigError(f"the configuration cannot be changed ({err}); write the settings yourself") from err
+
+
+def _spelled(document: tomlkit.TOMLDocument) -> str:
+    """As TOML. ValueError where that is not what the document is: tomlkit mixes [labels.a] with labels.b.on up."""
+    text = tomlkit.dumps(document)
+    if tomllib.loads(text) != document.unwrap():
+        raise ValueError("sections are written as dotted keys")
+    return text
 
 
 def _replace(path: Path, text: str) -> None:

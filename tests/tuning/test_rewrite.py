@@ -59,6 +59,18 @@ def test_however_a_configuration_is_written_it_is_right_afterwards(text: str, tm
     assert (config.gate.kind, config.labels["dog_bark"].on, config.labels["rain"].on) == ("bands", 0.961, 0.8)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["labels = {dog_bark = {on = 0.9}}\n", "labels.dog_bark.on = 0.9\ngate.kind = 'bands'\n"],
+)
+def test_what_it_cannot_be_written_into_is_left_to_its_owner(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="write the settings yourself"):
+        write(path, [Proposal(("labels", "rain", "on"), 0.8, 0.7, "")])
+    assert path.read_text() == text
+
+
 def test_the_file_as_it_was_is_kept_beside_it_with_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(OURS)
