@@ -7,7 +7,7 @@ COPY packaging packaging
 COPY listener listener
 RUN python -m venv /opt/listener \
     && /opt/listener/bin/pip install --no-cache-dir --only-binary=:all: --no-binary=listener -c constraints.txt \
-        ".[mqtt,webhook,prometheus]" \
+        ".[mqtt,webhook,prometheus,web]" \
     && /opt/listener/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim-trixie AS alsa

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from listener import cli
+from scripts.check_wheels import LEFT_OUT
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -34,6 +35,14 @@ def test_all_that_the_wheel_is_made_of_reaches_the_build() -> None:
     let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     for listed in (copied, let_in):
         assert [path for path in wanted if not any(Path(path).is_relative_to(each) for each in listed)] == []
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "packaging/debian/build.sh"])
+def test_where_there_is_no_pip_every_extra_that_has_wheels_is_there(recipe: str) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    found = re.search(r"\[([a-z,]+)\]\"", (ROOT / recipe).read_text())
+    assert found
+    assert set(found[1].split(",")) == extras.keys() - LEFT_OUT
 
 
 def test_the_runtime_stage_gets_no_compiler_and_keeps_no_package_lists() -> None:

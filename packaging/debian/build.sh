@@ -28,7 +28,7 @@ installed() { "$python" -c "import sys; print('%d.%d' % (sys.version_info[0], sy
 install_environment() {
     "$python" -m venv "$stage$home"
     "$stage$home/bin/pip" install --quiet --no-compile --only-binary=:all: --no-binary=listener \
-        --constraint "$root/constraints.txt" "${root}[mqtt,webhook,prometheus]"
+        --constraint "$root/constraints.txt" "${root}[mqtt,webhook,prometheus,web]"
     version=$("$stage$home/bin/listener" --version | cut -d' ' -f2)
     "$stage$home/bin/pip" --quiet uninstall --yes pip setuptools 2>/dev/null
     find "$stage$home" \( -name __pycache__ -o -name 'direct_url.json' \) -prune -exec rm -r {} +
