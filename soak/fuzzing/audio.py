@@ -48,7 +48,10 @@ def stdin(scratch: Path) -> Iterator[Callable[[bytes], object]]:
 
 
 def seeds() -> list[bytes]:
-    """Short recordings of the kinds that are read. Not Ogg: libsndfile keeps some 5 kB of each damaged one, by itself."""
+    """Short recordings of the kinds that are read.
+
+    Not Ogg: libsndfile keeps some 5 kB of each damaged one, in a program that does nothing else too.
+    """
     samples = np.random.default_rng(0).uniform(-1, 1, (SAMPLES, 2)).astype(np.float32)
     kinds = [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAVEX", "PCM_U8"), ("FLAC", "PCM_16")]
     return [*(_written(samples, *kind) for kind in kinds), bytes(500)]
