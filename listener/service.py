@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from listener import __version__, pipeline
 from listener import config as configuration
@@ -180,7 +181,13 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
         thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
         groups=configuration.groups(config, bundle),
         sources=[part.config.name for part in config.sources],
+        config=_spelled(config.path) if config.path else "",
     )
+
+
+def _spelled(path: Path) -> str:
+    """For JSON, which has no place for bytes that are no text."""
+    return os.fsencode(path.absolute()).decode(errors="replace")
 
 
 def _routes(seats: Sequence[_Seat], is_required: Callable[[str], bool] = lambda _kind: True) -> list[Route]:

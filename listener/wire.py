@@ -100,6 +100,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
     thresholds: dict[str, float]
     groups: dict[str, list[str]]
     sources: list[str]
+    config: str = ""  # the file that the daemon reads, whole path; empty where there is none
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack", kw_only=True):

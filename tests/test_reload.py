@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -18,7 +19,7 @@ from listener.bundle import Bundle
 from listener.client import Client
 from listener.config import Config, Part
 from listener.errors import ConfigError, SinkError
-from listener.service import Service
+from listener.service import Service, hello
 from listener.types import Block
 from listener.wire import Hello
 from tests.broker import MOSQUITTO, Broker, certificates
@@ -214,6 +215,13 @@ def test_a_sink_that_has_not_changed_stays_open_and_is_told_who_we_are_now(start
     service.hear(2, LOUD)
     service.said(("start", "hiss"))
     service.said(("start", "hiss"), by="c")
+
+
+def test_the_greeting_names_the_file_by_its_whole_path(tiny: Bundle) -> None:
+    none = configuration.load(None)
+    assert hello(none, tiny, "cpu").config == ""
+    assert hello(replace(none, path=Path("my.toml")), tiny, "cpu").config == str(Path.cwd() / "my.toml")
+    assert wire.encode(hello(replace(none, path=Path("/my\udcff.toml")), tiny, "cpu"))  # bytes that are no text
 
 
 def test_a_sink_whose_filter_changes_during_an_event_is_told_of_its_end(start: Callable[[str], Running]) -> None:

@@ -33,9 +33,7 @@ class WebConfig(Section, frozen=True):
         tuple[str, ...], Meta(description="names by which browsers reach it, beside its address, as a proxy's")
     ] = ()
     connect: Annotated[str, Meta(description="the daemon, as unix:PATH; empty: where its socket sink is")] = ""
-    config: Annotated[
-        str, Meta(description="this file, where it is not in the usual place: it says where the history is")
-    ] = ""
+    config: Annotated[str, Meta(description="which configuration says where the history is; empty: the daemon's")] = ""
 
 
 class Web:
@@ -46,10 +44,11 @@ class Web:
 
     Config = WebConfig
 
-    def __init__(self, config: WebConfig, hello: wire.Hello) -> None:  # noqa: ARG002 - as every sink
+    def __init__(self, config: WebConfig, hello: wire.Hello) -> None:
         if find_spec("starlette") is None or find_spec("uvicorn") is None:
             raise ConfigError("sink web: needs starlette and uvicorn; install them with: pip install 'listener[web]'")
         self._config = config
+        self._of_daemon = Path(hello.config)
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -67,6 +66,10 @@ class Web:
         if self._thread is None:
             self._thread = threading.Thread(target=self._look_after, name="web", daemon=True)
             self._thread.start()
+
+    def greet(self, hello: wire.Hello) -> None:
+        """Have the next start of the page go by another file, where the daemon does."""
+        self._of_daemon = Path(hello.config)
 
     def emit(self, event: wire.Event) -> None:
         """Nothing: the page has its events by the socket."""
@@ -117,7 +120,8 @@ class Web:
         flags = ["--address", config.address, "--for-daemon"]
         flags += ["--page-token-file", config.token_file] if config.token_file else []
         flags += ["--connect", config.connect] if config.connect else []
-        flags += ["--config", config.config] if config.config else []
+        file = config.config or (str(self._of_daemon) if self._of_daemon.is_file() else "")  # a pipe is read but once
+        flags += ["--config", file] if file else []
         flags += [flag for name in config.names for flag in ("--name", name)]
         return [sys.executable, "-m", "listener", "web", *flags]
 

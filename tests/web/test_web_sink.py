@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
+from listener.schema import changed
 from listener.sinks.web import Web, WebConfig
 from tests.sinks.messages import HELLO
 from tests.virtual import eventually
@@ -49,6 +51,40 @@ def answers(address: str) -> bool:
         return "hello" in httpx.get(f"http://{address}/api/now", trust_env=False).text
     except httpx.TransportError:
         return False
+
+
+@pytest.mark.parametrize(("own", "handed"), [("", "/config.toml"), ("/etc/other.toml", "/etc/other.toml")])
+def test_its_program_goes_by_the_daemons_configuration_unless_by_one_of_its_own(
+    own: str, handed: str, tmp_path: Path
+) -> None:
+    assert flag(started(WebConfig(config=own), config_of(tmp_path)), "--config").endswith(handed)
+
+
+def test_a_configuration_that_cannot_be_read_again_is_not_handed_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "--config" not in started(WebConfig(), str(tmp_path / "pipe"))
+    assert "--config" not in started(WebConfig(), "")
+
+
+def config_of(folder: Path) -> str:
+    (folder / "config.toml").write_text("")
+    return str(folder / "config.toml")
+
+
+def started(config: WebConfig, of_daemon: str) -> list[str]:
+    """The words of the program that a daemon with such a configuration starts."""
+    config = changed(config, address="127.0.0.1:0")
+    sink = Web(config, msgspec.structs.replace(HELLO, config=of_daemon))
+    sink.open()
+    eventually(lambda: sink._process, "it is started", START_S)
+    assert sink._process
+    words = [str(word) for word in sink._process.args]  # type: ignore[union-attr]
+    sink.close()
+    return words
+
+
+def flag(words: list[str], name: str) -> str:
+    return words[words.index(name) + 1]
 
 
 @pytest.mark.usefixtures("daemon")
