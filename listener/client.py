@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from listener.schema import nearest
 log = logging.getLogger(__name__)
 
 ANSWER_S = 5.0  # a daemon that has not greeted by then is hung
+NOBODY = "there is no daemon to ask just now"
 START_ONE = "start one with `listener run`, or `systemctl start listener`"
 JOIN = "join its group, as by `sudo usermod -aG listener $USER`, and log in again; or start one of your own"
 
@@ -82,7 +84,20 @@ class Client:
             if self._connection is not None:
                 self._connection.sendall(wire.encode(command))
         except OSError as err:
-            raise SinkError("there is no daemon to ask just now") from err
+            raise SinkError(NOBODY) from err
+
+    def daemon(self) -> tuple[int, int]:
+        """Process and user at the other end, while `messages` runs. SinkError where that cannot be told."""
+        if self._connection is None:
+            raise SinkError(NOBODY)
+        if self._connection.family != socket.AF_UNIX:
+            raise SinkError("the daemon is reached by TCP, as one on another machine; `ssh -t` to it, and watch there")
+        try:
+            told = self._connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except OSError as err:  # the connection has ended
+            raise SinkError(NOBODY) from err
+        process, user, _group = struct.unpack("3i", told)
+        return process, user
 
     def command(self, command: wire.Command) -> wire.State:
         """Have the daemon do something; its state afterwards. ConfigError where it refuses, SinkError as above."""

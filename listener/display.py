@@ -11,7 +11,7 @@ from dataclasses import replace
 from listener import wire
 from listener.controls import Controls
 from listener.errors import ListenerError, OutputClosed
-from listener.screen import keys
+from listener.screen import kept, keys
 from listener.screen.keys import Step
 from listener.screen.page import draw
 from listener.screen.scene import Scene, Shown
@@ -30,9 +30,9 @@ class Display:
     """What a daemon hears, live in the terminal. Fed with wire messages, in the daemon or over its socket.
 
     `emit`, `show`, `picture` and `note` come from any thread and cost microseconds; drawing and keys have threads of
-    their own. Keys that ask something of the daemon are for `obey`, or for the controls that `steer` brings; `quit`
-    is called by the key for it. Once the terminal is gone `emit` raises OutputClosed. `close` gives the terminal back
-    as it was, and so does the end of the interpreter.
+    their own. Keys that ask something of the daemon are for `obey`, or for the controls that `steer` brings; `keep`
+    and `quit` are called by the keys for them. Once the terminal is gone `emit` raises OutputClosed. `close` gives the
+    terminal back as it was, and so does the end of the interpreter.
     """
 
     def __init__(
@@ -42,12 +42,13 @@ class Display:
         canvas: Canvas | None = None,
         keyboard: Keyboard | None = None,
         obey: Obey | None = None,
+        keep: kept.Keep = kept.nowhere,
         quit: Callable[[], None] = lambda: None,
     ) -> None:
         self._scene, self._view = Scene(hello), View()
         self._standing: Shot | None = None  # what is shown while it is paused
         self._canvas, self._keyboard = canvas or Canvas(), keyboard or Keyboard()
-        self._obey, self._quit = obey, quit
+        self._obey, self._keep, self._quit = obey, keep, quit
         self._controls: Controls | None = None
         self._heard_at = time.time()
         self._lock = threading.Lock()  # guards scene and view
@@ -203,6 +204,8 @@ class Display:
                 self._suspend()
             case "repaint":
                 self._canvas.forget()
+            case "keep":
+                self._keep_thresholds()
         self._news.set()
 
     def _ask(self, command: wire.Command, notice: str) -> None:
@@ -215,6 +218,13 @@ class Display:
             self._obey(command)
         except (ValueError, ListenerError) as err:
             self.note(str(err))
+
+    def _keep_thresholds(self) -> None:
+        scene = self._scene
+        if scene.hello:
+            came = self._keep(scene.hello, scene.state.thresholds)
+            with self._lock:
+                self._view = replace(self._view, page="keep", kept=came)
 
     def _suspend(self) -> None:
         """As ctrl-z does: everybody at this terminal stops, until the shell has them go on in the foreground."""

@@ -39,6 +39,27 @@ def test_over_tcp_it_is_the_same(server: SocketServer) -> None:
     assert [next(messages), next(messages)] == [HELLO, event()]
 
 
+def test_it_tells_who_is_at_the_other_end_where_that_is_certain(server: SocketServer) -> None:
+    client = Client(f"unix:{server.path}")
+    with pytest.raises(SinkError, match="no daemon to ask"):
+        client.daemon()
+    messages = client.messages()
+    next(messages)
+    assert client.daemon() == (os.getpid(), os.getuid())
+    messages.close()
+    with pytest.raises(SinkError, match="no daemon to ask"):
+        client.daemon()
+
+
+def test_by_tcp_it_cannot_tell_who_is_at_the_other_end(server: SocketServer) -> None:
+    client = Client(f"tcp:127.0.0.1:{server.port}")
+    messages = client.messages()
+    next(messages)
+    with pytest.raises(SinkError, match="TCP"):
+        client.daemon()
+    messages.close()
+
+
 def test_without_an_address_it_looks_where_daemons_are(
     server: SocketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

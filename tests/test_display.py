@@ -5,7 +5,8 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from queue import SimpleQueue
 from typing import NoReturn
 
@@ -15,10 +16,11 @@ from rich.console import Console
 from listener.controls import Controls
 from listener.display import Display
 from listener.errors import OutputClosed, SinkError
+from listener.screen.kept import Kept
 from listener.screen.lines import Line
 from listener.terminal.canvas import Canvas
 from listener.terminal.keyboard import Keyboard
-from listener.wire import Command
+from listener.wire import Command, Hello
 from tests.screen.scenes import spectrum
 from tests.sinks.messages import HELLO, event, level, status
 from tests.virtual import eventually
@@ -123,6 +125,30 @@ def test_what_cannot_be_done_is_said(canvas: FakeCanvas, keyboard: FakeKeyboard)
     keyboard.press("m")
     canvas.shows("there is no daemon to ask just now")
     display.close()
+
+
+def test_w_has_changed_thresholds_kept_and_shows_what_came_of_it(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    def keep(hello: Hello, thresholds: Mapping[str, float]) -> Kept:
+        return Kept({label: {"on": on} for label, on in thresholds.items()}, Path("/etc") / hello.model)
+
+    display = Display(HELLO, canvas=canvas, keyboard=keyboard, keep=keep)
+    display.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    display.open()
+    keyboard.press("down", "+", "w")
+    canvas.shows("/etc/tiny")
+    assert "on = 0.55" in canvas.shown
+    keyboard.press("x")
+    canvas.shows("from 0.55*")
+    display.close()
+
+
+def test_where_nothing_can_be_kept_the_lines_are_shown(
+    display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard
+) -> None:
+    display.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    keyboard.press("down", "+", "w")
+    canvas.shows("nothing can be written from here")
+    assert "[labels.dog_bark]" in canvas.shown
 
 
 def test_q_quits(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:

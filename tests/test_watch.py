@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +48,12 @@ class Daemon:
     def go_on(self) -> None:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def written(self) -> dict[str, dict[str, float]]:
+        """Sections of labels in its configuration."""
+        sections: dict[str, dict[str, float]] = tomllib.loads(self._config.read_text()).get("labels", {})
+        return sections
 
     @property
     def client(self) -> Client:
@@ -92,7 +99,8 @@ def test_from_a_daemon_that_is_not_there_to_one_that_hears_and_is_steered(
     window.shows("▸", "*")
     eventually(lambda: daemon.client.command(Command(command="state")).thresholds, "a threshold in the daemon")
     window.press("w")
-    window.shows("[labels.", "on = ")
+    window.shows("Written into the configuration", "config.toml.bak", "[labels.", "on = ")
+    assert list(daemon.written) == list(daemon.client.command(Command(command="state")).thresholds)
     window.press("x")
     window.press("m")
     window.shows("muted")
@@ -103,7 +111,8 @@ def test_from_a_daemon_that_is_not_there_to_one_that_hears_and_is_steered(
     window.shows("timeline")
 
     window.press("q")
-    window.shows("status 0", "[labels.")
+    window.shows("status 0")
+    assert "[labels." not in window.text()
     assert window.cursor
     assert not window.alternate
 
@@ -236,7 +245,10 @@ def test_listener_run_is_the_same_display_and_takes_the_same_keys(
     window.shows("muted")
     window.press("Down", "-")
     window.shows("*")
-    window.press("q")
+    window.press("w")
+    window.shows("Written into the configuration")
+    assert "[labels." in (tmp_path / "config.toml").read_text()
+    window.press("x", "q")
     window.shows("status 0")
     assert window.cursor
     window.close()

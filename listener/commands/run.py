@@ -12,7 +12,7 @@ from listener import config as configuration
 from listener import logs
 from listener.bundle import ASSETS
 from listener.classifier import Classifier
-from listener.commands import _shared
+from listener.commands import _keep, _shared
 from listener.config import Config, Part
 from listener.errors import ConfigError, SourceError
 from listener.outlet import Sink
@@ -128,7 +128,7 @@ def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None])
 
         canvas = Canvas()
         if canvas.usable:
-            display = Display(greeting, canvas=canvas, quit=quit)
+            display = Display(greeting, canvas=canvas, keep=_keep.by_daemon(), quit=quit)
             logs.show_on(display)
             return display
     sink: Sink = part.factory(part.config, greeting)

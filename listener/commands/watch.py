@@ -3,10 +3,9 @@
 import argparse
 
 from listener.attachment import Attachment
-from listener.commands import _shared
+from listener.commands import _keep, _shared
 from listener.display import Display
 from listener.errors import ConfigError
-from listener.screen.page import thresholds
 from listener.signals import Capture
 from listener.terminal.canvas import Canvas
 
@@ -23,13 +22,15 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     if not canvas.usable:
         raise ConfigError("watch draws on a terminal, and this is none that can be drawn on; for lines: listener tail")
     attachment = Attachment(client)
-    display = Display(canvas=canvas, obey=attachment.ask, quit=attachment.end)
+    keep = _keep.by_client(client)
+    display = Display(canvas=canvas, obey=attachment.ask, keep=keep, quit=attachment.end)
     capture.deliver_to(attachment.end)
     display.open()
     try:
         attachment.feed(display)
     finally:
         display.close()
-    if display.view.kept:
-        print("# for the configuration, to keep the thresholds", *thresholds(display.scene), sep="\n")
+    kept = display.view.kept
+    if kept and not kept.path:
+        print("# for the configuration, to keep the thresholds", *kept.lines, sep="\n")
     return 0

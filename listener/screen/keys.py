@@ -20,7 +20,7 @@ HELP = (
     ("+, -", "its threshold: the score from which it is reported"),
     ("0", "its threshold as the configuration has it"),
     ("s", "snooze the label: it is not reported; again: wake it"),
-    ("w", "what to write into the configuration, so that thresholds stay"),
+    ("w", "write changed thresholds into the configuration: they stay"),
     ("?", "this page"),
 )
 
@@ -32,7 +32,7 @@ class Step:
     view: View
     command: Command | None = None  # for the daemon
     notice: str = ""
-    then: Literal["", "quit", "suspend", "repaint"] = ""
+    then: Literal["", "quit", "suspend", "repaint", "keep"] = ""
 
 
 def pressed(key: str, scene: Scene, view: View) -> Step:
@@ -63,7 +63,7 @@ def _help(_scene: Scene, view: View) -> Step:
 def _keep(scene: Scene, view: View) -> Step:
     if not scene.state.thresholds:
         return Step(view, notice="no threshold was changed yet: up, down, then + and -")
-    return Step(replace(view, page="keep", kept=True))
+    return Step(view, then="keep")
 
 
 def _next_source(scene: Scene, view: View) -> Step:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from listener import __version__
 from listener.screen.events import events
+from listener.screen.kept import Kept
 from listener.screen.keys import HELP
 from listener.screen.lines import Line, cropped, length, plain, spread
 from listener.screen.panes import panes
@@ -29,19 +30,13 @@ def draw(shot: Shot, width: int, height: int) -> list[Line]:
         )
     elif page == "help":
         lines = _help(width)
-    elif page == "keep":
-        lines = _keep(scene)
+    elif page == "keep" and shot.view.kept:
+        lines = _kept(shot.view.kept, width)
     elif scene.hello is None:
         lines = _waiting(scene, width, height)
     else:
         lines = _picture(shot, width, height)
     return [cropped(line, width) for line in lines[:height]]
-
-
-def thresholds(scene: Scene) -> list[str]:
-    """What the configuration must say, for the thresholds to be as they are now."""
-    changed = scene.state.thresholds.items()
-    return [line for label, on in changed for line in (f"[labels.{_key(label)}]", f"on = {on:g}")]
 
 
 def _picture(shot: Shot, width: int, height: int) -> list[Line]:
@@ -130,13 +125,17 @@ def _help(width: int) -> list[Line]:
     return [*lines, [], *([(f" {line}", "dim")] for line in _wrapped(said, width - 2))]
 
 
-def _keep(scene: Scene) -> list[Line]:
-    lines: list[Line] = [[(" To keep the thresholds, write into the configuration:", "bold")], []]
-    lines += [[(f"   {line}", "")] for line in thresholds(scene)]
-    said = " They are printed again when you quit. Any key: back to the picture."
-    return [*lines, [], [(said, "dim")]]
-
-
-def _key(label: str) -> str:
-    """A label as a key of TOML."""
-    return label if label.replace("_", "a").replace("-", "a").isalnum() and label.isascii() else f'"{plain(label)}"'
+def _kept(kept: Kept, width: int) -> list[Line]:
+    """Where the thresholds are now, or what to write and why; and what was, or is to be, written."""
+    where = plain(str(kept.path))
+    if not kept.path:
+        title, said = "To keep the thresholds, write into the configuration:", plain(kept.why)
+    elif not kept.settings:
+        title, said = "The configuration says so already.", where
+    else:
+        title, said = "Written into the configuration, and in force already:", where
+    was = [f"as it was: {plain(str(kept.backup))}"] if kept.backup else []
+    told = [line for each in (said, *was, "Any key: back to the picture.") for line in _wrapped(each, width - 2)]
+    lines: list[Line] = [[(f" {title}", "bold")], []]
+    lines += [[(f"   {line}", "")] for line in kept.lines]
+    return [*lines, *([[]] if kept.lines else []), *([(f" {line}", "dim")] for line in told)]

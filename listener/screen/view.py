@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from listener.screen.kept import Kept
 from listener.screen.lines import UNICODE, Look
 from listener.screen.scene import Scene
 
@@ -17,7 +18,7 @@ class View:
     label: str = ""
     paused: bool = False
     page: Page = ""  # over the picture
-    kept: bool = False  # whether the user has asked how thresholds are kept
+    kept: Kept | None = None  # what came of the wish to keep thresholds, for its page
 
     def chosen(self, scene: Scene) -> str:
         """The source that keys are about: the first, unless another was chosen."""

@@ -79,9 +79,9 @@ def test_any_key_leaves_the_help() -> None:
     assert after("? x", busy()).view.page == ""
 
 
-def test_w_shows_what_to_write_once_there_is_something() -> None:
+def test_w_keeps_thresholds_once_there_is_one_to_keep() -> None:
     assert "no threshold was changed" in after("w", busy()).notice
-    assert after("w", changed(thresholds={"rain": 0.6})).view.page == "keep"
+    assert after("w", changed(thresholds={"rain": 0.6})).then == "keep"
 
 
 def test_q_quits_from_everywhere() -> None:

@@ -1,13 +1,15 @@
 """What the picture shows at any size."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from listener.screen.kept import Kept
 from listener.screen.lines import ASCII, UNICODE, Look
-from listener.screen.page import draw, thresholds
+from listener.screen.page import draw
 from listener.screen.scene import Scene
 from listener.screen.view import Page, Shot, View
 from listener.wire import Refusal, State
@@ -130,9 +132,24 @@ def test_the_help_names_the_keys() -> None:
 
 
 def test_thresholds_are_spelled_as_the_configuration_wants_them() -> None:
-    scene = busy().after(State(snoozed={}, listening_for={}, thresholds={"dog_bark": 0.7, "my label": 0.55}))
-    assert thresholds(scene) == ["[labels.dog_bark]", "on = 0.7", '[labels."my label"]', "on = 0.55"]
-    assert any("on = 0.55" in line for line in rows(Shot(scene, View(page="keep"))))
+    kept = Kept({"dog_bark": {"on": 0.7, "off": 0.4}, "my label": {"on": 0.55}})
+    assert kept.lines == ["[labels.dog_bark]", "on = 0.7", "off = 0.4", '[labels."my label"]', "on = 0.55"]
+
+
+def test_where_thresholds_were_written_is_said_or_why_they_were_not() -> None:
+    path, settings = Path("/home/me/config.toml"), {"rain": {"on": 0.55}}
+    written = keep_page(Kept(settings, path, Path("/home/me/config.toml.bak")))
+    assert "Written into the configuration" in written
+    assert "as it was: /home/me/config.toml.bak" in written
+    refused = keep_page(Kept(settings, why="the daemon is on another machine"))
+    assert "To keep the thresholds, write into the configuration:" in refused
+    assert "on = 0.55" in refused
+    assert "the daemon is on another machine" in refused
+    assert "says so already" in keep_page(Kept({}, path))
+
+
+def keep_page(kept: Kept) -> str:
+    return "\n".join(rows(Shot(busy(), View(page="keep", kept=kept))))
 
 
 def test_a_window_that_is_too_small_says_what_it_is() -> None:
