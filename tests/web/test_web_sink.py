@@ -13,7 +13,6 @@ import httpx
 import msgspec
 import pytest
 
-from listener.schema import changed
 from listener.sinks.web import Web, WebConfig
 from tests.sinks.messages import HELLO
 from tests.virtual import eventually
@@ -66,6 +65,12 @@ def test_a_configuration_that_cannot_be_read_again_is_not_handed_on(tmp_path: Pa
     assert "--config" not in started(WebConfig(), "")
 
 
+def test_after_a_reload_by_another_file_the_next_start_goes_by_that(tmp_path: Path) -> None:
+    sink = Web(WebConfig(), HELLO)
+    sink.greet(msgspec.structs.replace(HELLO, config=config_of(tmp_path)))
+    assert flag(sink._argv(), "--config") == config_of(tmp_path)
+
+
 def config_of(folder: Path) -> str:
     (folder / "config.toml").write_text("")
     return str(folder / "config.toml")
@@ -73,18 +78,11 @@ def config_of(folder: Path) -> str:
 
 def started(config: WebConfig, of_daemon: str) -> list[str]:
     """The words of the program that a daemon with such a configuration starts."""
-    config = changed(config, address="127.0.0.1:0")
-    sink = Web(config, msgspec.structs.replace(HELLO, config=of_daemon))
-    sink.open()
-    eventually(lambda: sink._process, "it is started", START_S)
-    assert sink._process
-    words = [str(word) for word in sink._process.args]  # type: ignore[union-attr]
-    sink.close()
-    return words
+    return Web(config, msgspec.structs.replace(HELLO, config=of_daemon))._argv()
 
 
-def flag(words: list[str], name: str) -> str:
-    return words[words.index(name) + 1]
+def flag(said: list[str], name: str) -> str:
+    return said[said.index(name) + 1]
 
 
 @pytest.mark.usefixtures("daemon")
