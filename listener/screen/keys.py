@@ -9,7 +9,7 @@ from listener.screen.view import View
 from listener.wire import Command
 
 STEP = 0.05
-LOWEST, HIGHEST = 0.01, 0.99
+LOWEST, HIGHEST = 0.01, 0.999
 
 HELP = (
     ("q", "quit"),
