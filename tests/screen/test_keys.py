@@ -35,7 +35,7 @@ def test_plus_and_minus_move_the_threshold_of_the_selected_label() -> None:
     assert after("down -", busy()).command == Command(command="threshold", what="dog_bark", on=0.45)
 
 
-@pytest.mark.parametrize(("key", "now", "on"), [("+", 0.98, 0.99), ("-", 0.03, 0.01)])
+@pytest.mark.parametrize(("key", "now", "on"), [("+", 0.98, 0.999), ("-", 0.03, 0.01)])
 def test_a_threshold_stays_possible(key: str, now: float, on: float) -> None:
     command = after(f"down {key}", changed(thresholds={"dog_bark": now})).command
     assert command is not None
