@@ -347,7 +347,7 @@ def program(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]
     (tmp_path / "listener" / "config.toml").write_text(PROGRAM)
 
     def start() -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "listener", "run"]
+        command = [*HEEDING_HANGUPS, sys.executable, "-m", "listener", "run"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, start_new_session=True)
         processes.append(process)
         said(process, b"events on unix")
@@ -359,6 +359,8 @@ def program(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]
         process.communicate()
 
 
+# Also where these tests run under nohup, whose ignored signal a child inherits and goes by.
+HEEDING_HANGUPS = ("env", "--default-signal=HUP")
 PROGRAM = '[[source]]\nkind = "command"\ncommand = ["sleep", "1000"]\nwait = true\n[[sink]]\nkind = "socket"\n'
 
 
@@ -391,7 +393,7 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:  # in the new terminal
         os.environ |= {"XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-        os.execv(sys.executable, [sys.executable, "-m", "listener", "run", "--wait", "--plain"])
+        os.execvp("env", [*HEEDING_HANGUPS, sys.executable, "-m", "listener", "run", "--wait", "--plain"])
     eventually((tmp_path / "listener.sock").exists, "it serves", 30)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGHUP
