@@ -18,6 +18,9 @@ from listener.features import FeatureSpec
 from listener.types import Floats
 from tests.virtual import VirtualMic
 
+# Put before a command that is to heed SIGHUP also where the tests run under nohup, which a child would inherit.
+HEEDING_HANGUPS = ("env", "--default-signal=HUP")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY_LABELS = ["hiss", "hum", "nothing"]
 

@@ -24,6 +24,7 @@ from listener.types import Block
 from listener.wire import Hello
 from tests.broker import MOSQUITTO, Broker, certificates
 from tests.broker import Client as Subscriber
+from tests.conftest import HEEDING_HANGUPS
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, noise, pcm
 from tests.virtual import eventually
 
@@ -359,8 +360,6 @@ def program(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]
         process.communicate()
 
 
-# Also where these tests run under nohup, whose ignored signal a child inherits and goes by.
-HEEDING_HANGUPS = ("env", "--default-signal=HUP")
 PROGRAM = '[[source]]\nkind = "command"\ncommand = ["sleep", "1000"]\nwait = true\n[[sink]]\nkind = "socket"\n'
 
 

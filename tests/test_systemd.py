@@ -20,6 +20,7 @@ from listener import needs, units
 from listener.config import Config
 from listener.errors import ConfigError
 from scripts import make_units
+from tests.conftest import HEEDING_HANGUPS
 from tests.virtual import eventually
 
 COMMAND = ["/usr/bin/env", "listener", "run", "--wait", "--plain"]
@@ -198,7 +199,7 @@ def test_the_service_says_when_it_is_ready_reloads_lives_and_stops(manager: Mana
     }
     (tmp_path / "listener").mkdir()
     (tmp_path / "listener" / "config.toml").write_text('[[source]]\nkind = "microphone"\ndevice = "no such thing"\n')
-    command = [sys.executable, "-m", "listener", "run", "--wait", "--plain"]
+    command = [*HEEDING_HANGUPS, sys.executable, "-m", "listener", "run", "--wait", "--plain"]
     process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
     manager.hears("READY=1")
     manager.hears("STATUS=microphone: waiting")
