@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
+import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -62,10 +64,17 @@ def quantised(model: bytes, calibration: Floats) -> bytes:
         quant_pre_process(given, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared, small, _Spectrograms(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
-            op_types_to_quantize=list(QUANTISED), activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            reduce_range=True, calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=list(QUANTISED), nodes_to_exclude=_front_end(prepared),
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True, calibrate_method=CalibrationMethod.MinMax,
         )  # fmt: skip
         return small.read_bytes()
+
+
+def _front_end(model: Path) -> list[str]:
+    """The nodes before the first convolution, by name: amplitudes span more than eight bits can."""
+    nodes = onnx.load(model).graph.node
+    before = takewhile(lambda node: node.op_type != "Conv", nodes)
+    return [node.name for node in before]
 
 
 def parity(model: bytes, small: bytes, files: Files, labels: Sequence[str]) -> dict[str, Accuracy]:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Broker:
 
     def __init__(self, folder: Path, certificates: Path) -> None:
         self.folder, self.ca_file = folder, certificates / "ca.pem"
-        self.port, self.plain_port, self.strict_port = free_port(), free_port(), free_port()
+        self.port, self.plain_port, self.strict_port = free_ports(3)
         self.password_file = folder / "password"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -174,9 +175,17 @@ def _openssl(folder: Path, *arguments: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ones: all are held until the last was given."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _answers(port: int) -> bool:

@@ -105,7 +105,7 @@ def test_a_desktop_user_reaches_its_socket_by_the_group_and_nobody_else_does(box
     box("groupadd --system --force listener && useradd --create-home -G listener alice && useradd eve")
     start(box)
     assert box(f"runuser -u alice -- {LISTENER} snooze") == "nothing is snoozed"
-    assert "Permission denied" in box(f"runuser -u eve -- {LISTENER} snooze", 1)
+    assert "is closed to this user" in box(f"runuser -u eve -- {LISTENER} snooze", 1)
 
 
 def test_a_user_has_a_service_of_their_own(box: Box) -> None:

