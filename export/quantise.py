@@ -65,7 +65,8 @@ def quantised(model: bytes, calibration: Floats) -> bytes:
         quantize_static(
             prepared, small, _Spectrograms(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
             op_types_to_quantize=list(QUANTISED), nodes_to_exclude=_front_end(prepared),
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True, calibrate_method=CalibrationMethod.MinMax,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=True,
+            calibrate_method=CalibrationMethod.MinMax,
         )  # fmt: skip
         return small.read_bytes()
 
