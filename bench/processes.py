@@ -26,6 +26,11 @@ def pss_mb(pid: int) -> float | None:
         return None
 
 
+def command(pid: int) -> list[str]:
+    """What it was started as."""
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process has started and that still run."""
     running = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
