@@ -263,6 +263,8 @@ def test_where_no_motion_is_wanted_the_spectrogram_steps(daemon: Daemon, visit: 
     eventually(lambda: daemon.socket.pictured, "the page is looked at")
     for number in range(12):
         daemon.socket.picture(spectrum(number))
+    has_pane = "async () => (await import('/page/live.js')).panes.has('kitchen')"
+    eventually(lambda: page.page.evaluate(has_pane), "the microphone's pane")
     counted = """async () => {
         const { panes } = await import('/page/live.js');
         const graph = panes.get('kitchen').graph, seen = new Set(), began = performance.now();
