@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from torch import Tensor, nn
@@ -80,9 +81,20 @@ def to_onnx(module: Exported, spec: FeatureSpec) -> bytes:
             module.eval(), (example,), str(path), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
             input_names=[INPUT], output_names=list(module.outputs), dynamic_shapes=({0: "batch"},),
         )  # fmt: skip
-        model = path.read_bytes()
+        model = _without_origins(path)
     prove(module, model, spec)
     return model
+
+
+def _without_origins(path: Path) -> bytes:
+    """The model without where in whose files each node comes from, which the exporter writes beside them."""
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    whole: bytes = model.SerializeToString()
+    return whole
 
 
 def prove(module: nn.Module, model: bytes, spec: FeatureSpec) -> float:
