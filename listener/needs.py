@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from listener import paths
+from listener.addresses import Address
 from listener.schema import nearest
-
-Address = tuple[str, int]  # TCP: host and port; port 0 is whichever is free
 
 
 @dataclass(frozen=True, slots=True)

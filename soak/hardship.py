@@ -3,17 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
-from bench import sounds
-from models.synthesis import synthesise
 from soak.microphone import CONFIG, NAME, Microphone, microphone
 from soak.plan import Plan, SkippedError, SoakError
 from soak.rows import Row
 from soak.running import Running, Watcher, until
+from soak.scenes import with_alarm
 from soak.worlds import Clock, mounted, unprivileged
 
-RATE = 16_000
 PATIENCE_S = 90.0  # for an event: the scene has one in twelve seconds
 DAY_S = 86_400
 BLOCK = 4096
@@ -22,7 +18,7 @@ ROOM = "size=2m"
 
 def rows(plan: Plan) -> Iterator[Row]:
     """A row for each hardship."""
-    scene = _scene(plan.scratch / "scene.wav")
+    scene = with_alarm(plan.scratch / "scene.wav")
     for name, hardship in HARDSHIPS.items():
         folder = plan.scratch / name.replace(" ", "-").replace("/", "")
         folder.mkdir()
@@ -139,13 +135,6 @@ def _file_sinks(scene: Path, disk: Path) -> str:
         f'[[sink]]\nkind = "log"\npath = "{disk / "events.jsonl"}"\n'
         '[[sink]]\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\neach_phase = true\n'
     )
-
-
-def _scene(path: Path) -> Path:
-    """Twelve seconds with an alarm."""
-    room = sounds.room_noise(12, RATE)
-    room[3 * RATE : 8 * RATE] += 0.3 * synthesise("smoke_alarm", 7, 5.0, RATE)
-    return sounds.write(path, np.clip(room, -1, 1), RATE)
 
 
 HARDSHIPS = {

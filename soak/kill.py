@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
-from bench import sounds
 from listener.history import Query, Reader
 from listener.sinks.socket_doors import bind_unix
 from listener.spool import Spool
-from models.synthesis import synthesise
 from soak.plan import Plan
 from soak.rows import Row
 from soak.running import START_S, Running, until
+from soak.scenes import with_alarm
 from tests.broker import free_port
 
 TIMES = 200
@@ -22,14 +19,13 @@ LIFE_S = (0.0, 4.0)
 AFTER_IT_LISTENS = 0.75  # of the kills; the others hit wherever it is
 LAST_S = 3.0
 LISTENING = ": listening: "
-RATE = 16_000
 UNCLEAN = ("is damaged", "Traceback", "cannot be used", "cannot be made", "in use by")
 
 
 def rows(plan: Plan) -> Iterator[Row]:
     """How many starts were clean, and what is left in the end."""
     moments, count = plan.moments(), plan.count(TIMES)
-    home, config = plan.scratch / "d", _config(_scene(plan.scratch / "scene.wav"))
+    home, config = plan.scratch / "d", _config(with_alarm(plan.scratch / "scene.wav"))
     listened = ended = 0
     for _ in range(count):
         daemon = Running(home, config)
@@ -84,10 +80,3 @@ def _config(scene: Path) -> str:
         f'[[sink]]\nkind = "history"\n[[sink]]\nkind = "webhook"\nurl = "http://127.0.0.1:{free_port()}/"\n'
         "each_phase = true\n"
     )
-
-
-def _scene(path: Path) -> Path:
-    """Ten seconds with an alarm: as many events as there can be."""
-    room = sounds.room_noise(12, RATE)
-    room[2 * RATE : 8 * RATE] += 0.3 * synthesise("smoke_alarm", 7, 6.0, RATE)
-    return sounds.write(path, np.clip(room, -1, 1), RATE)

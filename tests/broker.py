@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from listener.sinks.mqtt import Mqtt, MqttConfig
 from tests.sinks.messages import HELLO, event
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 USER, PASSWORD = "listener", "cane corso"

@@ -16,6 +16,7 @@ from listener import bundle as bundles
 from listener.bundle import Bundle, LabelRule, Manifest
 from listener.features import FeatureSpec
 from listener.types import Floats
+from tests.broker import Broker, certificates
 from tests.virtual import VirtualMic
 
 # Put before a command that is to heed SIGHUP also where the tests run under nohup, which a child would inherit.
@@ -107,6 +108,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
     bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(FeatureSpec()))
     return bundles.load(folder)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates of a broker's and of its clients, by an authority of the tests' own."""
+    folder = tmp_path_factory.mktemp("certificates")
+    certificates(folder)
+    return folder
+
+
+@pytest.fixture
+def broker(tmp_path: Path, authority: Path) -> Iterator[Broker]:
+    """A broker that runs."""
+    broker = Broker(tmp_path / "broker", authority)
+    broker.start()
+    yield broker
+    broker.kill()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
 

@@ -16,7 +16,7 @@ from listener.sinks.socket_server import SocketConfig, SocketServer
 from listener.wire import Command
 from tests.sinks.messages import HELLO, event, status
 from tests.test_display import FakeCanvas, FakeKeyboard
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 
 def served(folder: Path) -> SocketServer:

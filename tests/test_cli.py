@@ -21,7 +21,7 @@ import soundfile
 from listener.bundle import DEFAULT, find
 from tests.conftest import shared_path
 from tests.fakes import noise
-from tests.waiting import until
+from tests.waiting import eventually
 
 Listener = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -77,7 +77,7 @@ def started(environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.P
 
 
 def wait_for(path: Path) -> None:
-    until(path.exists)
+    eventually(path.exists)
 
 
 def one_line(text: str) -> str:
@@ -345,7 +345,7 @@ def test_a_signal_ends_it_within_two_seconds_whenever_it_comes(
     started: Callable[..., "subprocess.Popen[bytes]"],
 ) -> None:
     process = started("run", "--wait", "--plain")
-    until(lambda: catches(process.pid, signal.SIGTERM))  # before that Python is starting, and answers as it likes
+    eventually(lambda: catches(process.pid, signal.SIGTERM))  # before that Python is starting, and answers as it likes
     time.sleep(after_s)  # the moment is what is tested
     process.send_signal(number)
     _, complaint = process.communicate(timeout=3)

@@ -19,7 +19,7 @@ from listener.types import Block, Features, Prediction, Report, Source, SourceSt
 from listener.wire import Command, Event, Level, Status
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
 from tests.sinks.messages import event as message
-from tests.waiting import until
+from tests.waiting import eventually
 
 BARKS = pcm(noise(6, -70))
 BARKS[2 * 16_000 : 3 * 16_000] += pcm(noise(1, -12, seed=1))
@@ -174,7 +174,7 @@ def test_a_vanished_microphone_ends_the_event_that_was_under_way(
     source = FakeSource(blocks(pcm(noise(5, -12))), live=True, then="wait")
     listening = ear(source, daemon, tiny)
     background(lambda: daemon.run([listening], [Route("sink", sink)]))
-    until(lambda: any(event.phase == "end" for event in sink.events), 8)
+    eventually(lambda: any(event.phase == "end" for event in sink.events), 8)
     daemon.stop()
 
 
@@ -190,7 +190,7 @@ def test_the_watchdog_is_fed_while_a_source_is_looked_after(
     told: list[str] = []
     daemon = Daemon(tell=lambda *states: told.extend(states))
     background(lambda: daemon.run([ear(Away([], live=True), daemon, tiny)], []))
-    until(lambda: "WATCHDOG=1" in told)
+    eventually(lambda: "WATCHDOG=1" in told)
     daemon.stop()
 
 
@@ -199,7 +199,7 @@ def test_a_source_that_is_muted_is_told_of(tiny: Bundle, background: Callable[..
     daemon = Daemon(tell=lambda *states: told.extend(states))
     muted = FakeSource(blocks(pcm(noise(11, -200))), live=True, then="wait")
     background(lambda: daemon.run([ear(muted, daemon, tiny)], []))
-    until(lambda: any("fake: listening (only digital silence for 10 s" in state for state in told))
+    eventually(lambda: any("fake: listening (only digital silence for 10 s" in state for state in told))
     assert "muted" in daemon.status().sources["fake"].trouble
     daemon.stop()
 
@@ -224,8 +224,8 @@ def test_a_stuck_classifier_starves_the_watchdog(
     daemon = Daemon()
     listening = ear(Lively(blocks(pcm(noise(5, -12))), live=True), daemon, tiny, stuck)
     background(lambda: daemon.run([listening], []))
-    until(lambda: listening.status().state == state and listening.status().waiting_s > 1)
-    until(lambda: listening.meter.position > 0)
+    eventually(lambda: listening.status().state == state and listening.status().waiting_s > 1)
+    eventually(lambda: listening.meter.position > 0)
     now = time.monotonic()
     assert listening.healthy(now)  # for as long as it may just be slow
     assert not listening.healthy(now + DEAF_S)
@@ -239,7 +239,7 @@ def test_a_sound_goes_on_being_heard_after_the_microphone_came_back(
     away = blocks(BARKS) + blocks(BARKS, start=60 * 16_000)
     sink, daemon = FakeSink(), Daemon()
     background(lambda: daemon.run([ear(FakeSource(away, then="wait"), daemon, tiny)], [Route("sink", sink)]))
-    until(lambda: len(sink.events) == 4)
+    eventually(lambda: len(sink.events) == 4)
     daemon.stop()
     assert [round(event.start_s) for event in sink.events if event.phase == "start"] == [2, 62]
 
@@ -251,7 +251,7 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
     ended = FakeSource(blocks(BARKS), name="hall")
     lasting = FakeSource(blocks(BARKS), name="kitchen", then="wait")
     background(lambda: daemon.run([ear(ended, daemon, tiny), ear(lasting, daemon, tiny)], [Route("sink", sink)]))
-    until(lambda: {event.source for event in sink.events if event.phase == "start"} == {"hall", "kitchen"})
+    eventually(lambda: {event.source for event in sink.events if event.phase == "start"} == {"hall", "kitchen"})
     assert daemon.status().sources["kitchen"].state == "listening"
     daemon.stop()
 
@@ -272,7 +272,7 @@ def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[.
     background(
         lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("viewer", viewer)])
     )
-    until(lambda: {type(message) for message in viewer.shown} == {Level, Status})
+    eventually(lambda: {type(message) for message in viewer.shown} == {Level, Status})
     daemon.stop()
 
 

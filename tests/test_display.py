@@ -23,7 +23,7 @@ from listener.terminal.keyboard import Keyboard
 from listener.wire import Command, Hello
 from tests.screen.scenes import spectrum
 from tests.sinks.messages import HELLO, event, level, status
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 
 class FakeCanvas(Canvas):

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.virtual import VirtualMic, eventually
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
 Doctor = Callable[..., tuple[int, dict[str, Any]]]
 

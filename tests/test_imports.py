@@ -27,6 +27,7 @@ LEVELS = [
         "recorder",
         "outline",
         "spectrograph",
+        "addresses",
     },
     {"needs", "credentials"},
     {
@@ -57,7 +58,7 @@ LEVELS = [
     {"web"},
     {"commands", "cli", "library"},
 ]
-VALUES = {"types", "wire", "errors", "schema", "paths", "needs", "credentials"}
+VALUES = {"types", "wire", "errors", "schema", "paths", "addresses", "needs", "credentials"}
 PARTS_MAY_USE = VALUES | {"controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},

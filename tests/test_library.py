@@ -21,7 +21,7 @@ from listener.errors import ConfigError, ListenerError, SourceError
 from listener.types import Floats
 from listener.wire import Event
 from tests.fakes import noise, pcm
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 16_000

@@ -17,7 +17,8 @@ from listener.client import Client
 from listener.types import Floats
 from listener.wire import Event
 from tests.conftest import shared_recording
-from tests.virtual import VirtualMic, eventually
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
 RATE = 48_000
 SOUNDS = {"dog_bark": 1, "rooster": 1, "baby_cry": 0, "rain": 1}

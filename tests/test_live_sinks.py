@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from models.synthesis import synthesise
-from tests.broker import MOSQUITTO, Broker, Client, certificates, free_port, in_order_once
+from tests.broker import MOSQUITTO, Broker, Client, free_port, in_order_once
 from tests.receiver import Server, answers
-from tests.virtual import VirtualMic, eventually
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="no mosquitto on this machine (make test installs it)")
 
@@ -31,16 +32,6 @@ def alarm() -> np.ndarray:
     room = 0.001 * np.random.default_rng(0).standard_normal(14 * RATE)
     room[2 * RATE : 12 * RATE] += 0.3 * synthesise(ALARM, 7, 10.0, RATE)
     return (32_767 * np.clip(room, -1, 1)).astype(np.int16)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    (tmp_path / "authority").mkdir()
-    certificates(tmp_path / "authority")
-    broker = Broker(tmp_path / "broker", tmp_path / "authority")
-    broker.start()
-    yield broker
-    broker.kill()
 
 
 @pytest.fixture

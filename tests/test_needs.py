@@ -8,7 +8,7 @@ import pytest
 
 from listener import needs
 from listener.needs import Needs
-from tests.waiting import until
+from tests.waiting import eventually
 
 
 def test_a_part_that_says_nothing_needs_nothing() -> None:
@@ -90,4 +90,4 @@ def test_a_pipe_that_nobody_writes_to_keeps_nobody(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     found: list[str] = []
     threading.Thread(target=lambda: found.append(needs.unreadable(pipe)), daemon=True).start()
-    until(lambda: found == [""])
+    eventually(lambda: found == [""])

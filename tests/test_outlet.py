@@ -8,7 +8,7 @@ from listener.errors import ConfigError, SinkError
 from listener.outlet import OUTBOX_EVENTS, Outlet, Route
 from tests.fakes import FakeSink
 from tests.sinks.messages import event
-from tests.waiting import until
+from tests.waiting import eventually
 
 
 def outlet(sink: FakeSink, *, required: bool = False, retry_s: float = 0.01) -> Outlet:
@@ -27,7 +27,7 @@ def test_one_that_is_not_required_is_said_once_and_opened_when_it_can_be(caplog:
     sink = FakeSink(refusals=4)
     late = outlet(sink)
     late.offer(event(1))
-    until(lambda: sink.events == [event(1)])
+    eventually(lambda: sink.events == [event(1)])
     assert [record.getMessage() for record in caplog.records] == [
         "sink log: the disk is not there; plug it in. It is tried again, the others serve",
         "sink log: is open now; events lost: 0",
@@ -61,7 +61,7 @@ def test_one_that_fails_otherwise_while_it_is_tried_again_is_tried_on() -> None:
     sink = Fickle()
     late = outlet(sink)
     late.offer(event(1))
-    until(lambda: sink.events == [event(1)])
+    eventually(lambda: sink.events == [event(1)])
     late.finish()
     late.thread.join(5)
     assert late.lost == 0

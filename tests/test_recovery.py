@@ -13,7 +13,8 @@ import pytest
 
 from listener.client import Client
 from listener.wire import SourceStatus, Status
-from tests.virtual import VirtualMic, eventually
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
 NOTICED_S = 5.0
 BROKEN = '[[source]]\nkind = "microphone"\nname = "broken"\ndevice = "gone"\nwait = true\n'

@@ -26,7 +26,7 @@ from tests.broker import MOSQUITTO, Broker, certificates
 from tests.broker import Client as Subscriber
 from tests.conftest import HEEDING_HANGUPS
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, noise, pcm
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 RATE = 16_000
 QUIET, LOUD = -75.0, -12.0

@@ -27,7 +27,7 @@ from listener.sinks.log import Log, LogConfig
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.conftest import filters, manifest, tiny_model
 from tests.sinks.messages import HELLO, event
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("listener", "models", "export", "scripts", "bench", "soak")

@@ -21,7 +21,7 @@ from listener.config import Config
 from listener.errors import ConfigError
 from scripts import make_units
 from tests.conftest import HEEDING_HANGUPS
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 COMMAND = ["/usr/bin/env", "listener", "run", "--wait", "--plain"]
 systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")

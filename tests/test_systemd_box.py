@@ -10,7 +10,7 @@ import soundfile
 from listener.bundle import ASSETS
 from tests.box import LISTENER, Box
 from tests.receiver import Server, answers
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 CONFIG = "/etc/listener/config.toml"
 SOCKET = '[[sink]]\nkind = "socket"\n'

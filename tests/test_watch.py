@@ -16,7 +16,8 @@ from listener.client import Client
 from listener.wire import Command
 from tests.test_live import RATE, played
 from tests.tmux import Window
-from tests.virtual import VirtualMic, eventually
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
 Open = Callable[[int, int], Window]
 

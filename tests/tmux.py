@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 PATIENCE_S = 60.0  # programs start slowly on a machine that is busy with something else
 

@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import soundfile
@@ -11,15 +9,6 @@ import soundfile
 from listener.types import Pcm
 
 SCRIPT = Path(__file__).parent / "virtual_mic.sh"
-DEADLINE_S = 15.0
-
-
-def eventually(condition: Callable[[], object], what: str, within_s: float = DEADLINE_S) -> None:
-    """Return once the condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {within_s} s: {what}"
-        time.sleep(0.01)
 
 
 class VirtualMic:

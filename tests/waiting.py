@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 
+DEADLINE_S = 15.0
 
-def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
-    """Return when it is so; fail where that takes too long."""
+
+def eventually(condition: Callable[[], object], what: str = "it is so", within_s: float = DEADLINE_S) -> None:
+    """Return once the condition holds; fail when it does not in time."""
     deadline = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
+        assert time.monotonic() < deadline, f"not in {within_s} s: {what}"
+        time.sleep(0.01)

@@ -10,12 +10,13 @@ from urllib.request import urlopen
 
 from listener import bundle as bundles
 from listener import needs, paths, service
+from listener.addresses import Address
 from listener.client import Client
 from listener.config import Config, Part
 from listener.doctor.finding import Check, Finding, Lane, Level, of_error
 from listener.errors import ListenerError, SinkError
 from listener.history import VERSION
-from listener.needs import Address, Needs
+from listener.needs import Needs
 from listener.wire import Hello
 
 LIMIT_S = 15.0  # of a broker that lets us wait

@@ -1,6 +1,5 @@
 """Counts and gauges for Prometheus, to be scraped over HTTP."""
 
-import ipaddress
 import logging
 import socket
 import socketserver
@@ -11,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from listener import wire
+from listener import addresses, wire
 from listener.errors import ConfigError, SinkError
 from listener.needs import Needs
 from listener.schema import Meta, Section
@@ -52,7 +51,7 @@ class Prometheus:
 
     def __init__(self, config: PrometheusConfig, hello: wire.Hello) -> None:
         _library()
-        self._address = _address(config.address)
+        self._address = addresses.parsed(config.address, "prometheus.address", "127.0.0.1:9774")
         self._figures = _Figures(hello)
         self._server: _Server | None = None
 
@@ -215,19 +214,6 @@ def _application(figures: _Figures) -> Any:
     registry = library.CollectorRegistry()
     registry.register(figures)
     return library.make_wsgi_app(registry)
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Host and port. ConfigError where it is none."""
-    host, _, port = text.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError as err:
-        raise ConfigError(f"prometheus.address: {text!r} is no address and port; write 127.0.0.1:9774") from err
-    if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-        raise ConfigError(f"prometheus.address: {text!r} has no port of 0 to 65535; write 127.0.0.1:9774")
-    return host, int(port)
 
 
 class _Handler(WSGIRequestHandler):

@@ -1,7 +1,6 @@
 """Where the socket listens: a path, taken once, taken over from the dead, left clean; and a port of this machine."""
 
 import fcntl
-import ipaddress
 import os
 import socket
 import stat
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from listener import addresses
+from listener.addresses import Address
 from listener.errors import ConfigError, SinkError
 
 MODE = 0o660  # the daemon's user and group, nobody else
@@ -33,22 +34,15 @@ def bind_unix(path: Path) -> socket.socket:
         raise SinkError(f"socket {path}: cannot be made ({reason}); give the socket sink another path") from err
 
 
-def tcp_address(address: str, *, guarded: bool) -> tuple[str, int]:
+def tcp_address(address: str, *, guarded: bool) -> Address:
     """Host and port. ConfigError where it is none, or lets other machines in that nobody asks for a token."""
-    host, _, port = address.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        inside = ipaddress.ip_address(host).is_loopback
-    except ValueError as err:
-        raise ConfigError(f"socket.tcp: {address!r} is no address and port; write 127.0.0.1:8790") from err
-    if not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"socket.tcp: {address!r} is no address and port; write 127.0.0.1:8790")
-    if not inside and not guarded:
+    found = addresses.parsed(address, "socket.tcp", "127.0.0.1:8790")
+    if not addresses.is_loopback(found) and not guarded:
         raise ConfigError(
             f"socket.tcp: {address} lets other machines in; set token_file to a file with a token that they must "
             "show, or write 127.0.0.1:8790 for this machine alone"
         )
-    return host, int(port)
+    return found
 
 
 def bind_tcp(address: tuple[str, int]) -> socket.socket:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from listener import wire
+from listener import addresses, wire
 from listener.errors import ConfigError
 from listener.needs import Needs
 from listener.schema import Meta, Section
@@ -48,6 +48,7 @@ class Web:
         if find_spec("starlette") is None or find_spec("uvicorn") is None:
             raise ConfigError("sink web: needs starlette and uvicorn; install them with: pip install 'listener[web]'")
         self._config = config
+        self._address = addresses.parsed(config.address, "web.address", "127.0.0.1:8787")
         self._of_daemon = Path(hello.config)
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()
@@ -56,11 +57,9 @@ class Web:
 
     @property
     def needs(self) -> Needs:
-        host, _, port = self._config.address.rpartition(":")
-        binds = ((host, int(port)),) if port.isdecimal() and port != "0" else ()
         secrets = {"token_file": self._config.token_file} if self._config.token_file else {}
         reads = {"config": Path(self._config.config)} if self._config.config else {}
-        return Needs(binds=binds, secrets=secrets, reads=reads)
+        return Needs(binds=(self._address,), secrets=secrets, reads=reads)
 
     def open(self) -> None:
         if self._thread is None:

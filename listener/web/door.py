@@ -1,6 +1,5 @@
 """Where the page is served: an address of this machine, and the server that answers there."""
 
-import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from listener import addresses
 from listener.errors import ConfigError, SinkError
 from listener.web.app import Site
 
@@ -18,8 +18,8 @@ CONNECTIONS = 256
 @contextmanager
 def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, str]]:
     """A socket at the address, and its URL. ConfigError where the address is none, or lets others in unguarded."""
-    host, port = _parsed(address)
-    if not ipaddress.ip_address(host).is_loopback and not guarded:
+    host, port = found = addresses.parsed(address, "the page's address", "127.0.0.1:8787")
+    if not addresses.is_loopback(found) and not guarded:
         raise ConfigError(
             f"{address} lets other machines in; set a token file that they must show the token of, or leave the "
             "address out and have a reverse proxy on this machine ask who they are"
@@ -65,15 +65,3 @@ def server(site: Site) -> Server:
         ),
         site.let_go,
     )
-
-
-def _parsed(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError as err:
-        raise ConfigError(f"{address!r} is no address and port; write 127.0.0.1:8787") from err
-    if not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"{address!r} is no address and port; write 127.0.0.1:8787")
-    return host, int(port)

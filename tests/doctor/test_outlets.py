@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from listener.doctor import outlets
 from listener.doctor.finding import Finding, Level
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
 from listener.sinks.socket_server import SocketConfig, SocketServer
-from tests.broker import MOSQUITTO, Broker, Client, certificates, free_port
+from tests.broker import MOSQUITTO, Broker, Client, free_port
 from tests.receiver import Server, answers
 from tests.sinks.messages import HELLO
 
@@ -27,21 +26,6 @@ needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="no mosquitto on 
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("authority")
-    certificates(folder)
-    return folder
-
-
-@pytest.fixture
-def broker(tmp_path: Path, authority: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path / "broker", authority)
-    broker.start()
-    yield broker
-    broker.kill()
 
 
 def looked_at(kind: str, **settings: Any) -> list[Finding]:

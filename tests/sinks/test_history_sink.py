@@ -30,7 +30,7 @@ from listener.types import Features, Heard, Prediction, Span
 from listener.wire import Command, Event, wall_clock
 from tests.fakes import FRAME, FakeClassifier, FakeSource, blocks, frame, noise, pcm
 from tests.sinks.messages import HELLO, event
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 RATE = 16_000
 LABELS = ("dog_bark", "siren", "speech", "children_playing")

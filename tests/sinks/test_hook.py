@@ -21,7 +21,7 @@ from listener.errors import ConfigError
 from listener.sinks.firsts import UNDER_WAY, Firsts
 from listener.sinks.hook import Hook, HookConfig
 from tests.sinks.messages import HELLO, event
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 Opened = Callable[..., Hook]
 

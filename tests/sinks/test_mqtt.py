@@ -20,9 +20,9 @@ from listener.errors import ConfigError, SinkError
 from listener.sinks.mqtt import Mqtt, MqttConfig
 from listener.sinks.mqtt_news import News
 from listener.sinks.mqtt_topics import Topics
-from tests.broker import MOSQUITTO, Broker, Client, certificates, in_order_once
+from tests.broker import MOSQUITTO, Broker, Client, in_order_once
 from tests.sinks.messages import HELLO, event, status
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="no mosquitto on this machine (make test installs it)")
 
@@ -30,22 +30,6 @@ EVENTS = "listener/kitchen/event"
 QUICK = (0.02, 0.1)
 
 Make = Callable[..., Mqtt]
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-    certificates(folder)
-    return folder
-
-
-@pytest.fixture
-def broker(tmp_path: Path, authority: Path) -> Iterator[Broker]:
-    """A broker that runs."""
-    broker = Broker(tmp_path / "broker", authority)
-    broker.start()
-    yield broker
-    broker.kill()
 
 
 @pytest.fixture

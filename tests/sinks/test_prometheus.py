@@ -25,7 +25,7 @@ from listener.sinks.prometheus import Prometheus, PrometheusConfig
 from listener.wire import Event, Hello
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
 from tests.sinks.messages import HELLO, event, level, status
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 

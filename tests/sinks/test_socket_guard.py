@@ -15,8 +15,7 @@ from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_guard import UNPROVEN, WRONG_S
 from listener.sinks.socket_server import LEAVING, SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event
-from tests.virtual import eventually
-from tests.waiting import until
+from tests.waiting import eventually
 
 TOKEN = "correct-horse-battery"
 
@@ -173,6 +172,6 @@ def test_those_who_flood_the_door_are_few_at_a_time_and_keep_nobody_else_out(
             return b"nothing yet"
 
     strangers = [knock() for _ in range(UNPROVEN + LEAVING)]
-    until(lambda: [strangers.append(knock()) for _ in range(LEAVING)] and last_heard() == b"")
+    eventually(lambda: [strangers.append(knock()) for _ in range(LEAVING)] and last_heard() == b"")
     assert len(server._peers) <= UNPROVEN + LEAVING + 1
     assert next(Client(f"unix:{server.path}").messages()) == HELLO

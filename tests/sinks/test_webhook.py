@@ -25,7 +25,7 @@ from listener.sinks.webhook import Webhook, WebhookConfig
 from listener.sinks.webhook_http import judged
 from tests.receiver import Behaviour, Server, answers, breaks_off, floods, hangs, trickles
 from tests.sinks.messages import HELLO, event
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "webhooks.md"
 Opened = Callable[..., Webhook]

@@ -1,14 +1,20 @@
 """Reading sources in threads, as the daemon does."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from listener.types import Block, Pcm, Source, SourceState
-from tests.virtual import eventually
+from tests.waiting import eventually
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Listening:
@@ -77,3 +83,17 @@ def listen() -> Iterator[Callable[[Source], Listening]]:
     yield listening
     for each in begun:
         each.close()
+
+
+@contextmanager
+def reading() -> Iterator["subprocess.Popen[bytes]"]:
+    """Another process that reads the default microphone, and has heard something."""
+    script = (
+        "from listener.sources.microphone import Microphone, MicrophoneConfig\n"
+        "for block in Microphone(MicrophoneConfig()).blocks(print): print('block', flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY) as reader:
+        assert reader.stdout
+        while reader.stdout.readline() != b"block\n":
+            pass
+        yield reader

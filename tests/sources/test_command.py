@@ -13,7 +13,7 @@ from listener.errors import ConfigError, SourceError
 from listener.sources.command import Command, CommandConfig
 from listener.types import Source, SourceState
 from tests.sources.conftest import Listening
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 Listen = Callable[[Source], Listening]
 

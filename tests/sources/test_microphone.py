@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +13,10 @@ from listener.devices import inputs
 from listener.errors import SourceError
 from listener.sources.microphone import Microphone, MicrophoneConfig
 from listener.types import Pcm, Source, SourceState
-from tests.sources.conftest import Listening
-from tests.virtual import VirtualMic, eventually
+from tests.sources.conftest import Listening, reading
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
-REPOSITORY = Path(__file__).parent.parent.parent
 Listen = Callable[[Source], Listening]
 ABSENT = "no input device is 'Desk: USB Audio'; there are: 0 'Camera: USB Audio (hw:91,0)' (ALSA)"
 
@@ -138,14 +136,7 @@ def test_a_killed_capture_process_is_replaced(listen: Listen) -> None:
 
 
 def test_the_capture_process_ends_when_its_reader_was_killed(virtual_mic: VirtualMic) -> None:
-    script = (
-        "from listener.sources.microphone import Microphone, MicrophoneConfig\n"
-        "for block in Microphone(MicrophoneConfig()).blocks(print): print('block', flush=True)"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY) as reader:
-        assert reader.stdout
-        while reader.stdout.readline() != b"block\n":
-            pass
+    with reading() as reader:
         child = _children(reader.pid)[0]
         virtual_mic("freeze")  # it must end although PortAudio hangs
         reader.kill()

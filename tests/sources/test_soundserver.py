@@ -1,7 +1,6 @@
 """A sound server that moves a stream is noticed, and the microphone opened anew only where that helps."""
 
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,11 @@ import pytest
 from listener.sources.microphone import Microphone, MicrophoneConfig
 from listener.sources.soundserver import Switchboard, Wiring, wiring
 from listener.types import Source, SourceState
-from tests.sources.conftest import Listening
-from tests.virtual import VirtualMic, eventually
+from tests.sources.conftest import Listening, reading
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 
 Listen = Callable[[Source], Listening]
-REPOSITORY = Path(__file__).parent.parent.parent
 
 OUTPUTS = """Source Output #1
 	Driver: protocol-native.c
@@ -128,14 +127,7 @@ def test_a_doubted_microphone_is_opened_anew_only_when_the_default_is_another(
 
 
 def test_what_asks_the_server_ends_with_a_daemon_that_is_killed(virtual_mic: VirtualMic) -> None:  # noqa: ARG001
-    script = (
-        "from listener.sources.microphone import Microphone, MicrophoneConfig\n"
-        "for block in Microphone(MicrophoneConfig()).blocks(print): print('block', flush=True)"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY) as reader:
-        assert reader.stdout
-        while reader.stdout.readline() != b"block\n":
-            pass
+    with reading() as reader:
         (asking,) = [pid for pid in children(reader.pid) if "pactl" in command_of(pid)]
         reader.kill()
     eventually(lambda: "subscribe" not in command_of(asking), "it has ended")

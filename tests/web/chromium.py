@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_MS = 60_000  # on a machine that is busy

@@ -20,7 +20,7 @@ from listener.history import History
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from listener.web import app, door
 from tests.sinks.messages import HELLO, event, status
-from tests.virtual import eventually
+from tests.waiting import eventually
 
 Start = Callable[..., str]
 FINDINGS = [

@@ -17,7 +17,8 @@ from listener.history import History
 from listener.wire import Spectrum
 from tests.sinks.messages import event, level
 from tests.test_live_sinks import ALARM, RATE, alarm
-from tests.virtual import VirtualMic, eventually
+from tests.virtual import VirtualMic
+from tests.waiting import eventually
 from tests.web.chromium import Visit, chromium
 from tests.web.conftest import Daemon, Start
 

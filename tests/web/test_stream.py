@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.sinks.messages import event, level
-from tests.virtual import eventually
+from tests.waiting import eventually
 from tests.web.conftest import Daemon, Start, browser
 from tests.web.stream import opened
 

@@ -15,7 +15,7 @@ import pytest
 
 from listener.sinks.web import Web, WebConfig
 from tests.sinks.messages import HELLO
-from tests.virtual import eventually
+from tests.waiting import eventually
 from tests.web.conftest import Daemon
 
 START_S = 60.0  # a Python with starlette, on a machine that is busy

@@ -1,0 +1,29 @@
+"""Addresses of this machine to listen at, as a configuration writes them."""
+
+import ipaddress
+
+from listener.errors import ConfigError
+
+Address = tuple[str, int]  # host and port; port 0 is whichever is free
+
+
+def parsed(text: str, key: str, example: str) -> Address:
+    """The address `127.0.0.1:8790`, `[::1]:8790` or `localhost:8790`. ConfigError, of this key, where it is none."""
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    if not _is_ip(host) or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ConfigError(f"{key}: {text!r} is no address and port; write {example}")
+    return host, int(port)
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether only this machine gets there."""
+    return ipaddress.ip_address(address[0]).is_loopback
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
