@@ -12,8 +12,9 @@ import pytest
 from listener import credentials, needs, wire
 from listener.client import Client
 from listener.errors import ConfigError, SinkError
+from listener.sinks.socket_clients import LEAVING
 from listener.sinks.socket_guard import UNPROVEN, WRONG_S
-from listener.sinks.socket_server import LEAVING, SocketConfig, SocketServer
+from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event
 from tests.waiting import eventually
 
@@ -173,5 +174,5 @@ def test_those_who_flood_the_door_are_few_at_a_time_and_keep_nobody_else_out(
 
     strangers = [knock() for _ in range(UNPROVEN + LEAVING)]
     eventually(lambda: [strangers.append(knock()) for _ in range(LEAVING)] and last_heard() == b"")
-    assert len(server._peers) <= UNPROVEN + LEAVING + 1
+    assert server.clients <= UNPROVEN + LEAVING + 1
     assert next(Client(f"unix:{server.path}").messages()) == HELLO

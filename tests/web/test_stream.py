@@ -58,7 +58,7 @@ def test_twenty_pages_are_one_client_of_the_daemon(daemon: Daemon, start: Start)
     streams = [opened(page) for page in pages]
     opened_ones = [stream.__enter__() for stream in streams]
     eventually(lambda: daemon.socket.watched, "they are looked at")
-    assert len(daemon.socket._peers) == 1
+    assert daemon.socket.clients == 1
     daemon.socket.emit(event(1))
     assert [stream.event()["id"] for stream in opened_ones] == ["e1"] * 20
     for stream in streams:
