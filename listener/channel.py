@@ -68,7 +68,7 @@ class Channel(Generic[T]):
         with self._changed:
             self._closed = True
             if discard:
-                self._waiting.clear()
+                self._forget()
             self._changed.notify_all()
 
     def closed_within(self, seconds: float) -> bool:
@@ -80,7 +80,7 @@ class Channel(Generic[T]):
         """Forget what waits; how many items that were."""
         with self._changed:
             count = len(self._waiting)
-            self._waiting.clear()
+            self._forget()
             self._changed.notify_all()
             return count
 
@@ -100,6 +100,10 @@ class Channel(Generic[T]):
             item, _ = self._remove()
             self._changed.notify_all()
             return (item,)
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._weight = 0.0
 
     def _fits(self, weight: float) -> bool:
         return not self._waiting or self._weight + weight <= self._bound

@@ -1,6 +1,5 @@
 """The configuration: TOML into frozen structs. Every default lives here or in the `Config` of its part."""
 
-import os
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from listener import registry
+from listener import paths, registry
 from listener.bundle import Bundle, LabelRule
 from listener.errors import ConfigError
 from listener.filters import FilterConfig, parse_hours
@@ -169,7 +168,7 @@ def find() -> Path | None:
 
 def of_user() -> Path:
     """Where a user's own configuration is, or would be."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "listener" / "config.toml"
+    return paths.config_folder() / "listener" / "config.toml"
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), tables: dict[str, Any] | None = None) -> Config:
@@ -340,7 +339,10 @@ def _when(table: Any, where: str) -> FilterConfig:
     if not isinstance(table, dict):
         raise ConfigError(f"{where}: write it as a table, when = {{labels = ['alarm']}}")
     when = convert(table, FilterConfig, where)
-    parse_hours(when.hours)
+    try:
+        parse_hours(when.hours)
+    except ConfigError as err:
+        raise ConfigError(f"{where}.{err}") from err
     return when
 
 

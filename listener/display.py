@@ -127,11 +127,11 @@ class Display:
         self._news.set()
 
     def close(self) -> None:
+        if self._controls is not None:
+            self._controls.unwatch(self.show)
         if not self._is_open:
             return
         self._is_open = False
-        if self._controls is not None:
-            self._controls.unwatch(self.show)
         self._closing.set()
         self._news.set()
         self._keyboard.wake()

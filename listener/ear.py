@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from listener.assembler import Assembler
 from listener.channel import Channel
 from listener.errors import ListenerError
-from listener.health import Health
+from listener.health import Health, Losses
 from listener.meter import metered
 from listener.pipeline import Change, Pipeline
 from listener.recorder import Recorder
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 CHANNEL_S = 10.0  # of audio between the two threads
 STARVED_S = 3.0  # without audio for so long, events under way are ended
-LOSING_S = 60.0
 DEAF_S = 10.0  # a source that says it listens and gives nothing for so long is not healthy
 
 
@@ -58,9 +57,7 @@ class Ear:
         self._health = Health(source.name)
         self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
         self._closing = False
-        self._lost_said_s = 0.0
-        self._lost_said_at = 0.0
-        self._lost_before_s = 0.0
+        self._losses = Losses()
         self._cost_before = (0, 0.0)
 
     def open(self) -> None:
@@ -144,13 +141,9 @@ class Ear:
 
     def say_what_was_lost(self, now: float) -> None:
         """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
-        lost_s = self._assembler.lost_s
-        if self._health.interrupted:  # then it says for how long it was deaf
-            self._lost_said_s = lost_s
-        if lost_s > self._lost_said_s and (lost_s == self._lost_before_s or now - self._lost_said_at > LOSING_S):
-            log.warning("%s: lost %.1f s of audio", self.name, lost_s - self._lost_said_s)
-            self._lost_said_s, self._lost_said_at = lost_s, now
-        self._lost_before_s = lost_s
+        is_known = self._health.interrupted  # for it says for how long it was deaf
+        if news_s := self._losses.news(self._assembler.lost_s, now, known=is_known):
+            log.warning("%s: lost %.1f s of audio", self.name, news_s)
         self._health.tick()
 
     def _capture(self) -> None:

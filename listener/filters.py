@@ -92,10 +92,10 @@ def parse_hours(text: str) -> Hours | None:
     if not text:
         return None
     if not re.fullmatch(CLOCK_TIMES, text.replace(" ", "")):
-        raise ConfigError(f"when.hours: {text!r} is no stretch of the day; write it as 22:00-06:30")
+        raise ConfigError(f"hours: {text!r} is no stretch of the day; write it as 22:00-06:30")
     begin, end = (time_of_day.fromisoformat(part) for part in text.replace(" ", "").split("-"))
     if begin == end:
-        raise ConfigError(f"when.hours: {text!r} begins when it ends; leave it out for the whole day")
+        raise ConfigError(f"hours: {text!r} begins when it ends; leave it out for the whole day")
     return begin, end
 
 

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 DEAF_STEADY_S = 10.0  # a microphone that listened for so long is back
 ILL_STEADY_S = 30.0  # longer than it takes to notice that it is as silent as before
 
+LOSING_S = 60.0
+
 Line = tuple[int, str]  # level, text
 
 
@@ -114,3 +116,25 @@ class Health:
     def _say(self, line: Line | None) -> None:
         if line:
             log.log(line[0], "%s: %s", self._name, line[1])
+
+
+class Losses:
+    """What is to be said of lost audio: once an episode, or a minute where it does not end."""
+
+    def __init__(self) -> None:
+        self._said_s = self._before_s = 0.0
+        self._said_at = 0.0
+
+    def news(self, lost_s: float, now: float, *, known: bool = False) -> float:
+        """How many seconds to say now, of so many lost in all; to be asked about once a second. `known`: none."""
+        before_s, self._before_s = self._before_s, lost_s
+        if known:
+            self._said_s = lost_s
+        if lost_s == self._said_s:  # if an episode begins, then after this
+            self._said_at = now
+            return 0.0
+        if lost_s > before_s and now - self._said_at <= LOSING_S:
+            return 0.0
+        news_s = lost_s - self._said_s
+        self._said_s, self._said_at = lost_s, now
+        return news_s

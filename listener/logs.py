@@ -3,6 +3,7 @@
 import faulthandler
 import logging
 import sys
+from collections import deque
 from typing import Protocol
 
 from listener import paths
@@ -56,7 +57,7 @@ class _Notes(logging.Handler):
     def __init__(self, display: Display, stderr: logging.Handler) -> None:
         super().__init__()
         self._display, self._stderr = display, stderr
-        self._kept: list[logging.LogRecord] = []
+        self._kept: deque[logging.LogRecord] = deque(maxlen=ERRORS_KEPT)
 
     def emit(self, record: logging.LogRecord) -> None:
         if not self._display.is_open:
@@ -64,7 +65,7 @@ class _Notes(logging.Handler):
             return
         self._display.note(record.getMessage())
         if record.levelno >= logging.ERROR:
-            self._kept = [*self._kept[-ERRORS_KEPT:], record]
+            self._kept.append(record)
 
     def close(self) -> None:
         for record in self._kept:

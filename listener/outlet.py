@@ -131,8 +131,9 @@ class Outlet:
         """SinkError where the sink cannot be opened and is required."""
         try:
             self.sink.open()
-        except SinkError as err:
-            if self._required:
+        except Exception as err:
+            if self._required or not isinstance(err, SinkError):
+                self.sink.close()  # what it was given, the controls for instance, need not know it any more
                 raise
             log.error("sink %s: %s. It is tried again, the others serve", self.name, err)  # noqa: TRY400
             self.is_absent = True

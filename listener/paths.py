@@ -1,4 +1,4 @@
-"""Where things live on this machine. The only file below the command line that reads the environment."""
+"""Where things live on this machine: what the environment says of it is asked here, and nowhere else."""
 
 import os
 from pathlib import Path
@@ -17,6 +17,11 @@ def state_folder() -> Path:
     if os.environ.get("STATE_DIRECTORY"):
         return Path(os.environ["STATE_DIRECTORY"].split(":")[0])
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "listener"
+
+
+def config_folder() -> Path:
+    """For configurations of this user's, of any program."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
 def sockets() -> list[Path]:

@@ -85,8 +85,12 @@ class Service:
     def _check_and_reload(self) -> list[str]:
         """Likewise, at a user's command: what only a restart changes. ListenerError where it is wrong."""
         wanted = self._read()
+        possible = self._possible(wanted)
         with configuration.located(wanted.path):
-            hello(self._possible(wanted), self._bundle, self._provider)
+            greeting = hello(possible, self._bundle, self._provider)
+            for part in possible.sinks:
+                if part not in self._config.sinks:
+                    part.factory(part.config, greeting)  # to have it say what is wrong; `_reload` makes its own
         self.reload()
         return _differences(wanted, self._config)
 

@@ -43,10 +43,11 @@ class Spool:
         self._database = _opened(path)
         self._lock = threading.Lock()
         row = self._database.execute("SELECT count(*), coalesce(max(number), 0) FROM waiting").fetchone()
-        self._waiting, self._last_of_before = int(row[0]), int(row[1])
-        self._next = self._last_of_before + 1
+        self._waiting, last_of_before = int(row[0]), int(row[1])
+        self._next = last_of_before + 1
         self._unwritten: dict[int, tuple[float, bytes]] = {}  # number -> when and what, in order, after all in the file
         self._unremoved: set[int] = set()  # done with, and still in the file
+        self._given: set[int] = set()  # by `first`, and neither removed nor dropped since
         # Numbers of lines that wait and when they came. Their age is not asked of the wall clock, which the first
         # contact with the network may set forward by days; of lines from before there is no other.
         self._came: deque[tuple[int, float]] = deque()
@@ -74,13 +75,16 @@ class Spool:
             self._drop()
             self._save()
             in_file = [(number, line) for number, _, line in self._in_file(count)]
-            return [*in_file, *((number, line) for number, (_, line) in self._unwritten.items())][:count]
+            lines = [*in_file, *((number, line) for number, (_, line) in self._unwritten.items())][:count]
+            self._given.update(number for number, _ in lines)
+            return lines
 
     def remove(self, number: int) -> None:
-        """A line was delivered. They are removed in their order."""
+        """A line was delivered. They are removed in their order; one that was dropped meanwhile is gone already."""
         with self._lock:
-            self._forget(number)
-            self._save()
+            if number in self._given:
+                self._forget(number)
+                self._save()
 
     def close(self) -> None:
         """What waits stays for the next time."""
@@ -88,8 +92,7 @@ class Spool:
             self._database.close()
 
     def _forget(self, number: int) -> None:
-        if number in self._unremoved:
-            return
+        self._given.discard(number)
         if self._unwritten.pop(number, None) is None:
             self._unremoved.add(number)
         self._waiting -= 1
@@ -100,7 +103,10 @@ class Spool:
         """Forget what is over the bounds."""
         dropped = 0
         while self._waiting and (self._waiting > self._most or self._is_too_old()):
-            self._forget(self._oldest()[0])
+            oldest = self._oldest()
+            if oldest is None:  # all are in a file that cannot be read now
+                break
+            self._forget(oldest[0])
             dropped += 1
         if dropped and not self.dropped:
             log.warning("%s: lines that waited too long, or were too many, are dropped", self._path)
@@ -110,15 +116,14 @@ class Spool:
         """Whether the oldest line is."""
         if len(self._came) == self._waiting:  # all are of this process
             return self._came[0][1] < self._ticks() - self._oldest_s
-        return self._oldest()[1] < self._clock() - self._oldest_s
+        oldest = self._oldest()
+        return oldest is not None and oldest[1] < self._clock() - self._oldest_s
 
-    def _oldest(self) -> tuple[int, float]:
-        """The number of the oldest line, and when it came by the wall clock."""
-        in_file = self._in_file(1)
-        if in_file:
-            return in_file[0][0], in_file[0][1]
-        number, (at, _) = next(iter(self._unwritten.items()))
-        return number, at
+    def _oldest(self) -> tuple[int, float] | None:
+        """The number of the oldest line that can be read, and when it came by the wall clock."""
+        for number, at, _ in self._in_file(1):
+            return number, at
+        return next(((number, at) for number, (at, _) in self._unwritten.items()), None)
 
     def _in_file(self, count: int) -> list[tuple[int, float, bytes]]:
         """The oldest lines in the file that are not done with: number, when, what. None where it cannot be read."""
@@ -189,7 +194,10 @@ def _locked(path: Path) -> IO[bytes] | None:
         raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable") from err
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         lock.close()
         return None
+    except OSError as err:
+        lock.close()
+        raise SinkError(f"{path}: cannot be locked ({err.strerror}); use a folder on a local disk") from err
     return lock

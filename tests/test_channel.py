@@ -83,6 +83,15 @@ def test_closing_with_discard_gives_nothing_more_and_calls_nothing_lost() -> Non
     assert (list(channel), channel.lost, channel.finished) == ([], 0, True)
 
 
+def test_what_was_discarded_weighs_nothing_any_more() -> None:
+    channel: Channel[int] = Channel(4.0, "drop_oldest", float)
+    channel.put(3)
+    assert channel.discard() == 1
+    channel.put(3)
+    channel.put(1)
+    assert (channel.lost, channel.waiting) == (0.0, 4.0)
+
+
 def test_what_is_put_after_closing_is_ignored() -> None:
     channel: Channel[int] = Channel(9, "drop_oldest")
     channel.close()

@@ -118,7 +118,7 @@ def test_two_labels_may_not_be_reported_under_one_name(text: str, tiny: Bundle, 
     [
         ('phases = ["begin"]', r"sink 1 \(log\)\.when\.phases.*valid are: end, start, update"),
         ('sources = ["kichen"]', r"no source 'kichen'; did you mean 'kitchen'"),
-        ('hours = "late"', r"when\.hours: 'late' is no stretch of the day"),
+        ('hours = "late"', r"sink 1 \(log\)\.when\.hours: 'late' is no stretch of the day"),
         ("score = 1", r"sink 1 \(log\)\.when\.score: unknown key"),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_cool_down_is_for_one_label_of_one_source_and_refuses_the_whole_event(
     ["22", "22:00-", "10-25:00", "a-b", "1:00-2:00-3:00", "22:00Z-06:00Z", "22:00+01:00-06:30+01:00", "24:00-06:00"],
 )
 def test_hours_that_are_none_are_named(hours: str) -> None:
-    with pytest.raises(ConfigError, match=r"when\.hours: .* write it as 22:00-06:30"):
+    with pytest.raises(ConfigError, match=r"hours: .* write it as 22:00-06:30"):
         parse_hours(hours)
 
 

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from listener.health import Health
+from listener.health import Health, Losses
 from listener.types import Block, SourceState
 from tests.fakes import blocks, noise, pcm
 
@@ -111,3 +111,20 @@ def test_whether_a_block_is_well_is_answered(told: Told) -> None:
     assert told.health.heard(ROOM)
     told.passes(10, ZEROS)
     assert not told.health.heard(ZEROS)
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        pytest.param([0, 0, 1, 2, 3, 3, 3, 4, 4], [0, 0, 0, 0, 0, 3, 0, 0, 1], id="an episode is one line"),
+        pytest.param([*range(0, 64), 63], [*[0] * 61, 61, 0, 0, 2], id="one that does not end is a line a minute"),
+    ],
+)
+def test_what_was_lost_is_said_once(lost: list[float], said: list[float]) -> None:
+    losses = Losses()
+    assert [losses.news(lost_s, 1000.0 + second) for second, lost_s in enumerate(lost)] == said
+
+
+def test_what_was_lost_while_it_was_deaf_is_not_said_twice() -> None:
+    losses = Losses()
+    assert [losses.news(lost_s, lost_s, known=lost_s < 4) for lost_s in (1, 2, 3, 4, 4)] == [0, 0, 0, 0, 1]

@@ -22,6 +22,13 @@ def test_a_required_sink_that_cannot_be_opened_is_an_error() -> None:
         outlet(FakeSink(refusals=1), required=True)
 
 
+def test_a_sink_that_does_not_open_is_closed_and_knows_the_controls_no_more() -> None:
+    sink = FakeSink(refusals=1)
+    with pytest.raises(SinkError):
+        outlet(sink, required=True)
+    assert sink.calls == ["close"]
+
+
 def test_one_that_is_not_required_is_said_once_and_opened_when_it_can_be(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     sink = FakeSink(refusals=4)

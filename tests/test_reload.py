@@ -263,7 +263,7 @@ def test_a_bad_configuration_is_refused_with_its_reason_and_the_old_one_stays(
 def test_a_sink_that_was_closed_for_one_that_cannot_open_is_opened_again(start: Callable[[str], Running]) -> None:
     service = start(sink("a") + sink("b"))
     assert "the port is taken" in service.reload(SOURCE + sink("a") + sink("refusing"))
-    assert service.diary == ["open a", "open b", "close b", "open refusing", "open b"]
+    assert service.diary == ["open a", "open b", "close b", "open refusing", "close refusing", "open b"]
     service.hear(2, LOUD)
     service.said(("start", "hiss"))
     service.said(("start", "hiss"), by="b")
@@ -293,6 +293,13 @@ def test_a_reload_by_command_is_answered_with_what_waits_for_a_restart(start: Ca
     eventually(lambda: service.sinks["a"].greetings[-1].thresholds["hiss"] == 0.8, "the reload")
     service.write(SOURCE + sink("a") + "[gate]\nkind = 'opne'\n")
     with pytest.raises(ValueError, match=r"gate\.kind"):
+        service.service.controls.obey(wire.Command(command="reload"))
+
+
+def test_a_sink_that_cannot_be_made_is_told_to_whoever_asks_for_the_reload(start: Callable[[str], Running]) -> None:
+    service = start(sink("a"))
+    service.write(SOURCE + sink("a") + '[[sink]]\nkind = "webhook"\n')
+    with pytest.raises(ValueError, match="webhook"):
         service.service.controls.obey(wire.Command(command="reload"))
 
 

@@ -44,6 +44,35 @@ def test_too_many_are_dropped_oldest_first_and_counted(tmp_path: Path) -> None:
     assert (lines(spool), spool.dropped, len(spool)) == ([b"2", b"3", b"4"], 2, 3)
 
 
+def test_a_line_that_was_dropped_while_it_was_on_its_way_is_counted_off_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", most=3)
+    for number in range(3):
+        spool.put(b"%d" % number)
+    on_its_way, _ = spool.first(1)[0]
+    spool.put(b"3")
+    spool.remove(on_its_way)
+    assert (lines(spool), len(spool), spool.dropped) == ([b"1", b"2", b"3"], 3, 1)
+    for number, _ in spool.first(3):
+        spool.remove(number)
+    assert (lines(spool), len(spool)) == ([], 0)
+
+
+def test_lines_from_before_in_a_file_that_cannot_be_read_keep_nobody_from_going_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = Spool(tmp_path / "spool.db")
+    before.put(b"old")
+    before.close()
+    spool = Spool(tmp_path / "spool.db")
+    with sqlite3.connect(tmp_path / "spool.db") as damage:
+        damage.execute("ALTER TABLE waiting RENAME TO away")
+    damage.close()
+    assert spool.first(5) == []
+    spool.put(b"new")
+    assert lines(spool) == [b"new"]
+    assert "until then lines wait in memory" in caplog.text
+
+
 def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
     now = 0.0
     spool = Spool(tmp_path / "spool.db", oldest_s=60, ticks=lambda: now)

@@ -1,6 +1,7 @@
 """Events on standard output."""
 
 import os
+import select
 import sys
 from typing import Annotated, BinaryIO
 
@@ -39,7 +40,10 @@ class Console:
             return
         try:
             while line:  # unbuffered, it may take only a part
-                line = line[self._stream.write(line) :]
+                taken = self._stream.write(line)
+                if taken is None:  # somebody who has it too made it non-blocking, and it is full
+                    select.select([], [self._stream], [])
+                line = line[taken or 0 :]
         except BrokenPipeError as err:
             _forget(self._stream)
             raise OutputClosed("standard output: its reader has gone") from err

@@ -82,6 +82,9 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and not self._exited():  # nobody is left to see that it ends
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._lines.close()
         self._leave(self._stdin)
         self._leave(self._stdout)

@@ -119,12 +119,13 @@ class Mqtt:
 
         if self._thread is not None:
             return
-        held = ExitStack()
-        self._spool = spool = own_spool(paths.state_folder(), self._name, Spool, held)
-        self._bell, self._orders = Bell(), Orders(self._controls)
-        if self._broker.insecure:
-            log.warning("%s: insecure = true: anybody on the way may listen in; set ca_file instead", self._broker)
-        self._labels = self._discovered()
+        with ExitStack() as resources:
+            self._spool = spool = own_spool(paths.state_folder(), self._name, Spool, resources)
+            self._bell, self._orders = Bell(), Orders(self._controls)
+            if self._broker.insecure:
+                log.warning("%s: insecure = true: anybody on the way may listen in; set ca_file instead", self._broker)
+            self._labels = self._discovered()
+            held = resources.pop_all()
         self._closing.clear()
         log.info("%s: connecting", self._broker)
         self._thread = threading.Thread(target=self._run, args=(spool, held), name="mqtt", daemon=True)
@@ -161,11 +162,11 @@ class Mqtt:
 
     def close(self) -> None:
         """Send what waits as far as it goes at once, and go. The rest stays on disk for the next time."""
+        if self._controls is not None:
+            self._controls.unwatch(self._note_steering)
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        if self._controls is not None:
-            self._controls.unwatch(self._note_steering)
         self._closing.set()
         self._bell.ring()
         thread.join(LINGER_S)

@@ -154,7 +154,7 @@ class Link:
         if end is not None:
             end.close()
         client = self._client  # without this cycle it goes at once, with its half megabyte of authorities
-        client.on_connect = client.on_publish = client.on_message = client.on_log = None
+        client.on_connect = client.on_publish = client.on_message = client.on_subscribe = client.on_log = None
 
     def _made(self, will: tuple[str, bytes] | None) -> paho.Client:
         client = paho.Client(

@@ -129,7 +129,7 @@ class SocketServer:
 
     def close(self) -> None:
         """Send what waits, as far as clients take it at once, and go."""
-        if self._controls is not None and self._clients.served:
+        if self._controls is not None:
             self._controls.unwatch(self._note_steering)
         self._clients.close()
 

@@ -1,9 +1,11 @@
 """The console: text for people, lines for programs, and a quiet end when the reader has had enough."""
 
+import fcntl
 import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,20 @@ def test_a_reader_that_has_gone_is_an_end_of_its_own_kind() -> None:
     os.close(reading)
     with os.fdopen(writing, "wb", buffering=0) as stream, pytest.raises(OutputClosed):
         console(stream).emit(event())
+
+
+def test_a_reader_that_is_slow_on_a_pipe_that_does_not_block_is_waited_for() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "wb", buffering=0) as stream:
+        sink = console(stream, json=True)
+        line = len(wire.encode(event()))
+        full = fcntl.fcntl(stream, fcntl.F_GETPIPE_SZ) // line + 2  # more lines than it holds
+        teller = threading.Thread(target=lambda: [sink.emit(event()) for _ in range(full)])
+        teller.start()
+        assert len(reader.read(full * line)) == full * line
+        teller.join(5)
+        assert not teller.is_alive()
 
 
 def test_a_full_disk_is_a_sink_error() -> None:
