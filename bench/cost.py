@@ -1,7 +1,6 @@
 """CPU time of the whole pipeline from a file: beside YAMNet's plain loop, and with nothing to hear."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,12 +15,12 @@ from bench.timing import by_turns, spread
 from listener import bundle as bundles
 from listener import config as configuration
 from listener import pipeline
-from listener.assembler import Assembler
+from listener.assembler import frames_of
 from listener.classifier import Classifier
 from listener.clipper import Clipper
 from listener.pipeline import Pipeline
 from listener.sources.file import read_blocks
-from listener.types import Floats, Frame
+from listener.types import Floats
 
 MOST_YAMNETS = 4.0
 MOST_SILENT_MS = 3.0
@@ -106,13 +105,8 @@ def _milliseconds(what: str, values: list[float]) -> Row:
 
 
 def _exhaust(loop: Pipeline, path: Path, rate: int) -> None:
-    for _ in loop.events(_frames(path, rate)):
+    for _ in loop.events(frames_of(read_blocks(path), rate)):
         pass
-
-
-def _frames(path: Path, rate: int) -> Iterator[Frame]:
-    assembler = Assembler(rate)
-    return chain(assembler.frames(read_blocks(path)), assembler.flush())
 
 
 def _interpreter(model: Path) -> Any:

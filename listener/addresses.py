@@ -16,6 +16,17 @@ def parsed(text: str, key: str, example: str) -> Address:
     return host, int(port)
 
 
+def of_door(text: str, key: str, example: str, *, guarded: bool) -> Address:
+    """Likewise. ConfigError too where it lets other machines in that nobody asks for a token."""
+    found = parsed(text, key, example)
+    if not is_loopback(found) and not guarded:
+        raise ConfigError(
+            f"{key}: {text} lets other machines in; set token_file to a file with a token that they must show, or "
+            f"write {example} for this machine alone"
+        )
+    return found
+
+
 def is_loopback(address: Address) -> bool:
     """Whether only this machine gets there."""
     return ipaddress.ip_address(address[0]).is_loopback

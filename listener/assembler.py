@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from listener.types import SILENT_DBFS, Block, Floats, Frame, Pcm, Span
+from listener.types import FULL_SCALE, SILENT_DBFS, Block, Floats, Frame, Pcm, Span
 
 FRAMES_PER_S = 50
-FULL_SCALE = 32768.0
 SILENT_POWER = 10 ** (SILENT_DBFS / 10)
 
 
@@ -100,6 +99,13 @@ class Assembler:
             yield Frame(Span(start, start + self._frame_samples), row, level_dbfs)
 
 
+def frames_of(blocks: Iterable[Block], sample_rate: int) -> Iterator[Frame]:
+    """All frames of a stream that ends, as a recording does."""
+    assembler = Assembler(sample_rate)
+    yield from assembler.frames(blocks)
+    yield from assembler.flush()
+
+
 def _resampler(from_rate: int, to_rate: int) -> Any:
     """A streaming resampler of one channel: its first sample out is the time of its first sample in.
 
@@ -115,7 +121,7 @@ def _mono(pcm: Pcm) -> Pcm:
 
 
 def _to_int16(samples: Floats) -> Pcm:
-    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+    return np.clip(np.rint(samples), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def _levels_dbfs(rows: Pcm) -> list[float]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from listener.config import ClipConfig
 from listener.features import FeatureSpec
-from listener.types import SILENT_DBFS, Clip, Floats, Frame, Heard, Span
+from listener.types import FULL_SCALE, SILENT_DBFS, Clip, Floats, Frame, Heard, Span
 
 PADDING_DBFS = -80.0  # in front of a clip of which less than all has been heard; training pads alike
 PAUSE_S = 0.3  # a shorter pause does not part two stretches of activity
@@ -116,7 +116,7 @@ class _Recent:
     def samples(self) -> Floats:
         heard = self._buffer[max(0, self._filled - self._clip_samples) : self._filled]
         clip = self._padding.copy()
-        np.divide(heard, 32_768, out=clip[len(clip) - len(heard) :], dtype=np.float32, casting="unsafe")
+        np.divide(heard, FULL_SCALE, out=clip[len(clip) - len(heard) :], dtype=np.float32, casting="unsafe")
         return clip
 
 

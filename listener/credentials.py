@@ -6,6 +6,7 @@ from listener import paths
 from listener.errors import ConfigError
 
 PRINTABLE = re.compile(rb"[!-~]+")
+SHORTEST = 16  # characters of a token by which we let others in
 OF_WHICH = "which is one line of plain characters"
 
 
@@ -20,6 +21,19 @@ def token(key: str, name: str) -> bytes:
     if held and not PRINTABLE.fullmatch(held):
         raise ConfigError(f"{key} {paths.credential(name)}: holds no token, {OF_WHICH}")
     return held
+
+
+def unguessable(key: str, token: bytes) -> bytes:
+    """A token by which we let others in; empty: none. ConfigError, naming the key, where it is too short.
+
+    One that another service gave us to show is that service's to judge.
+    """
+    if token and len(token) < SHORTEST:
+        raise ConfigError(
+            f"{key}: the token has less than {SHORTEST} characters, and could be guessed; "
+            "make one with: openssl rand -hex 32"
+        )
+    return token
 
 
 def _held(key: str, name: str, what: str) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import webrtcvad
 
 from listener.config import GateConfig
-from listener.types import SILENT_DBFS, Floats, Frame, Gate
+from listener.types import FULL_SCALE, SILENT_DBFS, Floats, Frame, Gate
 
 BANDS = 8
 BANDS_HZ = (100.0, 7_600.0)
@@ -54,7 +54,7 @@ class BandsGate:
         samples = sample_rate // 50
         self._rise_db = rise_db
         window = np.hanning(samples)
-        self._window = (window / np.sqrt(np.square(window).sum()) / 32_768).astype(
+        self._window = (window / np.sqrt(np.square(window).sum()) / FULL_SCALE).astype(
             np.float32
         )  # white noise keeps its dBFS
         self._bands = _band_matrix(samples, sample_rate)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from listener import bundle as bundles
 from listener import config as configuration
 from listener import pipeline, wire
-from listener.assembler import Assembler
+from listener.assembler import frames_of
 from listener.bundle import Bundle
 from listener.channel import Channel
 from listener.classifier import Classifier
@@ -23,9 +23,9 @@ from listener.daemon import Daemon
 from listener.ear import Ear
 from listener.errors import SourceError
 from listener.outlet import OUTBOX_EVENTS, Route
-from listener.sources.file import BLOCK_S, LEAST_RATE, MOST_RATE, read_blocks
-from listener.sources.pcm import from_floats
-from listener.types import Block, Frame
+from listener.sources.file import BLOCK_S, read_blocks
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, from_floats
+from listener.types import Block
 from listener.wire import Event
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def listen(
     if blocks is None:
         events = _live(settings, bundle, classifier)
     else:
-        name = _spelled(os.fspath(audio)) if isinstance(audio, str | os.PathLike) else "samples"
+        name = wire.printable(audio) if isinstance(audio, str | os.PathLike) else "samples"
         events = _recorded(blocks, pipeline.build(settings, bundle, classifier, name), bundle)
     return _whole(events) if (blocks is not None if whole is None else whole) else events
 
@@ -127,12 +127,7 @@ def _cut(columns: NDArray[Any], rate: int) -> Iterator[Block]:
 
 def _recorded(blocks: Iterable[Block], loop: pipeline.Pipeline, bundle: Bundle) -> Events:
     """The loop itself, in the caller's thread."""
-    yield from loop.events(_frames(blocks, Assembler(bundle.features.sample_rate)))
-
-
-def _frames(blocks: Iterable[Block], assembler: Assembler) -> Iterator[Frame]:
-    yield from assembler.frames(blocks)
-    yield from assembler.flush()
+    yield from loop.events(frames_of(blocks, bundle.features.sample_rate))
 
 
 def _whole(events: Events) -> Events:
@@ -199,8 +194,3 @@ class _Handover:
 
     def close(self) -> None:
         self.events.close()
-
-
-def _spelled(path: str) -> str:
-    """A name that can be printed, whatever bytes the file system gave it."""
-    return os.fsencode(path).decode(errors="replace")

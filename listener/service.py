@@ -4,9 +4,8 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from listener import __version__, pipeline
+from listener import __version__, pipeline, wire
 from listener import config as configuration
 from listener.bundle import Bundle
 from listener.classifier import Classifier
@@ -185,13 +184,8 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
         thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
         groups=configuration.groups(config, bundle),
         sources=[part.config.name for part in config.sources],
-        config=_spelled(config.path) if config.path else "",
+        config=wire.printable(config.path.absolute()) if config.path else "",
     )
-
-
-def _spelled(path: Path) -> str:
-    """For JSON, which has no place for bytes that are no text."""
-    return os.fsencode(path.absolute()).decode(errors="replace")
 
 
 def _routes(seats: Sequence[_Seat], is_required: Callable[[str], bool] = lambda _kind: True) -> list[Route]:

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from listener.features import FeatureSpec, LogMel
-from listener.types import Block, Floats, Frame, Pcm
+from listener.types import FULL_SCALE, Block, Floats, Frame, Pcm
 from listener.wire import Spectrum
 
-FULL_SCALE = 32768
 HOP = 256  # samples: some sixty columns a second, as a screen has pictures
 LOW_DB, HIGH_DB = -70.0, 20.0  # of the mel filters' power: a quiet room, a sound at full scale
 

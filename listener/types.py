@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Pcm = NDArray[np.int16]
 Floats = NDArray[np.float32]
 
+FULL_SCALE = 32768  # of 16 bits: where floats are 1
 SILENT_DBFS = -100.0  # what the meter says of digital silence: 16 bits end at -96
 
 

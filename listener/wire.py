@@ -1,5 +1,6 @@
 """What crosses a process boundary: one JSON object a line, on sockets, in logs and in pipes."""
 
+import os
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -201,6 +202,11 @@ def decode_command(line: bytes) -> Command:
         return _commands.decode(line)
     except (ValueError, RecursionError) as err:
         raise ValueError(f"this is no command ({err})") from err
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path, or a text that names one, for JSON and terminals: neither has a place for bytes that are no text."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def wall_clock(unix_s: float) -> str:

@@ -25,14 +25,26 @@ defaults. What is left out has its default; `listener run --set gate.kind=bands`
 `listener check` says what is wrong with a file, or what would run; `listener check --defaults` prints a fresh one.
 
 Without a `[[source]]` the default microphone is listened to; without a `[[sink]]` events go to the terminal and to the
-socket. One `[[source]]` or `[[sink]]` of your own takes the place of those.
+socket. One `[[source]]` or `[[sink]]` of your own takes the place of those: begin your sinks with `kind = "socket"`, or
+`tail`, `watch`, `status`, `snooze` and the page find no daemon. The examples below show one part each.
+
+| word | |
+| --- | --- |
+| gate | lets sound through to the model only while there is something to hear; it saves power |
+| floor | what the gate takes for the room's own level: it follows a fall at once, a rise slowly |
+| clip | what the model is shown at a time: 3 s, the newest sound last |
+| hop | from one clip to the next, half a second |
+| bundle | a folder with a model and what belongs to it: labels, groups, thresholds |
+
+The `clips` of the history sink are something else: recordings of events that are kept.
 """
 
 LABELS = """\
 ## [labels.NAME]
 
 What is special about one label of the model, under the name that the model gives it. What is left out comes from the
-model's bundle.
+model's bundle. With `name`, everything but this section and `[groups]` takes the new name: `when`, `clips`, snooze,
+`tail`, the history, MQTT ([events.md](events.md#labels-and-groups)).
 
 ```toml
 [labels.dog_bark]
@@ -44,8 +56,9 @@ cooldown_s = 60   # at most one a minute
 GROUPS = """\
 ## [groups]
 
-Names for several labels, which `when`, `listener snooze` and `listener history --group` take like a label. The model
-brings some; a group of yours with the name of one takes its place.
+Names for several labels, which `when`, `listener snooze` and `listener history --group` take like a label. Labels are
+written here under the model's names. The model brings some groups ([which](events.md#labels-and-groups)); one of yours
+with the name of one takes its place.
 
 ```toml
 [groups]
@@ -84,7 +97,8 @@ EXAMPLES = {
         'when = { labels = ["alarm"], min_score = 0.9 }'
     ),
     "sink mqtt": (
-        'kind = "mqtt"\nhost = "homeassistant.local"\nuser = "listener"\npassword_file = "/etc/listener/mqtt-password"'
+        'kind = "mqtt"\nhost = "homeassistant.local"\nuser = "listener"\n'
+        'password_file = "~/.config/listener/mqtt-password"'
     ),
     "sink history": 'kind = "history"\nkeep_days = 90\nclips = ["alarm"]',
     "sink prometheus": 'kind = "prometheus"',

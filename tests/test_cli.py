@@ -111,6 +111,15 @@ def test_check_says_what_would_run(listener: Listener) -> None:
     assert done.returncode == 0, done.stderr
     assert "labels, on cpu" in done.stdout
     assert "microphone" in done.stdout
+    assert "group          alarm: smoke_alarm, co_alarm\n" in done.stdout
+    assert "note" not in done.stdout
+
+
+def test_check_says_who_cannot_find_a_daemon_without_a_socket(tmp_path: Path, listener: Listener) -> None:
+    (tmp_path / "c.toml").write_text('[[sink]]\nkind = "console"\n')
+    done = listener("check", "--config", tmp_path / "c.toml")
+    assert done.returncode == 0, done.stderr
+    assert "note           no sink is a socket: tail, watch, status" in done.stdout
 
 
 def test_a_label_that_the_model_lacks_is_an_error_for_check(tmp_path: Path, listener: Listener) -> None:

@@ -13,6 +13,8 @@ from listener.bundle import Bundle
 from listener.client import Client
 from listener.config import Config
 
+SOURCE_FLAGS = ("device", "rate", "channels", "format", "path", "backend")
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -39,6 +41,14 @@ def read(arguments: argparse.Namespace, tables: dict[str, Any] | None = None) ->
     with configuration.located(config.path):
         configuration.rules(config, bundle)  # refuses what only both together can tell to be wrong
     return Setup(config, bundle)
+
+
+def source_table(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The one source that the flags describe, as the table it would be in the file. No command has all of them."""
+    given = {flag: value for flag in SOURCE_FLAGS if (value := getattr(arguments, flag, None)) is not None}
+    if not given and not arguments.source:
+        return {}
+    return {"source": [{"kind": arguments.source or ("file" if arguments.path else "microphone"), **given}]}
 
 
 def add_connect_flags(parser: argparse.ArgumentParser) -> None:

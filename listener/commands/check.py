@@ -65,6 +65,10 @@ def _print(setup: Setup, provider: str) -> None:
         for part in parts:
             print(f"{what:<15}{part.kind} {getattr(part.config, 'name', '')}".rstrip())
     print(f"gate           {config.gate.kind}")
+    for group, labels in configuration.groups(config, bundle).items():
+        print(f"group          {group}: {', '.join(labels)}")
+    if all(part.kind != "socket" for part in config.sinks):
+        print("note           no sink is a socket: tail, watch, status, snooze and the page do not find this daemon")
     _tables.show(("label", "reported as", "on", "off", "hold s", "at least s", "cool-down s", "repeat s"), _rows(setup))
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from listener import pipeline, wire
-from listener.assembler import Assembler
+from listener.assembler import frames_of
 from listener.classifier import Classifier
 from listener.clipper import Clipper
 from listener.commands import _shared, _tables
@@ -41,18 +40,18 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
     for path in arguments.files:
         try:
             if arguments.scores:
-                print(json.dumps({"file": _spelled(path), "scores": scores(path, setup, classifier)}), flush=True)
+                print(json.dumps({"file": wire.printable(path), "scores": scores(path, setup, classifier)}), flush=True)
             else:
-                _print_events(_spelled(path), whole_events(path, setup, classifier), as_json=arguments.json)
+                _print_events(wire.printable(path), whole_events(path, setup, classifier), as_json=arguments.json)
         except SourceError as err:
-            print(f"listener: {_spelled(str(err))}", file=sys.stderr)
+            print(f"listener: {wire.printable(str(err))}", file=sys.stderr)
             status = 1
     return status
 
 
 def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
     """The events of a file in the order in which they were detected, each whole, without a phase."""
-    loop = pipeline.build(setup.config, setup.bundle, classifier, _spelled(path))
+    loop = pipeline.build(setup.config, setup.bundle, classifier, wire.printable(path))
     latest = {event.id: event for event in loop.events(_frames(path, setup))}
     return sorted((wire.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
 
@@ -75,15 +74,8 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     return {label: round(score, 5) for label, score in zip(setup.bundle.labels, mean, strict=True)}
 
 
-def _spelled(path: str) -> str:
-    """A name that can be printed, whatever bytes the file system gave it."""
-    return os.fsencode(path).decode(errors="replace")
-
-
 def _frames(path: str, setup: Setup) -> Iterator[Frame]:
-    assembler = Assembler(setup.bundle.features.sample_rate)
-    yield from assembler.frames(read_blocks(Path(path)))
-    yield from assembler.flush()
+    return frames_of(read_blocks(Path(path)), setup.bundle.features.sample_rate)
 
 
 def _print_events(path: str, events: list[Event], *, as_json: bool) -> None:

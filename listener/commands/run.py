@@ -24,8 +24,6 @@ from listener.wire import Hello
 
 log = logging.getLogger(__name__)
 
-SOURCE_FLAGS = ("device", "rate", "channels", "format", "path", "backend")
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
@@ -54,7 +52,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Listen until every source has ended or a signal comes."""
-    table = _source_table(arguments)
+    table = _shared.source_table(arguments)
     setup = _shared.read(arguments, table)
     config = _wired(setup.config, arguments)
     logs.set_up(config.daemon.log_level)
@@ -84,14 +82,6 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
             raise
         raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
     return 0 if service.daemon.lossless else 1  # what was lost, the log has said
-
-
-def _source_table(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The one source that the flags describe, as the table it would be in the file."""
-    given = {flag: getattr(arguments, flag) for flag in SOURCE_FLAGS if getattr(arguments, flag) is not None}
-    if not given and not arguments.source:
-        return {}
-    return {"source": [{"kind": arguments.source or ("file" if arguments.path else "microphone"), **given}]}
 
 
 def _wired(config: Config, arguments: argparse.Namespace) -> Config:

@@ -47,7 +47,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Listen, and print what is proposed; write it where that is asked for."""
     _shared.silence()
-    setup = _shared.read(arguments, _source_table(arguments))
+    setup = _shared.read(arguments, _shared.source_table(arguments))
     part = _chosen(setup.config, arguments.name)
     seconds = _seconds(arguments.minutes, part)
     _check_labels(arguments.keep, setup)
@@ -62,14 +62,6 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     if said.proposals:
         _write_or_say(said, setup.config.path, wanted=arguments.write, interrupted=bool(capture.caught))
     return 0
-
-
-def _source_table(arguments: argparse.Namespace) -> dict[str, list[dict[str, str]]]:
-    """The one source that the flags describe, as the table it would be in the file."""
-    given = {flag: getattr(arguments, flag) for flag in ("device", "path") if getattr(arguments, flag) is not None}
-    if not given and not arguments.source:
-        return {}
-    return {"source": [{"kind": arguments.source or ("file" if arguments.path else "microphone"), **given}]}
 
 
 def _chosen(config: Config, name: str | None) -> Part:

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from listener import config as configuration
@@ -16,8 +15,8 @@ from listener.client import Client
 from listener.commands import _shared, history
 from listener.config import Config
 from listener.doctor import chain, running
-from listener.errors import ConfigError
 from listener.signals import Capture
+from listener.sinks.web import demand_libraries
 
 if TYPE_CHECKING:
     import uvicorn
@@ -46,8 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Serve the page until it is ended."""
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise ConfigError("the page needs starlette and uvicorn; install them with: pip install 'listener[web]'")
+    demand_libraries("the page")
     from listener.web import app, door
 
     config = configuration.load(arguments.config or configuration.find(), arguments.set)

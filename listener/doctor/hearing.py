@@ -12,6 +12,7 @@ from listener.doctor.finding import Check, Finding, Level, examine
 from listener.features import FeatureSpec
 from listener.room import SETTLING_S, Room, Surveyor
 from listener.schema import changed
+from listener.sinks.text import times
 
 PATIENCE_S = 5.0  # for the first audio
 DEAD = 0.5  # a microphone that gives nothing for so much of the time is no quiet room: that is never the same twice
@@ -90,11 +91,7 @@ def _level(name: str, heard: Room) -> Finding:
 def _gate(name: str, heard: Room) -> Finding:
     floor = "" if heard.floor_dbfs is None else f"; it takes {heard.floor_dbfs:.0f} dBFS for the room"
     duty = f"the gate was open {100 * heard.duty:.0f} % of {heard.seconds:.0f} s"
-    text = f"{duty} and opened {_times(heard.openings)}{floor}"
+    text = f"{duty} and opened {times(heard.openings)}{floor}"
     if heard.duty > BUSY:
         return Finding(name, Level.NOTE, text, "if the room is always so, `listener tune` proposes a calmer gate")
     return Finding(name, Level.OK, text)
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

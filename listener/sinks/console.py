@@ -3,7 +3,8 @@
 import os
 import select
 import sys
-from typing import Annotated, BinaryIO
+from io import RawIOBase
+from typing import Annotated
 
 from listener import wire
 from listener.errors import OutputClosed, SinkError
@@ -25,7 +26,7 @@ class Console:
 
     Config = ConsoleConfig
 
-    def __init__(self, config: ConsoleConfig, _hello: wire.Hello, stream: BinaryIO | None = None) -> None:
+    def __init__(self, config: ConsoleConfig, _hello: wire.Hello, stream: RawIOBase | None = None) -> None:
         self._json = config.json
         self._stream = stream
 
@@ -59,7 +60,7 @@ def _human(event: wire.Event) -> bytes:
     return f"{line}\n".encode() if line else b""
 
 
-def _forget(stream: BinaryIO) -> None:
+def _forget(stream: RawIOBase) -> None:
     """Send what is still buffered nowhere, or Python complains of the broken pipe once more when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

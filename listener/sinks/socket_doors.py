@@ -12,7 +12,7 @@ from pathlib import Path
 
 from listener import addresses
 from listener.addresses import Address
-from listener.errors import ConfigError, SinkError
+from listener.errors import SinkError
 
 MODE = 0o660  # the daemon's user and group, nobody else
 FOLDER_MODE = 0o750
@@ -36,13 +36,7 @@ def bind_unix(path: Path) -> socket.socket:
 
 def tcp_address(address: str, *, guarded: bool) -> Address:
     """Host and port. ConfigError where it is none, or lets other machines in that nobody asks for a token."""
-    found = addresses.parsed(address, "socket.tcp", "127.0.0.1:8790")
-    if not addresses.is_loopback(found) and not guarded:
-        raise ConfigError(
-            f"socket.tcp: {address} lets other machines in; set token_file to a file with a token that they must "
-            "show, or write 127.0.0.1:8790 for this machine alone"
-        )
-    return found
+    return addresses.of_door(address, "socket.tcp", "127.0.0.1:8790", guarded=guarded)
 
 
 def bind_tcp(address: tuple[str, int]) -> socket.socket:

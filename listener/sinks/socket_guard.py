@@ -4,8 +4,7 @@ import hmac
 import logging
 import time
 
-from listener import wire
-from listener.errors import ConfigError
+from listener import credentials, wire
 from listener.sinks.socket_peer import Peer
 
 log = logging.getLogger(__name__)
@@ -13,7 +12,6 @@ log = logging.getLogger(__name__)
 PROVE_S = 3.0  # so long a client may take to show its token
 WRONG_S = 1.0  # a wrong one is answered no sooner
 UNPROVEN = 8  # so many at a time, or many doors would make up for it
-SHORTEST = 16  # characters
 NEEDED = "a token is needed first; give the client the daemon's token_file, as --token-file FILE"
 WRONG = "the token is wrong; give the client the daemon's token_file"
 CROWDED = f"{UNPROVEN} clients are about to show a token; try again in a moment"
@@ -23,12 +21,7 @@ class Guard:
     """For the server's thread. Without a token everybody is let in."""
 
     def __init__(self, token: bytes) -> None:
-        if token and len(token) < SHORTEST:
-            raise ConfigError(
-                f"socket.token_file: the token has less than {SHORTEST} characters, and could be guessed; "
-                "make one with: openssl rand -hex 32"
-            )
-        self._token = token
+        self._token = credentials.unguessable("socket.token_file", token)
         self._said = False
 
     def stop(self, peer: Peer) -> bool:

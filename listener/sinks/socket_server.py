@@ -14,7 +14,7 @@ from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import socket_doors
 from listener.sinks.socket_clients import Clients
-from listener.sinks.socket_guard import SHORTEST, Guard
+from listener.sinks.socket_guard import Guard
 from listener.sinks.socket_peer import EVENTS, Peer
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class SocketServer:
     def needs(self) -> Needs:
         secrets = {"token_file": self._token_file} if self._token_file else {}
         binds = (self.path, self._tcp) if self._tcp else (self.path,)
-        return Needs(binds=binds, secrets=secrets, shortest=SHORTEST)
+        return Needs(binds=binds, secrets=secrets, shortest=credentials.SHORTEST)
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""

@@ -1,4 +1,4 @@
-"""What a person reads of an event: one line, local time."""
+"""What a person reads: an event in one line, local time; how long, and how often."""
 
 from datetime import datetime
 
@@ -33,3 +33,8 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest_s:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def times(count: int) -> str:
+    """How often: `once`, `3 times`."""
+    return "once" if count == 1 else f"{count} times"

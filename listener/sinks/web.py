@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 from listener import addresses, wire
+from listener.credentials import SHORTEST
 from listener.errors import ConfigError
 from listener.needs import Needs
 from listener.schema import Meta, Section
@@ -45,10 +46,12 @@ class Web:
     Config = WebConfig
 
     def __init__(self, config: WebConfig, hello: wire.Hello) -> None:
-        if find_spec("starlette") is None or find_spec("uvicorn") is None:
-            raise ConfigError("sink web: needs starlette and uvicorn; install them with: pip install 'listener[web]'")
+        demand_libraries("sink web:")
         self._config = config
-        self._address = addresses.parsed(config.address, "web.address", "127.0.0.1:8787")
+        self._address = addresses.of_door(
+            config.address, "web.address", "127.0.0.1:8787", guarded=bool(config.token_file)
+        )
+        self._own = str(Path(config.config).expanduser()) if config.config else ""
         self._of_daemon = Path(hello.config)
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()
@@ -58,8 +61,8 @@ class Web:
     @property
     def needs(self) -> Needs:
         secrets = {"token_file": self._config.token_file} if self._config.token_file else {}
-        reads = {"config": Path(self._config.config)} if self._config.config else {}
-        return Needs(binds=(self._address,), secrets=secrets, reads=reads)
+        reads = {"config": Path(self._own)} if self._own else {}
+        return Needs(binds=(self._address,), secrets=secrets, shortest=SHORTEST, reads=reads)
 
     def open(self) -> None:
         if self._thread is None:
@@ -119,10 +122,16 @@ class Web:
         flags = ["--address", config.address, "--for-daemon"]
         flags += ["--page-token-file", config.token_file] if config.token_file else []
         flags += ["--connect", config.connect] if config.connect else []
-        file = config.config or (str(self._of_daemon) if self._of_daemon.is_file() else "")  # a pipe is read but once
+        file = self._own or (str(self._of_daemon) if self._of_daemon.is_file() else "")  # a pipe is read but once
         flags += ["--config", file] if file else []
         flags += [flag for name in config.names for flag in ("--name", name)]
         return [sys.executable, "-m", "listener", "web", *flags]
+
+
+def demand_libraries(who: str) -> None:
+    """ConfigError where what the page is made with is not installed."""
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise ConfigError(f"{who} needs starlette and uvicorn; install them with: pip install 'listener[web]'")
 
 
 def _heard(process: "subprocess.Popen[bytes]") -> str:

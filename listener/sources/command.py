@@ -7,7 +7,7 @@ from typing import Annotated
 from listener.errors import ConfigError
 from listener.needs import Needs
 from listener.schema import Meta, Section
-from listener.sources.pcm import Format, Samples
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples
 from listener.sources.program import Chunk, Program, Recipe
 
 STARTING_S = 15.0  # a network stream may take long to begin
@@ -23,7 +23,7 @@ class CommandConfig(Section, frozen=True):
     format: Annotated[
         Format, Meta(description="of its samples: u8, s16le, s16be, s24le, s32le, f32le or f64le, interleaved")
     ] = "s16le"
-    rate: Annotated[int, Meta(ge=1000, le=768000, description="Hz, as it writes them")] = 16000
+    rate: Annotated[int, Meta(ge=LEAST_RATE, le=MOST_RATE, description="Hz, as it writes them")] = 16000
     channels: Annotated[int, Meta(ge=1, le=64, description="as it writes them; mixed to one")] = 1
     gain_db: Annotated[float, Meta(ge=-60, le=60, description="makes it louder or quieter")] = 0.0
     stalled_s: Annotated[float, Meta(ge=0.5, le=600, description="silent for so long, it is started again")] = 5.0

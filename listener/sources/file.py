@@ -11,14 +11,13 @@ from typing import Annotated, Any
 from listener.errors import ConfigError, SourceError
 from listener.needs import Needs
 from listener.schema import Meta, Section
-from listener.sources.pcm import from_floats
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, from_floats
 from listener.types import Block, Report, SourceState
 
 log = logging.getLogger(__name__)
 
 BLOCK_S = 1.0
 REALTIME_BLOCK_S = 0.04
-LEAST_RATE, MOST_RATE = 1000, 768000
 
 
 class FileConfig(Section, frozen=True):
@@ -100,13 +99,10 @@ def _opened(path: Path) -> Any:
         recording = soundfile.SoundFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # libsndfile takes UTF-8 names only
     except OSError as err:
         raise SourceError(f"{path}: cannot be read ({err.strerror})") from err
-    except (soundfile.LibsndfileError, TypeError) as err:  # TypeError: by its name it holds raw samples
-        raise SourceError(f"{path}: is not audio that can be read ({_reason(err)}); convert it to WAV or FLAC") from err
+    except soundfile.LibsndfileError as err:
+        reason = err.error_string.rstrip(".")
+        raise SourceError(f"{path}: is not audio that can be read ({reason}); convert it to WAV or FLAC") from err
     if not LEAST_RATE <= recording.samplerate <= MOST_RATE:
         recording.close()
         raise SourceError(f"{path}: its header declares {recording.samplerate} Hz, which is no audio")
     return recording
-
-
-def _reason(err: Exception) -> str:
-    return str(getattr(err, "error_string", err)).rstrip(".")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from listener.errors import SourceError
 from listener.schema import Meta, Section
 from listener.sources.identity import lasting
-from listener.sources.pcm import decoded
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, decoded
 from listener.sources.program import Chunk, Program, Recipe, Unavailable
 from listener.sources.protocol import GONE_STATUS, HEADER, MAGIC, argv, environment
 from listener.sources.soundserver import Switchboard
@@ -30,7 +30,10 @@ class MicrophoneConfig(Section, frozen=True):
         Literal["sounddevice", "pyaudio"], Meta(description="the library that opens it: sounddevice or pyaudio")
     ] = "sounddevice"
     rate: Annotated[
-        int, Meta(ge=1000, le=768000, description="Hz, asked for first; else one that the device offers is resampled")
+        int,
+        Meta(
+            ge=LEAST_RATE, le=MOST_RATE, description="Hz, asked for first; else one that the device offers is resampled"
+        ),
     ] = 16000
     channels: Annotated[
         int, Meta(ge=0, le=64, description="asked for first, and mixed to one; 0: as few as it gives")

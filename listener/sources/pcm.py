@@ -5,10 +5,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.types import Pcm
+from listener.types import FULL_SCALE, Pcm
 
 Format = Literal["u8", "s16le", "s16be", "s24le", "s32le", "f32le", "f64le"]
 
+LEAST_RATE, MOST_RATE = 1000, 768000  # Hz: what says less or more of itself is no audio
 SAMPLE_BYTES: dict[Format, int] = {
     "u8": 1,
     "s16le": 2,
@@ -42,7 +43,7 @@ def decoded(audio: bytes | bytearray | memoryview, sample_format: Format, channe
 def from_floats(samples: NDArray[np.floating]) -> Pcm:
     """Samples of -1..1 as int16, what is louder clipped, what is no number silent."""
     finite = np.clip(np.nan_to_num(samples, nan=0.0), -1, 1)
-    pcm: Pcm = np.minimum(np.rint(finite * 32768), 32767).astype(np.int16)
+    pcm: Pcm = np.minimum(np.rint(finite * FULL_SCALE), FULL_SCALE - 1).astype(np.int16)
     return pcm
 
 
@@ -51,7 +52,7 @@ def amplified(pcm: Pcm, gain_db: float) -> Pcm:
     if not gain_db:
         return pcm
     louder = np.rint(pcm * np.float32(10 ** (gain_db / 20)))
-    clipped: Pcm = np.clip(louder, -32768, 32767).astype(np.int16)
+    clipped: Pcm = np.clip(louder, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return clipped
 
 

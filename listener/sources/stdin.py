@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from listener.errors import SourceError
 from listener.schema import Meta, Section
-from listener.sources.pcm import Format, Samples, amplified
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples, amplified
 from listener.sources.wav import header
 from listener.types import Block, Report, SourceState
 
@@ -29,7 +29,7 @@ class StdinConfig(Section, frozen=True):
         Literal["auto", "wav"] | Format,
         Meta(description="auto (wav where it begins as one, else s16le), wav, u8, s16le, s16be, s24le, s32le, f32le …"),
     ] = "auto"
-    rate: Annotated[int, Meta(ge=1000, le=768000, description="Hz of raw audio; a WAV says its own")] = 16000
+    rate: Annotated[int, Meta(ge=LEAST_RATE, le=MOST_RATE, description="Hz of raw audio; a WAV says its own")] = 16000
     channels: Annotated[int, Meta(ge=1, le=64, description="of raw audio; a WAV says its own")] = 1
     gain_db: Annotated[float, Meta(ge=-60, le=60, description="makes it louder or quieter")] = 0.0
 

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from listener.errors import SourceError
-from listener.sources.pcm import SAMPLE_BYTES, Format
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, SAMPLE_BYTES, Format
 
 ENDLESS_BYTES = 0x7FFFF000  # programs that stream write 0, or a size of this or more, for "until the end"
 LONGEST_HEADER = 1 << 20
@@ -68,6 +68,6 @@ def _declared(chunk: bytes) -> tuple[Format, int, int]:
         tag = struct.unpack_from("<H", chunk, 24)[0]
     if (tag, bits) not in FORMATS:
         raise SourceError(f"the WAV holds samples of kind {tag} with {bits} bits; convert it to 16-bit PCM")
-    if not channels or not 1000 <= rate <= 768000:
+    if not channels or not LEAST_RATE <= rate <= MOST_RATE:
         raise SourceError(f"the WAV header declares {channels} channels at {rate} Hz")
     return FORMATS[tag, bits], rate, channels

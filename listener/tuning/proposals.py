@@ -6,6 +6,7 @@ from math import ceil, exp, log
 
 from listener.bundle import LabelRule
 from listener.config import LOUD, GateConfig
+from listener.sinks.text import times
 from listener.tuning.survey import Named, Survey
 
 BUSY = 0.3  # a gate that is open for more of an ordinary room saves little
@@ -100,7 +101,7 @@ def _calmer(survey: Survey) -> tuple[GateConfig | None, float]:
 def _of_label(
     label: str, named: Named, rule: LabelRule, seconds: float, *, alarm: bool, kept: bool
 ) -> Iterator[Proposal | str]:
-    was = f"{label} was reported {_times(named.events)} in {seconds:.0f} s, with a peak of {named.peak:.3g}"
+    was = f"{label} was reported {times(named.events)} in {seconds:.0f} s, with a peak of {named.peak:.3g}"
     over = _over(named.peak)
     if alarm:
         yield f"{was}: this was no ordinary room. Its threshold is left as it is; if nothing sounded, please report it"
@@ -117,7 +118,7 @@ def _of_label(
 
 def _of_the_whole(survey: Survey) -> Iterator[str]:
     if LOUD in survey.named:
-        count = _times(survey.named[LOUD].events)
+        count = times(survey.named[LOUD].events)
         yield f"loud sounds were reported {count}; if they should not be, raise loud.over_db"
     if survey.room.seconds < SHORT_S:
         yield f"only {survey.room.seconds:.0f} s were heard; some minutes of an ordinary day say more"
@@ -135,7 +136,3 @@ def _spelled(value: float | int | str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

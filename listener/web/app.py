@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from listener import __version__, wire
 from listener.client import Client
@@ -100,15 +101,7 @@ class _Web:
         seat = self._hub.join(after)
         if seat is None:
             return JSONResponse({"error": "too many pages are open; close some"}, 503)
-        return StreamingResponse(self._seated(seat), media_type="text/event-stream")
-
-    async def _seated(self, seat: Seat) -> AsyncIterator[bytes]:
-        try:
-            yield b"retry: 1000\n\n"
-            async for message in seat.messages():
-                yield message
-        finally:
-            self._hub.leave(seat)
+        return _Stream(_seated(seat), "text/event-stream", partial(self._hub.leave, seat))
 
     async def _now(self, request: Request) -> Response:
         return JSONResponse(self._hub.now(request.query_params.get("after", "")) | {"version": __version__})
@@ -141,14 +134,36 @@ class _Web:
         if self._examining:
             raise ConfigError("the doctor is looking already; wait for it to be done")
         self._examining = True
-        return StreamingResponse(iterate_in_threadpool(self._findings()), media_type="application/x-ndjson")
+        return _Stream(iterate_in_threadpool(self._findings()), "application/x-ndjson", self._examined)
 
     def _findings(self) -> Iterator[bytes]:
+        for finding in self._behind.examine():
+            yield json.dumps(asdict(finding)).encode() + b"\n"
+
+    def _examined(self) -> None:
+        self._examining = False
+
+
+class _Stream(StreamingResponse):
+    """One that says when it is over, however it ends: a generator's own `finally` is run only where it was begun,
+    and the browser may be gone before.
+    """
+
+    def __init__(self, content: AsyncIterator[bytes], media_type: str, over: Callable[[], None]) -> None:
+        super().__init__(content, media_type=media_type)
+        self._over = over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            for finding in self._behind.examine():
-                yield json.dumps(asdict(finding)).encode() + b"\n"
+            await super().__call__(scope, receive, send)
         finally:
-            self._examining = False
+            self._over()
+
+
+async def _seated(seat: Seat) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async for message in seat.messages():
+        yield message
 
 
 def _page(name: str) -> Handler:

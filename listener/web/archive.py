@@ -79,10 +79,18 @@ def question(asked: Mapping[str, str], labels: Names, sources: Names) -> Query:
             since=float(asked["since"]) if asked.get("since") else None,
             until=float(asked["until"]) if asked.get("until") else None,
             min_score=float(asked.get("min_score") or 0),
-            before=(float(at), int(number)) if at else None,
+            before=(float(at), _row_number(number)) if at else None,
         )
     except ValueError as err:
         raise ConfigError(f"the question is not understood ({err})") from err
+
+
+def _row_number(text: str) -> int:
+    """ValueError where no row has it: SQLite's are of 64 bits, and it takes no longer ones to compare with."""
+    number = int(text)
+    if number.bit_length() > 63:
+        raise ValueError("no event has such a number")
+    return number
 
 
 def _plain(row: Row) -> dict[str, Any]:

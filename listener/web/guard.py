@@ -16,13 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from listener.errors import ConfigError
+from listener import credentials
 
 COOKIE = "listener_web"
 KEPT_S = 30 * 86_400
 WRONG_S = 1.0  # a wrong token is answered no sooner
 UNPROVEN = 8  # so many at a time, or many askers would make up for it
-SHORTEST = 16  # characters
 FORM_BYTES = 1024
 FREE = ("/login", "/page/style.css", "/page/icon.svg")  # what the form to log in by needs
 
@@ -50,12 +49,8 @@ class Guard:
     """The application, for those who may use it. `names` are what it is called beyond its addresses."""
 
     def __init__(self, app: ASGIApp, names: Collection[str], token: bytes) -> None:
-        if token and len(token) < SHORTEST:
-            raise ConfigError(
-                f"the page's token has less than {SHORTEST} characters, and could be guessed; "
-                "make one with: openssl rand -hex 32"
-            )
-        self._app, self._names, self._token = app, {"localhost", *names}, token
+        self._app, self._names = app, {"localhost", *names}
+        self._token = credentials.unguessable("the page", token)
         self._session = hmac.new(token, b"listener web", hashlib.sha256).hexdigest()  # another token ends it
         self._guessing = asyncio.Semaphore(UNPROVEN)
 

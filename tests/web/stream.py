@@ -1,11 +1,13 @@
-"""Server-sent events, as a test reads them."""
+"""Server-sent events, as a test reads them; and a browser that does not wait for them."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from starlette import types
 
 Message = dict[str, Any]
 
@@ -45,3 +47,35 @@ def opened(page: httpx.Client, after: str = "") -> Iterator[Stream]:
     with page.stream("GET", "/api/stream", headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Stream(answer)
+
+
+def asked_and_gone(site: types.ASGIApp, method: str, path: str) -> int:
+    """The status of the answer to a browser that takes no more than its head, and is gone then."""
+    head: list[types.Message] = []
+    host = b"127.0.0.1:8787"
+
+    async def ask() -> None:
+        begun = asyncio.Event()
+
+        async def receive() -> types.Message:
+            await begun.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(part: types.Message) -> None:
+            head.append(part)
+            begun.set()
+            if len(head) == 1:
+                await asyncio.sleep(0)  # the connection takes no more for now
+
+        scope: types.Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", host), (b"origin", b"http://" + host)],
+        }
+        await asyncio.wait_for(site(scope, receive, send), 20)
+
+    asyncio.run(ask())
+    return int(head[0]["status"])

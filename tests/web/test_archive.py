@@ -75,6 +75,12 @@ def test_a_question_that_makes_no_sense_is_refused(page: httpx.Client, asked: di
     assert page.get("/api/history", params=asked).status_code == 400
 
 
+@pytest.mark.parametrize("number", ["9" * 20, "-" + "9" * 20, str(1 << 63)])
+def test_a_page_before_a_number_that_no_event_can_have_is_refused(page: httpx.Client, number: str) -> None:
+    asked = {"before": f"{time.time() + 60},{number}"}
+    assert page.get("/api/history", params=asked).status_code == 400
+
+
 def test_without_a_history_the_page_says_so(page: httpx.Client, database: Path) -> None:
     database.unlink()
     answer = page.get("/api/history")

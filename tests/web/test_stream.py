@@ -4,11 +4,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
+from listener.client import Client
+from listener.web import app
+from listener.web.hub import SEATS
 from tests.sinks.messages import event, level
 from tests.waiting import eventually
-from tests.web.conftest import Daemon, Start, browser
-from tests.web.stream import opened
+from tests.web.conftest import FINDINGS, Daemon, Start, browser
+from tests.web.stream import asked_and_gone, opened
 
 
 @pytest.mark.usefixtures("daemon")
@@ -115,3 +119,19 @@ def test_the_doctors_findings_come_a_line_each(page: httpx.Client) -> None:
     lines = page.post("/api/doctor").text.splitlines()
     assert len(lines) == 2
     assert '"remedy": "plug one in"' in lines[1]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> ASGIApp:
+    """What answers, without a server."""
+    behind = app.Behind(lambda: Client(f"unix:{tmp_path / 's'}"), lambda: tmp_path / "history.db", lambda: FINDINGS)
+    return app.make(behind).application
+
+
+def test_pages_that_are_gone_before_their_stream_begins_keep_no_seat(site: ASGIApp) -> None:
+    statuses = [asked_and_gone(site, "GET", "/api/stream") for _ in range(SEATS + 1)]
+    assert statuses == [200] * (SEATS + 1)
+
+
+def test_a_page_that_is_gone_before_the_first_finding_does_not_keep_the_doctor(site: ASGIApp) -> None:
+    assert [asked_and_gone(site, "POST", "/api/doctor") for _ in range(2)] == [200, 200]

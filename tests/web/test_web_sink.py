@@ -13,6 +13,8 @@ import httpx
 import msgspec
 import pytest
 
+from listener import needs
+from listener.errors import ConfigError
 from listener.sinks.web import Web, WebConfig
 from tests.sinks.messages import HELLO
 from tests.waiting import eventually
@@ -69,6 +71,27 @@ def test_after_a_reload_by_another_file_the_next_start_goes_by_that(tmp_path: Pa
     sink = Web(WebConfig(), HELLO)
     sink.greet(msgspec.structs.replace(HELLO, config=config_of(tmp_path)))
     assert flag(sink._argv(), "--config") == config_of(tmp_path)
+
+
+def test_its_configuration_may_lie_in_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sink = Web(WebConfig(config="~/config.toml"), HELLO)
+    assert flag(sink._argv(), "--config") == config_of(tmp_path)
+    assert list(needs.faults(sink.needs)) == []
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8787", "192.168.1.2:80", "[::]:1"])
+def test_an_address_for_all_without_a_token_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.address: .* lets other machines in; set token_file"):
+        Web(WebConfig(address=address), HELLO)
+    Web(WebConfig(address=address, token_file="token"), HELLO)
+
+
+def test_check_says_that_a_token_could_be_guessed(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hunter2")
+    sink = Web(WebConfig(token_file=str(tmp_path / "token")), HELLO)
+    (fault,) = needs.faults(sink.needs)
+    assert fault.startswith(f"token_file: {tmp_path}/token has less than 16 characters")
 
 
 def config_of(folder: Path) -> str:
