@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m export.bundle", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--checkpoint", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    ap.add_argument("--name", default="home-4", help="how events name the model (default %(default)s)")
+    ap.add_argument("--name", default="home-5", help="how events name the model (default %(default)s)")
     ap.add_argument("--calibration", type=Path, help="JSON of models.calibrate (default: rules chosen beforehand)")
     ap.add_argument("--report", type=Path, help="report.json of models.evaluate on the same recipe")
     ap.add_argument("--licence", default=LICENCE, help="of the weights, as their training data asks (default: ours)")

@@ -38,6 +38,9 @@ def card(loaded: Bundle, report: Report, listing: Sequence[Row], *, commands: st
     used = [row for row in listing if row["dataset"] not in recipe.leave_out_datasets]
     words = {
         "name": loaded.name,
+        "front_end": recipe.front_end.replace("pcen", "PCEN"),
+        "bands": recipe.spec.mels,
+        "kilohertz": f"{recipe.spec.sample_rate / 1000:g}",
         "parameters": f"{weights(net):,}",
         "multiply_adds": round(multiply_adds(net, recipe.spec.mels, recipe.spec.columns) / 1e6, 1),
         "megabytes": round(len(loaded.model) / 1e6, 2),

@@ -24,11 +24,11 @@ python -m models.evaluate --runs runs/cv --out docs/model --unknown docs/model/u
 
 # What is shipped: fitted on every fold.
 python -m models.train --out runs/all
-python -m export.bundle --checkpoint runs/all/checkpoint.pt --name home-4 --out listener/assets/default \
+python -m export.bundle --checkpoint runs/all/checkpoint.pt --name home-5 --out listener/assets/default \
     --calibration runs/cv/calibration.json --report docs/model/report.json
 python -m models.train --leave-out-dataset urbansound8k --leave-out-dataset fsdd --steps 4500 --out runs/free \
     --set leave_out_labels=$NONCOMMERCIAL
-python -m export.bundle --checkpoint runs/free/checkpoint.pt --name free-3 --out listener/assets/free \
+python -m export.bundle --checkpoint runs/free/checkpoint.pt --name free-4 --out listener/assets/free \
     --calibration runs/cv/calibration.json --report docs/model/report.json --licence "$FREE" \
     --trained-on "ESC-10, voxceleb, librispeech, music (see MODEL_CARD.md); synthesised sounds"
 python -m export.golden --bundle listener/assets/default

@@ -26,7 +26,8 @@ RULES = {
     "smoke_alarm": LabelRule(on=0.65, off=0.35, hold_s=6.0, familiar=-1.0),
     "co_alarm": LabelRule(on=0.7, off=0.4, hold_s=8.0, familiar=-1.0),
     "telephone_ring": LabelRule(on=0.65, off=0.35, hold_s=5.0),  # 4 s of silence between rings
-    "doorbell": LabelRule(on=0.65, off=0.35, hold_s=2.0),
+    "doorbell": LabelRule(on=0.65, off=0.35, hold_s=5.0),  # who waits at the door rings again: that is no second visit
+    "sneeze": LabelRule(on=0.65, off=0.35, hold_s=2.5),  # it seldom comes alone
     "appliance_beep": LabelRule(on=0.7, off=0.4, hold_s=3.0),
     "gun_shot": LabelRule(on=0.75, off=0.4, hold_s=1.4),  # the name that alarms most must be surest
     **dict.fromkeys(

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MIXTURES = 6000  # of the left-out fold, to calibrate on
 TYPICAL = 6.0  # events' worth of belief that a label is like the others
-FALSE = 1.2  # missed events' worth of a false one
+FALSE = 1.4  # missed events' worth of a false one
 FRIGHTENING = 10.0  # likewise, of labels that wake people
 LEAST_FOLDS = 2
 

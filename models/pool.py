@@ -84,15 +84,21 @@ class _Plan:
 
 
 def open_pool(
-    mixing: Mixing, folders: Sequence[Path], *, cache: Path = CACHE, peer: Path | None = PEER, workers: int = 1
+    mixing: Mixing, folders: Sequence[Path], *, cache: Path = CACHE, peer: Path | None = None, workers: int = 1
 ) -> Pool:
-    """The pool of a mixing and some folders of recordings; what is not there yet of it is made."""
+    """The pool of a mixing and some folders of recordings; what is not there yet of it is made.
+
+    `peer` is the teacher that listens to each clip, which takes longer than all the rest; where it is no file, none
+    does. DataError where it cannot be run.
+    """
     recordings = [r for folder in folders for r in read_any(folder) if set(r.labels) & set(mixing.labels)]
     peer = peer if peer and peer.is_file() else None
     name = digest(mixing, bool(peer), [str(r.path) for r in recordings], files=(r.path for r in recordings))
     folder = cache / f"pool-{name}"
     with only_one(folder):
         if not (folder / INDEX).is_file():
+            if peer:
+                Peer(peer)  # a worker that cannot start is started again without end
             bank = training_bank(mixing, recordings, cache)
             datasets = tuple(sorted({sound.dataset for sound in bank.sounds}))
             _make(_Plan(mixing, folder, bank, _folds(mixing, bank), datasets, peer), workers)
@@ -200,12 +206,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--data", type=Path, action="append", help=f"folder of recordings, repeatable (default {DATA})")
     ap.add_argument("--clips", type=int, default=Mixing().clips)
     ap.add_argument("--labels", nargs="+", help="labels to hear (default: the first model's)")
-    ap.add_argument("--no-teacher", action="store_true", help="do without YAMNet, though it is here")
+    ap.add_argument("--teacher", action="store_true", help="have YAMNet listen to every clip, for teacher_loss")
     ap.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     mixing = Mixing(clips=options.clips, labels=tuple(options.labels or Mixing().labels))
-    peer = None if options.no_teacher else PEER
+    peer = PEER if options.teacher else None
     return command(lambda: _say(open_pool(mixing, options.data or [DATA], peer=peer, workers=options.workers)))
 
 

@@ -18,7 +18,7 @@ import soundfile
 
 from listener import bundle, pipeline, wire
 from listener import config as configuration
-from listener.assembler import Assembler
+from listener.assembler import frames_of
 from listener.classifier import Classifier
 from listener.types import Block, Features, Frame, Prediction
 from models.bank import SYNTHESISED
@@ -101,10 +101,8 @@ def predictions(folder: Path, scene: Path) -> list[Prediction]:
 def frames(path: Path) -> Iterator[Frame]:
     """The frames of a whole audio file."""
     pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
-    assembler = Assembler(RATE)
-    second = [Block(start, rate, pcm[start : start + rate]) for start in range(0, len(pcm), rate)]
-    yield from assembler.frames(second)
-    yield from assembler.flush()
+    seconds = [Block(start, rate, pcm[start : start + rate]) for start in range(0, len(pcm), rate)]
+    return frames_of(seconds, RATE)
 
 
 def _make_scene(scene: Path, metadata: Sequence[Path], words: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ from models.embedding import fitted
 from models.losses import losses
 from models.mixing import FRAMES
 from models.network import SoundNet, make_net
+from models.peer import PEER
 from models.pool import CACHE, DATA, Pool, open_pool
 from models.recipe import Mixing, Recipe, Shape
 from models.regularise import Batch, regularise
@@ -247,7 +248,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.resume:
         recipe = checkpoint.load(options.out / "checkpoint.pt").recipe
     with parallel.started(options.device):
-        pool = open_pool(recipe.mixing, options.data or [DATA], cache=CACHE, workers=options.threads)
+        peer = PEER if recipe.teacher_loss else None
+        pool = open_pool(recipe.mixing, options.data or [DATA], cache=CACHE, peer=peer, workers=options.threads)
         manner = Manner(options.resume, options.device, options.until)
         path = train(recipe, pool, options.out, manner)
         if parallel.rank() == 0 and (trained := checkpoint.load(path)).step == recipe.steps:

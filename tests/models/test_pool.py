@@ -128,7 +128,7 @@ def test_clips_of_synthesised_sounds_alone_are_of_no_fold_and_stay() -> None:
 
 
 def test_no_recordings_are_one_line_and_status_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(tmp_path), "--clips", "500", "--no-teacher"]) == 1
+    assert main(["--data", str(tmp_path), "--clips", "500"]) == 1
     assert str(tmp_path) in capsys.readouterr().err
 
 
