@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GROUPS := --group test --group train --group export --group bench --group report
+# Two files at a time: they mostly wait, for microphones, brokers and browsers.
+TEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # Reproducible: constraints.txt says which versions were tested together.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
@@ -17,13 +19,13 @@ run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(TEST)
 
 check: $(VENV)/.test  ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(TEST)
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

@@ -100,7 +100,7 @@ def test_from_a_daemon_that_is_not_there_to_one_that_hears_and_is_steered(
     window.shows("▸", "*")
     eventually(lambda: daemon.client.command(Command(command="state")).thresholds, "a threshold in the daemon")
     window.press("w")
-    window.shows("Written into the configuration", "config.toml.bak", "[labels.", "on = ")
+    window.shows("Written into the configuration", "as it was:", "[labels.", "on = ")
     assert list(daemon.written) == list(daemon.client.command(Command(command="state")).thresholds)
     window.press("x")
     window.press("m")

@@ -26,7 +26,8 @@ class Window:
     def start(self, command: Sequence[str], **variables: str) -> None:
         """Run a program in it; afterwards its exit status is shown, and the window stays."""
         environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-        line = f"env {environment} {shlex.join(command)}; echo status $?; exec sleep 1000"
+        # Who runs the tests may have told its children of a size of its own.
+        line = f"env -u COLUMNS -u LINES {environment} {shlex.join(command)}; echo status $?; exec sleep 1000"
         (self._socket.parent / "tmux.conf").write_text("set -g default-terminal tmux-256color\n")
         self._tmux("-f", str(self._socket.parent / "tmux.conf"), "new-session", "-d", *self._size, line)
 

@@ -1,5 +1,6 @@
 """The whole picture: a scene and a view, drawn as lines of styled text."""
 
+import textwrap
 from datetime import datetime
 
 from listener import __version__
@@ -107,10 +108,7 @@ def _waiting(scene: Scene, width: int, height: int) -> list[Line]:
 
 
 def _wrapped(sentence: str, width: int) -> list[str]:
-    lines = [""]
-    for word in sentence.split():
-        lines = [*lines, word] if len(lines[-1]) + len(word) >= width else [*lines[:-1], f"{lines[-1]} {word}".strip()]
-    return lines
+    return textwrap.wrap(sentence, max(width, 1), break_on_hyphens=False)  # a long path is broken, and not cut off
 
 
 def _centred(said: list[str], width: int, height: int) -> list[Line]:

@@ -148,6 +148,11 @@ def test_where_thresholds_were_written_is_said_or_why_they_were_not() -> None:
     assert "says so already" in keep_page(Kept({}, path))
 
 
+def test_a_path_that_is_longer_than_the_window_is_shown_whole() -> None:
+    path = Path("/home") / ("deep/" * 40) / "config.toml"
+    assert str(path) in "".join(line.strip() for line in keep_page(Kept({}, path)).splitlines())
+
+
 def keep_page(kept: Kept) -> str:
     return "\n".join(rows(Shot(busy(), View(page="keep", kept=kept))))
 

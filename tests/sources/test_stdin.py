@@ -16,6 +16,7 @@ from listener.sources.stdin import Stdin, StdinConfig
 from listener.sources.wav import header
 from listener.types import Block, Pcm, Source
 from tests.sources.conftest import Listening
+from tests.waiting import eventually
 
 RAMP = np.arange(-3000, 3000, dtype="<i2")
 
@@ -133,7 +134,7 @@ def test_close_ends_it_while_nothing_comes(listen: Callable[[Source], Listening]
     reader, writer = os.pipe()
     heard = listen(Stdin(StdinConfig(), reader))
     os.write(writer, RAMP.tobytes())
-    heard.heard(1)
+    eventually(lambda: heard.blocks, "the first block")
     assert heard.close() < 0.5
     os.close(writer)
     os.close(reader)
