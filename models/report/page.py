@@ -88,9 +88,8 @@ def _chosen_on(report: Report) -> str:
     if not report["ablation"]:
         return "What the recipe itself was chosen on, this report was not told."
     folds = sorted({fold for row in report["ablation"] for fold in row["folds"]})
-    return (
-        f"The recipe was chosen with short runs that left out one of the folds {_list(folds)}: others are newer to it."
-    )
+    which = f"one of the folds {_list(folds)}" if len(folds) > 1 else f"fold {folds[0]}"
+    return f"The recipe was chosen with short runs that left out {which}: the others are newer to it."
 
 
 def _accuracies(report: Report) -> Iterable[str]:
