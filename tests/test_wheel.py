@@ -1,8 +1,8 @@
 """The wheel is the daemon with its default model, and nothing else of ours reaches anyone's site-packages."""
 
+import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -59,8 +59,7 @@ def test_the_only_recording_in_it_is_the_demo(wheel: Path) -> None:
 
 
 def test_the_source_archive_holds_no_tests_and_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(sdist, tmp_path)
     (unpacked,) = tmp_path.iterdir()
     assert not {"tests", "models", "export", "runs"} & {path.name for path in unpacked.iterdir()}
     (again,) = build("--wheel", tmp_path / "out", unpacked)
