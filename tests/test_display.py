@@ -1,12 +1,10 @@
 """The display: it draws what it is told, keys steer it, and the terminal is given back."""
 
-import gc
 import io
 import os
 import pty
 import subprocess
 import sys
-import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import SimpleQueue
@@ -217,14 +215,3 @@ raise SystemExit(3)
             os.close(master)
         assert process.wait(10) == 3
     assert seen.rindex(b"\x1b[?1049l") > seen.rindex(b"\x1b[?1049h")
-
-
-def test_one_that_was_never_opened_is_forgotten_by_the_controls() -> None:
-    controls = Controls(HELLO.labels, {}, HELLO.sources)
-    sink = Display(HELLO)
-    sink.steer(controls)
-    sink.close()
-    gone = weakref.ref(sink)
-    del sink
-    gc.collect()
-    assert gone() is None

@@ -1,6 +1,5 @@
 """MQTT against a real broker: what is said, that nothing is lost, what is obeyed, and how trouble is told."""
 
-import gc
 import json
 import logging
 import os
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -530,14 +528,3 @@ def test_a_spool_that_cannot_be_is_an_error_at_the_start(tmp_path: Path, monkeyp
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     with pytest.raises(SinkError, match="make its folder writable"):
         Mqtt(MqttConfig(), HELLO).open()
-
-
-def test_one_that_was_never_opened_is_forgotten_by_the_controls() -> None:
-    controls = Controls(HELLO.labels, {}, HELLO.sources)
-    sink = Mqtt(MqttConfig(host="broker.example"), HELLO)
-    sink.steer(controls)
-    sink.close()
-    gone = weakref.ref(sink)
-    del sink
-    gc.collect()
-    assert gone() is None

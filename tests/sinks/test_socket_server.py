@@ -1,12 +1,10 @@
 """The socket: any number of clients, none of which is another's trouble."""
 
-import gc
 import json
 import os
 import socket
 import subprocess
 import sys
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -365,14 +363,3 @@ def test_the_spectrogram_goes_to_those_who_asked_for_it_and_only_then_is_it_want
     assert server.pictured
     server.picture(columns)
     assert looking.next() == columns
-
-
-def test_one_that_was_never_opened_is_forgotten_by_the_controls(tmp_path: Path) -> None:
-    controls = Controls(HELLO.labels, {}, HELLO.sources)
-    sink = SocketServer(SocketConfig(path=str(tmp_path / "s")), HELLO)
-    sink.steer(controls)
-    sink.close()
-    gone = weakref.ref(sink)
-    del sink
-    gc.collect()
-    assert gone() is None
