@@ -9,6 +9,8 @@ import soundfile
 from listener.types import Pcm
 
 SCRIPT = Path(__file__).parent / "virtual_mic.sh"
+# Far enough ahead that a player which waits its turn on a busy machine leaves no hole in the sound.
+PLAYED_AHEAD_MS = 1000
 
 
 class VirtualMic:
@@ -16,10 +18,11 @@ class VirtualMic:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._variables = {"VIRTUAL_MIC_DIR": str(folder), "VIRTUAL_MIC_LATENCY_MS": str(PLAYED_AHEAD_MS)}
 
     def __call__(self, *command: str) -> None:
         """Run one of the script's commands."""
-        environment = {**os.environ, "VIRTUAL_MIC_DIR": str(self.folder)}
+        environment = {**os.environ, **self._variables}
         # Not captured: the sound server that `start` leaves behind would hold the pipe open.
         subprocess.run([SCRIPT, *command], env=environment, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
