@@ -18,7 +18,7 @@ COMMANDS = {
     "classify": "name the sounds in audio files",
     "devices": "list the inputs of this machine, with the rates that open",
     "watch": "a live display of a running listener",
-    "status": "how a running listener is doing; fails where it is deaf",
+    "status": "how a running listener is doing; fails where it does not hear well",
     "tail": "lines from a running listener, for pipes",
     "web": "a page in the browser, of a running listener and what it heard earlier",
     "history": "what was heard earlier, as a table, for scripts, or counted",

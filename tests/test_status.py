@@ -50,10 +50,10 @@ def test_a_daemon_that_listens_is_well(
     ]
 
 
-def test_what_is_wrong_with_what_it_hears_is_said_and_no_failure(
+def test_what_is_wrong_with_what_it_hears_is_said_and_a_failure(
     saying: Callable[[wire.Status], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["status", "--connect", saying(status(trouble="only digital silence for 10 s"))]) == 0
+    assert cli.main(["status", "--connect", saying(status(trouble="only digital silence for 10 s"))]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "kitchen  only digital silence for 10 s"
 
 

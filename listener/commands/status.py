@@ -1,4 +1,4 @@
-"""`listener status`: how a running listener is doing, now; a failing exit status where it is deaf."""
+"""`listener status`: how a running listener is doing, now; a failing exit status where it is deaf or in trouble."""
 
 import argparse
 import threading
@@ -10,7 +10,7 @@ from listener.commands import _shared
 from listener.errors import SinkError
 from listener.signals import Capture
 from listener.types import SourceState
-from listener.wire import Hello, Status
+from listener.wire import Hello, SourceStatus, Status
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Print it; 1 where a source does not listen."""
+    """Print it; 1 where a source does not listen, or what it hears can be no room: digital silence, or clipped."""
     client = _shared.client(arguments)
     capture.deliver_to(client.close)
     hello, status = _asked(client)
@@ -28,7 +28,11 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
         print(wire.encode(status).decode(), end="")
     else:
         _print(hello, status)
-    return 0 if all(source.state == SourceState.LISTENING for source in status.sources.values()) else 1
+    return 0 if all(map(_well, status.sources.values())) else 1
+
+
+def _well(source: SourceStatus) -> bool:
+    return source.state == SourceState.LISTENING and not source.trouble
 
 
 def _asked(client: Client) -> tuple[Hello, Status]:

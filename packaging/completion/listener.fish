@@ -4,7 +4,7 @@ complete -c listener -n __fish_use_subcommand -a run -d 'listen to the microphon
 complete -c listener -n __fish_use_subcommand -a classify -d 'name the sounds in audio files'
 complete -c listener -n __fish_use_subcommand -a devices -d 'list the inputs of this machine, with the rates that open'
 complete -c listener -n __fish_use_subcommand -a watch -d 'a live display of a running listener'
-complete -c listener -n __fish_use_subcommand -a status -d 'how a running listener is doing; fails where it is deaf'
+complete -c listener -n __fish_use_subcommand -a status -d 'how a running listener is doing; fails where it does not hear well'
 complete -c listener -n __fish_use_subcommand -a tail -d 'lines from a running listener, for pipes'
 complete -c listener -n __fish_use_subcommand -a web -d 'a page in the browser, of a running listener and what it heard earlier'
 complete -c listener -n __fish_use_subcommand -a history -d 'what was heard earlier, as a table, for scripts, or counted'
