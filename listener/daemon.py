@@ -31,7 +31,10 @@ class Daemon:
         self._tell = tell
         self._controls = controls or Controls((), {}, ())
         self._ears: dict[str, Ear] = {}
-        self._outlets: Sequence[Outlet] = ()  # replaced whole: ears publish to it from threads of their own
+        self._outlets: Sequence[Outlet] = ()  # replaced whole
+        self._publishing = (
+            threading.Lock()
+        )  # an ear's thread in the midst of it must not offer to an outlet that has gone
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
         self._unfinished: list[str] = []
@@ -61,8 +64,9 @@ class Daemon:
         """Offer an event to every sink, unless a user has asked not to be told of it."""
         if not self._controls.admits(event):
             return
-        for outlet in self._outlets:
-            outlet.offer(event)
+        with self._publishing:
+            for outlet in self._outlets:
+                outlet.offer(event)
 
     def pictured(self) -> bool:
         """Whether anybody looks at the live spectrogram."""
@@ -107,7 +111,9 @@ class Daemon:
         of that moment waits in the outbox of the new. Raises where one cannot be opened.
         """
         before, open_ones = self._outlets, {id(outlet.sink): outlet for outlet in self._outlets if outlet.is_open}
-        self._outlets = [open_ones.get(id(route.sink)) or Outlet(route, self.stop) for route in routes]
+        outlets = [open_ones.get(id(route.sink)) or Outlet(route, self.stop) for route in routes]
+        with self._publishing:
+            self._outlets = outlets
         self._retire([outlet for outlet in before if outlet not in self._outlets])
         self._record()
         for outlet, route in zip(self._outlets, routes, strict=True):

@@ -151,9 +151,34 @@ def test_a_failing_sink_is_counted_and_harms_no_other(tiny: Bundle) -> None:
     def refuse(_: Event) -> None:
         raise SinkError("disk full")
 
-    viewer, well = FakeViewer(), FakeSink()
-    run([FakeSource(blocks(BARKS))], [FakeSink(refuse), well, viewer], tiny)
+    well, daemon = FakeSink(), Daemon()
+    listening = ear(FakeSource(blocks(BARKS)), daemon, tiny)
+    daemon.run([listening], [Route("failing", FakeSink(refuse)), Route("well", well)])
     assert len(well.events) == 2
+    assert daemon.status().sinks == {"failing": 2, "well": 0}
+    assert not daemon.lossless
+
+
+def test_an_event_of_the_moment_in_which_a_sink_is_exchanged_gets_out(
+    background: Callable[..., threading.Thread],
+) -> None:
+    offered, go_on = threading.Event(), threading.Event()
+
+    def hold(event: Event) -> bool:
+        offered.set()
+        return go_on.wait(20) and event.seq == 0
+
+    first, old, new, daemon = FakeSink(), FakeSink(), FakeSink(), Daemon()
+    daemon.adopt([Route("first", first, hold), Route("second", old)])
+    publishing = background(lambda: daemon.publish(message(seq=0)))
+    assert offered.wait(5)
+    adopting = background(lambda: daemon.adopt([Route("first", first), Route("second", new)]))
+    adopting.join(0.3)  # long enough for it to close the old sink, were it free to
+    go_on.set()
+    publishing.join(5)
+    adopting.join(5)
+    daemon.adopt([])
+    assert [event.seq for event in [*old.events, *new.events]] == [0]
 
 
 def test_a_sink_that_cannot_open_stops_those_that_did(tiny: Bundle) -> None:
