@@ -2,6 +2,7 @@
 
 Short trainings of a base with one thing changed, several seeds, on folds left out; a run that is already in the file
 is not run again. The base is the recipe as it was before the table spoke: what it recommended is in the recipe now.
+The file says which base it is of, and takes no runs of another.
 """
 
 import argparse
@@ -20,16 +21,18 @@ from typing import Any
 import torch
 
 from models import checkpoint
+from models.caching import whole
 from models.command import command
-from models.data import DataError, read_any
-from models.heldout import mixture_precision, read_files, unseen_files
+from models.data import DataError, read_all
+from models.heldout import mixture_precision, read_files, unseen_files, unseen_mixtures
 from models.measures import accuracies
 from models.network import multiply_adds
-from models.pool import DATA, open_pool
+from models.recipe import Recipe, from_plain, to_plain
+from models.settings import with_settings
 
 log = logging.getLogger(__name__)
 
-STEPS = 1500
+STEPS = 1000
 BASE = {"front_end": "log-mel", "contrast_loss": "0.05"}
 VARIANTS: dict[str, dict[str, str]] = {
     "the base": {},
@@ -61,6 +64,13 @@ VARIANTS: dict[str, dict[str, str]] = {
     "half as wide": {"shape.widths": "12,24,40,64"},
     "twice the cost": {"shape.widths": "24,48,96,128"},
 }
+WHICH = ("name", "fold", "seed", "steps")  # tells a run from the others
+OWN = {"seed", "steps", "leave_out_fold"}  # what each run has for itself of a recipe
+
+
+def recipe_of(name: str) -> Recipe:
+    """What a variant is trained by, its fold, seed and steps aside."""
+    return with_settings(Recipe(), [f"{key}={value}" for key, value in (BASE | VARIANTS[name]).items()])
 
 
 def measure(path: Path, fold: int) -> dict[str, Any]:
@@ -68,8 +78,8 @@ def measure(path: Path, fold: int) -> dict[str, Any]:
     trained = checkpoint.load(path)
     recipe = trained.recipe
     net = trained.net()
-    pool = open_pool(recipe.mixing, [DATA])
-    recordings = [r for r in read_any(DATA) if r.fold == fold and r.labels[0] in recipe.labels]
+    pool = unseen_mixtures(recipe.mixing, trained.data)
+    recordings = [r for r in read_all(trained.data) if r.fold == fold and r.labels[0] in recipe.labels]
     figures: dict[str, Any] = {"multiply_adds": multiply_adds(net, recipe.spec.mels, recipe.spec.columns)}
     answer = trained.answerer()
     for files in (
@@ -83,26 +93,42 @@ def measure(path: Path, fold: int) -> dict[str, Any]:
 
 
 class _Table:
-    """The runs done so far, on disk."""
+    """The runs done so far, on disk, below the base that they were all made from."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, Lock()
-        self._runs: list[dict[str, Any]] = json.loads(path.read_text())["runs"] if path.is_file() else []
+        self._runs: list[dict[str, Any]] = []
+        if path.is_file():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not _is_the_base(content.get("base")):
+                raise DataError(f"{path}: its runs are of another base, or another recipe. Give another --out.")
+            self._runs = content["runs"]
 
     def has(self, **run: Any) -> bool:
         return any(all(done[key] == value for key, value in run.items()) for done in self._runs)
 
     def add(self, run: dict[str, Any]) -> None:
+        """Write it down, in place of one by older settings."""
         with self._lock:
-            self._runs.append(run)
+            self._runs = [done for done in self._runs if any(done[key] != run[key] for key in WHICH)] + [run]
+            base = json.dumps({key: value for key, value in to_plain(recipe_of("the base")).items() if key not in OWN})
             lines = ",\n  ".join(json.dumps(done) for done in self._runs)
-            self._path.write_text(f'{{"runs": [\n  {lines}\n]}}\n')
+            with whole(self._path) as file:
+                file.write(f'{{"base": {base},\n"runs": [\n  {lines}\n]}}\n'.encode())
+
+
+def _is_the_base(plain: dict[str, Any] | None) -> bool:
+    """Numbers that a recipe had not yet are taken as what they are by default: they change nothing then."""
+    try:
+        return plain is not None and from_plain(plain) == recipe_of("the base")
+    except ValueError:  # it has numbers that a recipe has no more
+        return False
 
 
 def _run(table: _Table, work: Path, run: dict[str, Any]) -> None:
-    name, fold, seed, steps = run.values()
     if table.has(**run):
         return
+    name, fold, seed, steps = (run[key] for key in WHICH)
     out = work / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{fold}-{seed}-{steps}"
     settings = [word for key, value in (BASE | VARIANTS[name]).items() for word in ("--set", f"{key}={value}")]
     started = time.monotonic()
@@ -111,10 +137,15 @@ def _run(table: _Table, work: Path, run: dict[str, Any]) -> None:
          "--steps", str(steps), "--threads", "1", *settings], capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise DataError(f"{name}: training failed: {done.stderr.strip().splitlines()[-1]}")
+        raise DataError(f"{name}: training failed: {_last_words(done)}")
     figures = measure(out / "checkpoint.pt", fold)
-    table.add(run | {"settings": VARIANTS[name], "seconds": round(time.monotonic() - started)} | figures)
+    table.add(run | {"seconds": round(time.monotonic() - started)} | figures)
     log.info("%-34s fold %d seed %d: %s", name, fold, seed, {k: round(v, 4) for k, v in figures.items()})
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """Of a command that failed; one that was killed, for its memory perhaps, says nothing."""
+    return done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _all(options: argparse.Namespace) -> None:
     table = _Table(options.out)
     runs = [
-        {"name": name, "fold": fold, "seed": seed, "steps": options.steps}
+        {"name": name, "fold": fold, "seed": seed, "steps": options.steps, "settings": VARIANTS[name]}
         for seed in options.seeds
         for fold in options.folds
         for name in options.only

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models import scenes
+from models import checkpoint, scenes
 from models.calibrate import left_out
 from models.command import command
-from models.data import DataError
-from models.pool import DATA
+from models.data import DataError, listings
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,10 @@ SCENE_MINUTES = 20.0
 
 def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
     """What a run's bundle makes of alarms, and of hours without one."""
-    fold = int(folder.name.removeprefix("fold"))
-    bundle = folder / "bundle"
+    trained = checkpoint.load(folder / "checkpoint.pt")
+    fold, bundle = trained.recipe.leave_out_fold, folder / "bundle"
+    if fold is None:
+        raise DataError(f"{folder}: trained on every fold, so that none is new to it. Train it with --leave-out-fold.")
     if not bundle.is_dir():
         raise DataError(f"{bundle}: not there. Make it with python -m models.calibrate --runs {folder.parent}")
     clips = scenes.write_clips(work / "clips", EACH, fold, first=UNHEARD)
@@ -52,8 +53,8 @@ def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
     quiet = scenes.score(
         bundle,
         scenes.make(
-            work / "without", [DATA / "metadata.csv", clips], seeds=range(1, count + 1), minutes=SCENE_MINUTES,
-            fold=fold, more=("--labels", ",".join(OTHERS)),
+            work / "without", [*listings(trained.data, work), clips], seeds=range(1, count + 1),
+            minutes=SCENE_MINUTES, fold=fold, more=("--labels", ",".join(OTHERS)),
         ),
     )  # fmt: skip
     false = {label: quiet["labels"].get(label, {}).get("false", 0) for label in ALARMS}

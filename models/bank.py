@@ -12,7 +12,7 @@ import soxr
 from tqdm import tqdm
 
 from listener.types import Floats, Pcm
-from models.caching import digest
+from models.caching import digest, only_one, sources, whole
 from models.data import DataError, Recording
 from models.synthesis import synthesise
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 FRAME = 320  # samples: levels are kept for every 20 ms, and every sound starts on such a frame
 ACTIVE_DB = 35.0  # below the loudest frame: what is quieter at the ends is cut away
+SILENT_DB = -80.0  # a recording's loudest frame
 SYNTHESISED = "synthesised"
 
 EVERY_FOLD = 0  # of what is synthesised: there is more of it for the test, from other seeds
@@ -56,22 +57,21 @@ class Bank:
 def open_bank(recordings: Sequence[Recording], variants: dict[str, int], seed: int, cache: Path) -> Bank:
     """The bank of some recordings and of so many synthesised variants of each label; made if not there yet.
 
-    Files that cannot be read are named in the log and left out. DataError when nothing is left.
+    Files that cannot be read, or are silent, are named in the log and left out. DataError when nothing is left.
     """
-    listed = [(str(r.path), r.labels, r.dataset, r.source, r.fold) for r in recordings]
-    name = digest(listed, sorted(variants.items()), seed, files=(r.path for r in recordings))
+    files = (*sources(open_bank, synthesise), *(r.path for r in recordings))
+    name = digest(list(recordings), sorted(variants.items()), seed, files=files)
     pcm_path, index_path = cache / f"{name}.npy", cache / f"{name}.json"
-    if not index_path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        _make(recordings, variants, seed, pcm_path, index_path)
+    with only_one(cache / name):
+        if not index_path.is_file():
+            _make(recordings, variants, seed, pcm_path, index_path)
     pcm = np.load(pcm_path, mmap_mode="r")
     level_db = _levels_db(pcm)
     entries = json.loads(index_path.read_text())
-    sounds = [_active(entry, level_db) for entry in entries]
-    heard = tuple(sound for sound in sounds if sound.peak_db > -80)
-    if not heard:
-        raise DataError("no recording could be read, or all are silent: see the lines above.")
-    return Bank(pcm, level_db, heard)
+    if not entries:
+        some = ", ".join(str(recording.path) for recording in recordings[:3])
+        raise DataError(f"no recording could be read, or all are silent: {some or 'there is none'}. Give others.")
+    return Bank(pcm, level_db, tuple(_active(entry, level_db) for entry in entries))
 
 
 def decode(path: Path, rate: int) -> Floats:
@@ -100,7 +100,8 @@ def _make(
         pieces.append(piece)
         frames += count
     np.save(pcm_path, np.concatenate(pieces or [np.zeros(0, np.int16)]))
-    index_path.write_text(json.dumps(entries))
+    with whole(index_path) as index:
+        index.write(json.dumps(entries).encode())
 
 
 def _all(
@@ -108,12 +109,21 @@ def _all(
 ) -> Iterable[tuple[Sequence[str], str, str, int, Floats]]:
     for recording in tqdm(recordings, "decoding", unit="file"):
         try:
-            yield recording.labels, recording.dataset, recording.source, recording.fold, decode(recording.path, 16_000)
+            samples = _audible(recording.path)
         except DataError as err:
             log.warning("%s", err)
+            continue
+        yield recording.labels, recording.dataset, recording.source, recording.fold, samples
     for label, count in tqdm(variants.items(), "synthesising", unit="label"):
         for n in range(count):
             yield (label,), SYNTHESISED, str(n), EVERY_FOLD, 0.7 * synthesise(label, seed * 100_000 + n, 6.5)
+
+
+def _audible(path: Path) -> Floats:
+    samples = decode(path, 16_000)
+    if _levels_db(_whole_frames(samples)).max() <= SILENT_DB:
+        raise DataError(f"{path}: is silent. It is left out.")
+    return samples
 
 
 def _whole_frames(samples: Floats) -> Pcm:

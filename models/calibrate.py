@@ -24,18 +24,19 @@ from listener.bundle import LabelRule
 from listener.features import FeatureSpec
 from listener.types import Floats
 from models import calibration as calibrations
-from models import checkpoint, scenes
+from models import checkpoint, data, scenes
 from models.calibration import Calibration, platt
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
-from models.heldout import in_portions
+from models.heldout import in_portions, unseen_mixtures
 from models.judging import SMOOTHING, Candidate, Counts, Heard, Judge, cost
-from models.pool import DATA, open_pool
 
 log = logging.getLogger(__name__)
 
 MIXTURES = 6000  # of the left-out fold, to calibrate on
+CLIPS = 12  # synthesised of each standard label for a fold's scenes,
+APART = 100  # from one fold's first to the next's
 TYPICAL = 6.0  # events' worth of belief that a label is like the others
 FALSE = 1.4  # missed events' worth of a false one
 FRIGHTENING = 10.0  # likewise, of labels that wake people
@@ -63,14 +64,17 @@ class Fold:
 
 
 def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
-    """Let the model of a run listen to mixtures and scenes of its left-out fold."""
+    """Let the model of a run listen to mixtures and scenes of its left-out fold.
+
+    Synthesised sounds have no fold; each fold's scenes have others, and so have its mixtures than training.
+    """
     trained = checkpoint.load(folder / "checkpoint.pt")
     fold = trained.recipe.leave_out_fold
     if fold is None:
         raise DataError(f"{folder}: trained on every fold; nothing of it may decide a threshold.")
     export(trained, folder / "raw")
     work = folder.parent / "scenes" / f"fold{fold}"
-    listings = [DATA / "metadata.csv", scenes.write_clips(work / "clips", 12, fold)]
+    listings = [*data.listings(trained.data, work), scenes.write_clips(work / "clips", CLIPS, fold, first=APART * fold)]
     made = scenes.make(work, listings, seeds=seeds, minutes=minutes, fold=fold)
     heard = [listen(folder / "raw", scene) for scene in made]
     return Fold(folder, trained, made, _mixed(trained, fold), heard)
@@ -103,8 +107,10 @@ def fit_scores(folds: Sequence[Fold]) -> Calibration:
 
 def _mixed(trained: Checkpoint, fold: int) -> Mixed:
     recipe = trained.recipe
-    pool = open_pool(recipe.mixing, [DATA])
+    pool = unseen_mixtures(recipe.mixing, trained.data)
     clips = np.flatnonzero(pool.fold == fold)[:MIXTURES]
+    if not len(clips):
+        raise DataError(f"fold {fold}: no mixture is of it. Train with more --clips, or leave out another fold.")
     columns = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.labels]
     scores = in_portions(trained.classifier(), pool.mel[clips])
     return Mixed(scores, pool.targets[clips][:, columns], pool.known[clips][:, columns])
@@ -168,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m models.calibrate", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--runs", type=Path, default=Path("runs") / "cv", help="folder of fold*/checkpoint.pt")
     ap.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)), help="of the scenes")
-    ap.add_argument("--minutes", type=float, default=20, help="of each scene")
+    ap.add_argument("--minutes", type=float, default=scenes.MINUTES, help="of each scene")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(2)

@@ -1,5 +1,6 @@
 """A checkpoint: all that rebuilds a network with its front end, and all that a run needs to go on."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from listener.errors import ListenerError
 from listener.features import LogMel
 from listener.types import Floats
 from models.network import SoundNet, make_net
+from models.pool import DATA
 from models.recipe import Recipe, from_plain, to_plain
 
 FORMAT = 2
+REQUIRED = {"recipe", "filters", "step", "averaged", "weights", "optimiser"}
+REMEDY = "Train one with python -m models.train."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Checkpoint:
     optimiser: dict[str, Any]
     projection: tuple[Tensor, Tensor] | None = None  # weight and bias that make the embedding; see models.embedding
     examples: Tensor | None = None  # (clips, size) embeddings of clips of training, to tell what is unfamiliar
+    data: tuple[Path, ...] = (DATA,)  # folders of the recordings; the first checkpoints do not say, and had these
 
     def net(self) -> SoundNet:
         """The network as it is to be used: averaged weights, evaluation mode."""
@@ -66,6 +71,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     fresh = path.with_suffix(".part")
     content = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
     content |= {"recipe": to_plain(checkpoint.recipe), "filters": torch.from_numpy(checkpoint.filters)}
+    content["data"] = [str(folder) for folder in checkpoint.data]
     content["format"] = FORMAT
     torch.save(content, fresh)
     fresh.replace(path)
@@ -73,17 +79,30 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint; it may hold nothing but tensors and plain values. ListenerError when it cannot be used."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, UnpicklingError) as err:
-        raise ListenerError(
-            f"{path}: no checkpoint can be read from it. Train one with python -m models.train."
-        ) from err
+    content = _content(path)
     if content.pop("format", None) != FORMAT:
         raise ListenerError(f"{path}: a checkpoint of another version than {FORMAT}. Train again.")
+    if lacking := REQUIRED - set(content):
+        raise ListenerError(f"{path}: a checkpoint without {', '.join(sorted(lacking))}. Train again.")
     try:
         content["recipe"] = from_plain(content["recipe"])
+        content["filters"] = np.ascontiguousarray(content["filters"].numpy())
+        content["data"] = tuple(map(Path, content.get("data", [DATA])))
+        return Checkpoint(**content)
     except ValueError as err:
         raise ListenerError(f"{path}: {err}") from err
-    content["filters"] = np.ascontiguousarray(content["filters"].numpy())
-    return Checkpoint(**content)
+    except (AttributeError, KeyError, TypeError) as err:  # something else under the name of a part
+        raise ListenerError(
+            f"{path}: a part of the checkpoint is not what it should be ({err!r}). Train again."
+        ) from err
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a file holds by name."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError, struct.error) as err:
+        raise ListenerError(f"{path}: no checkpoint can be read from it. {REMEDY}") from err
+    if not isinstance(content, dict):
+        raise ListenerError(f"{path}: no checkpoint, but a {type(content).__name__}. {REMEDY}")
+    return content

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,10 @@ ESC_10 = {
     "helicopter": "helicopter",
     "chainsaw": "chainsaw",
 }
-# Of the forty that are not in ESC-10.
-ESC_OTHERS = {"siren": "siren", "car_horn": "car_horn", "engine": "engine_idling"}
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
 FOLDS = 5  # of a plain folder
+MOST_FOLDS = 255  # a pool keeps a fold in eight bits; 0 is of what belongs to every fold
+CUT = "~"  # in a file's name: what stands before it names the recording that it was cut from
 
 
 class DataError(ListenerError):
@@ -39,6 +39,11 @@ class Recording:
     fold: int
     dataset: str
     source: str  # what it was cut from: one jackhammer gave 79 cuts
+
+
+def read_all(folders: Sequence[Path]) -> list[Recording]:
+    """The recordings of some folders, one after another."""
+    return [recording for folder in folders for recording in read_any(folder)]
 
 
 def read_any(folder: Path) -> list[Recording]:
@@ -69,20 +74,19 @@ def read_metadata(folder: Path) -> list[Recording]:
     ]
 
 
-def read_esc50(folder: Path, only_esc10: bool = True) -> list[Recording]:
-    """ESC-50 as published. Its names become ours where the sound is the same; the rest keep their own."""
-    rows = _rows(folder / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10", "src_file"))
-    chosen = [row for row in rows if not only_esc10 or row["esc10"] == "True"]
-    names = ESC_10 | ESC_OTHERS
+def read_esc50(folder: Path) -> list[Recording]:
+    """Of ESC-50 as published the ten classes that are ESC-10, under our names."""
+    rows = _rows(folder / "meta" / "esc50.csv", ("filename", "fold", "category", "src_file"))
     return [
         Recording(
             folder / "audio" / row["filename"],
-            (names.get(row["category"], row["category"]),),
+            (ESC_10[row["category"]],),
             int(row["fold"]),
-            "esc10" if row["esc10"] == "True" else "esc50",
+            "esc10",
             row["src_file"],
         )
-        for row in chosen
+        for row in rows
+        if row["category"] in ESC_10
     ]
 
 
@@ -102,23 +106,43 @@ def read_urbansound8k(folder: Path) -> list[Recording]:
 
 
 def read_label_folders(folder: Path) -> list[Recording]:
-    """Recordings of `folder/<label>/*.wav` and the like; a file's fold comes from the hash of its stem."""
+    """Recordings of `folder/<label>/*.wav` and the like.
+
+    `park~1.wav` and `park~2.wav` are cut from one recording, `park`, and a file's fold comes from the hash of that.
+    """
     paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in AUDIO)
     if not paths:
         raise DataError(
             f"{folder}: no training data. Expected a metadata.csv, ESC-50, UrbanSound8K, or one folder of audio "
             "files for each label; name the right folder with --data."
         )
-    return [Recording(path, (path.parent.name,), _fold(path.stem), folder.name, path.stem) for path in paths]
+    return [_of_label_folder(path, folder.name) for path in paths]
 
 
-def without_fold(recordings: list[Recording], fold: int | None) -> list[Recording]:
-    """The recordings to train on when a fold is kept for the test; all of them when none is."""
-    return [recording for recording in recordings if recording.fold != fold]
+def listings(folders: Sequence[Path], work: Path) -> list[Path]:
+    """A metadata.csv of each folder, for the scene maker: the folder's own, or one that is written to `work`."""
+    return [
+        folder / "metadata.csv"
+        if (folder / "metadata.csv").is_file()
+        else _listed(folder, work / f"listing{number}.csv")
+        for number, folder in enumerate(folders)
+    ]
 
 
-def _fold(stem: str) -> int:
-    return 1 + int(hashlib.sha256(stem.encode()).hexdigest(), 16) % FOLDS
+def _of_label_folder(path: Path, dataset: str) -> Recording:
+    source = path.stem.partition(CUT)[0]
+    fold = 1 + int(hashlib.sha256(source.encode()).hexdigest(), 16) % FOLDS
+    return Recording(path, (path.parent.name,), fold, dataset, source)
+
+
+def _listed(folder: Path, listing: Path) -> Path:
+    recordings = read_any(folder)
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    with listing.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(("path", "dataset", "label", "fold", "source_id"))
+        writer.writerows((r.path.resolve(), r.dataset, r.labels[0], r.fold, r.source) for r in recordings)
+    return listing
 
 
 def _rows(listing: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
@@ -128,6 +152,16 @@ def _rows(listing: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 raise DataError(f"{listing}: no column {', '.join(missing)}. Get the listing from its publisher again.")
-            yield from list(reader)
+            for row in reader:
+                if not _is_fold(row["fold"]):
+                    raise DataError(
+                        f"{listing}, line {reader.line_num}: fold {row['fold']!r}; a fold is a whole number from 1 to "
+                        f"{MOST_FOLDS}. Correct that line."
+                    )
+                yield row
     except OSError as err:
         raise DataError(f"{listing}: cannot be read ({err.strerror}). Name the data's folder with --data.") from err
+
+
+def _is_fold(text: str | None) -> bool:
+    return text is not None and text.strip().isdecimal() and 1 <= int(text) <= MOST_FOLDS

@@ -24,7 +24,7 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
 from models.heldout import in_portions
-from models.pool import DATA, Pool, open_pool
+from models.pool import Pool, open_pool
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fit(paths: Sequence[Path]) -> None:
     for path in paths:
         trained = checkpoint.load(path)
-        checkpoint.save(path, fitted(trained, open_pool(trained.recipe.mixing, [DATA])))
+        checkpoint.save(path, fitted(trained, open_pool(trained.recipe.mixing, trained.data)))
         log.info("%s: its embedding is fitted", path)
 
 

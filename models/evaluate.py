@@ -18,9 +18,9 @@ import torch
 
 from models.command import command
 from models.data import DataError, read_any
-from models.heldout import SYNTHESISED_EACH
+from models.heldout import SYNTHESISED_EACH, unseen_mixtures
 from models.peer import Peer
-from models.pool import DATA, open_pool
+from models.pool import DATA
 from models.report import ablation, figures, page, pictures
 from models.report.runs import Heard, Run, hear, read_runs
 from models.settings import training_command
@@ -34,10 +34,10 @@ EXPECTED = {
 }
 
 
-def report_on(heard: Sequence[Heard], data: Sequence[Path]) -> dict[str, Any]:
+def report_on(heard: Sequence[Heard]) -> dict[str, Any]:
     """Every figure of some runs. They answer the same labels."""
     labels = heard[0].run.trained.recipe.labels
-    folds = [figures.of_run(each) | {"trained_by": _command(each.run, data)} for each in heard]
+    folds = [figures.of_run(each) | {"trained_by": _command(each.run)} for each in heard]
     mixed = [each.mixed for each in heard]
     return {
         "labels": list(labels),
@@ -81,8 +81,8 @@ def missing(report: dict[str, Any], peer_error: str | None) -> list[str]:
     return [words for words, is_missing in said.items() if is_missing]
 
 
-def _command(run: Run, data: Sequence[Path]) -> str:
-    return training_command(run.trained.recipe, run.folder, [folder for folder in data if folder != DATA])
+def _command(run: Run) -> str:
+    return training_command(run.trained.recipe, run.folder, run.trained.data)
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def _report(options: argparse.Namespace, words: Sequence[str]) -> None:
     heard = []
     for run in runs:
         log.info("fold %d, left out by %s", run.fold, run.folder)
-        pool = open_pool(run.trained.recipe.mixing, data)
+        pool = unseen_mixtures(run.trained.recipe.mixing, data)
         heard.append(hear(run, recordings, pool, each=options.each, peer=peer))
     made_by = {"command": shlex.join(["python", "-m", "models.evaluate", *words]), "date": date.today().isoformat()}
-    report = made_by | report_on(heard, data) | extras
+    report = made_by | report_on(heard) | extras
     report["missing"] = missing(report, peer_error)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")

@@ -18,9 +18,8 @@ import torch
 from listener.types import Floats
 from models.checkpoint import Checkpoint
 from models.command import command
-from models.data import DataError, read_any
+from models.data import DataError, read_all
 from models.heldout import Files, read_files
-from models.pool import DATA
 from models.unknown import describe, of_files, read_trained, write_table
 
 log = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _report(options: argparse.Namespace) -> None:
     trained = read_trained(options.checkpoint)
     labels = trained.recipe.leave_out_labels
-    recordings = [r for r in read_any(DATA) if r.labels[0] in labels and r.dataset in DATASETS]
+    recordings = [r for r in read_all(trained.data) if r.labels[0] in labels and r.dataset in DATASETS]
     files = read_files(recordings, trained.recipe.spec, trained.filters)
     source_of = {str(r.path): r.source for r in recordings}
     rows = measure(trained, files, source_of)

@@ -1,10 +1,10 @@
 """What a network is asked about on a fold that it was not trained on: files, synthesised sounds, mixtures."""
 
-import hashlib
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,11 @@ from tqdm import tqdm
 from listener.features import FeatureSpec, LogMel
 from listener.types import Floats
 from models.bank import SYNTHESISED, decode
+from models.caching import digest, only_one, sources, whole
 from models.data import DataError, Recording
 from models.mixing import FRAMES
-from models.pool import CACHE, Pool
+from models.pool import CACHE, Pool, open_pool
+from models.recipe import Mixing
 from models.rooms import in_room, room_noise, room_response
 from models.scoring import clips_of
 from models.synthesis import STANDARD, synthesise
@@ -29,6 +31,8 @@ SYNTHESISED_EACH = 60
 AUDIBLE_S = 0.25
 AT_ONCE = 256  # clips
 MOST_CLIPS = 2000
+MIXTURES = 24_000  # at most, of all folds
+UNSEEN_MIXING = 1000  # added to the mixing's seed
 
 Classify = Callable[[Floats], Floats]  # mels (clips, mels, columns) -> probabilities (clips, labels, …)
 
@@ -56,14 +60,16 @@ class Files:
 
 def read_files(recordings: Sequence[Recording], spec: FeatureSpec, filters: Floats, cache: Path = CACHE) -> Files:
     """The clips of some recordings, kept on disk for the next time. Files that cannot be read are left out."""
-    return _gathered(_decoded(recordings, spec.sample_rate), [str(r.path) for r in recordings], spec, filters, cache)
+    name = digest(list(recordings), files=(*sources(decode), *(r.path for r in recordings)))
+    return _gathered(_decoded(recordings, spec.sample_rate), name, spec, filters, cache)
 
 
 def unseen_files(labels: Sequence[str], each: int, spec: FeatureSpec, filters: Floats, cache: Path = CACHE) -> Files:
     """So many synthesised sounds of each standard label among `labels`, none of which training has had."""
     wanted = [label for label in STANDARD if label in labels]
     sounds = ((f"{label} {n}", label, SYNTHESISED, unseen_sound(label, n)) for label in wanted for n in range(each))
-    return _gathered(sounds, [f"{label} {n}" for label in wanted for n in range(each)], spec, filters, cache)
+    name = digest(wanted, each, files=sources(synthesise, room_noise))
+    return _gathered(sounds, name, spec, filters, cache)
 
 
 def unseen_sound(label: str, number: int, rate: int = 16_000) -> Floats:
@@ -75,6 +81,15 @@ def unseen_sound(label: str, number: int, rate: int = 16_000) -> Floats:
     heard = wet + np.float32(level) * room_noise(rng, len(wet), rate)
     peak = 10 ** (rng.uniform(-35, -3) / 20)
     return heard * np.float32(peak / np.abs(heard).max())
+
+
+def unseen_mixtures(mixing: Mixing, folders: Sequence[Path], cache: Path = CACHE) -> Pool:
+    """Mixtures as training's, but of synthesised sounds, rooms, noises and devices that no training has had.
+
+    For a network that left a fold out, that fold's clips are new in all they are made of.
+    """
+    unseen = replace(mixing, seed=mixing.seed + UNSEEN_MIXING, clips=min(MIXTURES, mixing.clips))
+    return open_pool(unseen, folders, cache=cache, workers=os.cpu_count() or 1)
 
 
 def mixture_precision(
@@ -118,15 +133,17 @@ def _decoded(recordings: Sequence[Recording], rate: int) -> Iterator[tuple[str, 
 
 def _gathered(
     sounds: Iterator[tuple[str, str, str, Floats]],
-    names: Sequence[str],
+    name: str,
     spec: FeatureSpec,
     filters: Floats,
     cache: Path,
 ) -> Files:
-    path = cache / f"files-{hashlib.sha256(repr((names, spec)).encode()).hexdigest()[:16]}.npz"
-    if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        _write(path, sounds, LogMel(spec, filters))
+    """The clips of sounds of that name, which depends on all that decides what they are."""
+    code = sources(read_files, clips_of, LogMel)
+    path = cache / f"files-{digest(name, spec, filters.tobytes(), files=code)}.npz"
+    with only_one(path):
+        if not path.is_file():
+            _write(path, sounds, LogMel(spec, filters))
     with np.load(path) as arrays:
         words = {name: tuple(arrays[name].tolist()) for name in ("labels", "datasets", "names")}
         return Files(**words, mels=arrays["mels"], owner=arrays["owner"])
@@ -144,7 +161,8 @@ def _write(path: Path, sounds: Iterator[tuple[str, str, str, Floats]], log_mel: 
     if not rows:
         raise DataError("no file could be read: there is nothing to evaluate.")
     names, labels, datasets = zip(*rows, strict=True)
-    np.savez(path, names=names, labels=labels, datasets=datasets, mels=np.stack(mels), owner=owner)
+    with whole(path) as file:
+        np.savez(file, names=names, labels=labels, datasets=datasets, mels=np.stack(mels), owner=owner)
 
 
 def _audible(label: str, number: int, duration_s: float, rate: int) -> Floats:

@@ -16,11 +16,11 @@ from models.bank import EVERY_FOLD, FRAME, Bank, Sound
 from models.placing import Placed, place
 from models.recipe import AKIN, BEEPING, NOISE_LIKE, Mixing
 from models.rooms import room_noise, room_response
+from models.scoring import FRONT
 from models.synthesis import STANDARD
 
 SIZE = 65_536  # of the transforms: a clip and the longest tail
 NOISE_SAMPLES = 96_000
-FRONT = np.float32(1e-4)  # the live clipper's quiet noise before what was heard, -80 dBFS
 Flags = NDArray[np.bool_]
 _Drawn = tuple[list[Sound], Floats]  # sounds of a label, and their shares added up
 

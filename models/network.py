@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from listener.features import FeatureSpec
 from models.front_ends import centres_hz, front_ends
@@ -167,25 +168,12 @@ def loudness(mel: Tensor) -> Tensor:
 
 
 def multiply_adds(net: SoundNet, mels: int, columns: int) -> int:
-    """Multiply-adds that one clip costs, the teacher's head not counted."""
-    count = 0
-
-    def add(layer: nn.Module, _: object, output: Tensor | tuple[Tensor, Tensor]) -> None:
-        nonlocal count
-        if isinstance(layer, nn.GRU):
-            count += output[0].shape[1] * sum(weight.numel() for weight in layer.parameters())
-        elif isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
-            assert isinstance(output, Tensor)
-            count += output.numel() * layer.weight[0].numel()
-
-    hooks = [layer.register_forward_hook(add) for layer in net.modules()]
+    """Multiply-adds of the convolutions and products that one clip costs; the teacher's head answers only training."""
     training = net.training
-    with torch.no_grad():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net.eval()(torch.zeros(1, mels, columns))
     net.train(training)
-    for hook in hooks:
-        hook.remove()
-    return count
+    return int(counter.get_total_flops()) // 2  # a multiply-add is two operations
 
 
 def weights(net: SoundNet) -> int:

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -25,14 +26,17 @@ from tqdm import tqdm
 from listener.features import LogMel
 from listener.types import Floats
 from models.bank import EVERY_FOLD, SYNTHESISED, Bank, open_bank
-from models.caching import digest, only_one
+from models.caching import digest, only_one, sources, whole
 from models.command import command
-from models.data import DataError, Recording, read_any
+from models.data import DataError, Recording, read_all
 from models.frontend import mel_filters
-from models.mixing import FRAMES, Mixer
+from models.mixing import FRAMES, UNDERNEATH, Mixer
 from models.peer import CLASSES, PEER, Peer, windows_in
-from models.recipe import Mixing
-from models.synthesis import STANDARD
+from models.placing import place
+from models.recipe import AKIN, BEEPING, LABELS, NOISE_LIKE, Mixing
+from models.rooms import room_noise
+from models.scoring import FRONT
+from models.synthesis import STANDARD, synthesise
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Pool:
     foreign: NDArray[np.bool_]  # (clips, datasets): which data sets gave something
     datasets: tuple[str, ...]
     filters: Floats
+    labels: tuple[str, ...] = ()  # their names
 
     def without(self, folds: Sequence[int], datasets: Sequence[str], labels: Sequence[int]) -> NDArray[np.int64]:
         """The numbers of the clips that have nothing of some folds, of some data sets, of some labels."""
@@ -66,9 +71,18 @@ class Pool:
         for name in datasets:
             if name in self.datasets:
                 kept &= ~self.foreign[:, self.datasets.index(name)]
-        if labels:
-            kept &= ~self.targets[:, list(labels)].any(axis=1)
+        for label in labels:
+            kept &= ~(self.targets[:, label] | self._underneath(label))
         return np.flatnonzero(kept)
+
+    def _underneath(self, label: int) -> NDArray[np.bool_]:
+        """The clips (clips,) in which a label lies far below the sounds: unknown, and nothing akin is why."""
+        name = self.labels[label] if self.labels else ""
+        if name not in UNDERNEATH:
+            return np.zeros(len(self.fold), bool)
+        akin = [n for n, other in enumerate(self.labels) if {(name, other), (other, name)} & set(AKIN)]
+        unknown: NDArray[np.bool_] = ~self.known[:, label] & ~self.targets[:, [label, *akin]].any(axis=1)
+        return unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +102,75 @@ def open_pool(
 ) -> Pool:
     """The pool of a mixing and some folders of recordings; what is not there yet of it is made.
 
-    `peer` is the teacher that listens to each clip, which takes longer than all the rest; where it is no file, none
-    does. DataError where it cannot be run.
+    `peer` is the teacher that listens to each clip, which takes longer than all the rest. DataError where it is to
+    and cannot be run, and for labels without a sound.
     """
-    recordings = [r for folder in folders for r in read_any(folder) if set(r.labels) & set(mixing.labels)]
-    peer = peer if peer and peer.is_file() else None
-    name = digest(mixing, bool(peer), [str(r.path) for r in recordings], files=(r.path for r in recordings))
-    folder = cache / f"pool-{name}"
+    found = read_all(folders)
+    _check_labels(mixing, found, folders)
+    recordings = [recording for recording in found if set(recording.labels) & set(mixing.labels)]
+    folder = pool_folder(mixing, recordings, taught=peer is not None, cache=cache)
     with only_one(folder):
         if not (folder / INDEX).is_file():
             if peer:
-                Peer(peer)  # a worker that cannot start is started again without end
+                _check_teacher(peer)
             bank = training_bank(mixing, recordings, cache)
+            _check_sounds(mixing, bank)
             datasets = tuple(sorted({sound.dataset for sound in bank.sounds}))
             _make(_Plan(mixing, folder, bank, _folds(mixing, bank), datasets, peer), workers)
     index = json.loads((folder / INDEX).read_text())
     arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy") if path.stem != "filters"}
-    return Pool(**arrays, datasets=tuple(index["datasets"]), filters=np.load(folder / "filters.npy"))
+    return Pool(
+        **arrays,
+        datasets=tuple(index["datasets"]),
+        filters=np.load(folder / "filters.npy"),
+        labels=tuple(index["labels"]),
+    )
+
+
+def pool_folder(mixing: Mixing, recordings: Sequence[Recording], *, taught: bool, cache: Path = CACHE) -> Path:
+    """Where a pool lies: named by what it is made of, what is said of that, and the code that makes it."""
+    code = sources(open_pool, Mixer, place, room_noise, open_bank, synthesise, mel_filters, LogMel)
+    told = (mixing, AKIN, BEEPING, NOISE_LIKE, FRONT, taught, list(recordings))
+    return cache / f"pool-{digest(*told, files=(*code, *(r.path for r in recordings)))}"
 
 
 def training_bank(mixing: Mixing, recordings: Sequence[Recording], cache: Path = CACHE) -> Bank:
     """The sounds that are mixed: recordings of the labels, and what is synthesised."""
+    return open_bank(recordings, _variants(mixing), mixing.seed, cache)
+
+
+def _variants(mixing: Mixing) -> dict[str, int]:
+    """How many sounds are synthesised of each label of which some are."""
     variants = dict.fromkeys(STANDARD, mixing.variants) | {"siren": mixing.siren_variants}
-    wanted = {label: count for label, count in variants.items() if label in mixing.labels and count}
-    return open_bank(recordings, wanted, mixing.seed, cache)
+    return {label: count for label, count in variants.items() if label in mixing.labels and count}
+
+
+def _check_labels(mixing: Mixing, found: Sequence[Recording], folders: Sequence[Path]) -> None:
+    """DataError names labels that are given twice, and such as have no recording beside those that have some."""
+    if twice := [label for label, times in Counter(mixing.labels).items() if times > 1]:
+        raise DataError(f"--labels has {', '.join(twice)} more than once: name each label once.")
+    there = {label for recording in found for label in recording.labels}
+    missing = ", ".join(label for label in mixing.labels if label not in there | set(_variants(mixing)))
+    if not missing:
+        return
+    where, has = ", ".join(map(str, folders)), ", ".join(sorted(there))
+    if mixing.labels == LABELS:
+        raise DataError(f"give --labels: {where} has {has}. Of the shipped model's labels it lacks {missing}.")
+    raise DataError(f"{missing}: no recording in {where}; there are {has}. Correct --labels, or add --data.")
+
+
+def _check_sounds(mixing: Mixing, bank: Bank) -> None:
+    """DataError where a label has recordings, but none with a sound."""
+    heard = {sound.label for sound in bank.sounds}
+    if missing := ", ".join(label for label in mixing.labels if label not in heard):
+        raise DataError(f"{missing}: no recording can be decoded, or all are silent. Record others, or leave it out.")
+
+
+def _check_teacher(peer: Path) -> None:
+    """A worker that cannot start is started again without end, so DataError comes before."""
+    if not peer.is_file():
+        raise DataError(f"{peer}: YAMNet, the teacher, is not here. Put it there, or do without: teacher_loss 0.")
+    Peer(peer)
 
 
 def _folds(mixing: Mixing, bank: Bank) -> tuple[int, ...]:
@@ -134,7 +193,8 @@ def _make(plan: _Plan, workers: int) -> None:
     with multiprocessing.get_context("fork").Pool(workers, _prepare, (plan, filters)) as processes:
         for _ in tqdm(processes.imap_unordered(_fill, todo), "mixing", total=len(todo), unit="shard", mininterval=5):
             pass
-    (plan.folder / INDEX).write_text(json.dumps(asdict(plan.mixing) | {"datasets": plan.datasets}))
+    with whole(plan.folder / INDEX) as index:
+        index.write(json.dumps(asdict(plan.mixing) | {"datasets": plan.datasets}).encode())
 
 
 def _create(plan: _Plan) -> None:
@@ -204,21 +264,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
     ap = argparse.ArgumentParser(prog="python -m models.pool", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--data", type=Path, action="append", help=f"folder of recordings, repeatable (default {DATA})")
-    ap.add_argument("--clips", type=int, default=Mixing().clips)
-    ap.add_argument("--labels", nargs="+", help="labels to hear (default: the first model's)")
+    ap.add_argument(
+        "--clips",
+        type=int,
+        default=Mixing().clips,
+        help=f"how many, rounded up to shards of {SHARD} (default %(default)s)",
+    )
+    ap.add_argument("--labels", nargs="+", help="labels to hear: names of folders (default: the shipped model's)")
     ap.add_argument("--teacher", action="store_true", help="have YAMNet listen to every clip, for teacher_loss")
-    ap.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    ap.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    mixing = Mixing(clips=options.clips, labels=tuple(options.labels or Mixing().labels))
+    return command(lambda: _open(options))
+
+
+def _open(options: argparse.Namespace) -> None:
+    try:
+        mixing = Mixing(clips=options.clips, labels=tuple(options.labels or Mixing().labels))
+    except ValueError as err:
+        raise DataError(f"{err}.") from err
     peer = PEER if options.teacher else None
-    return command(lambda: _say(open_pool(mixing, options.data or [DATA], peer=peer, workers=options.workers)))
-
-
-def _say(pool: Pool) -> None:
+    pool = open_pool(mixing, options.data or [DATA], peer=peer, workers=options.workers)
     if not len(pool.fold):
         raise DataError("the pool is empty: give --clips.")
-    log.info("%d clips, teacher %s", len(pool.fold), "heard them" if len(pool.teacher) else "not at hand")
+    log.info("%d clips, teacher %s", len(pool.fold), "heard them" if len(pool.teacher) else "was not asked")
 
 
 if __name__ == "__main__":

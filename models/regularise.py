@@ -1,6 +1,7 @@
 """What is done to a batch of spectrograms while training runs, so that none is heard twice alike.
 
-All of it happens in the log-mel domain, where adding two sounds is adding their powers.
+All of it happens in the log-mel domain, where adding two sounds is adding their powers. Its random numbers are drawn
+on the batch's device, and another device draws others from the same seed.
 """
 
 from dataclasses import dataclass, replace
@@ -38,7 +39,10 @@ def regularise(batch: Batch, recipe: Recipe) -> Batch:
 
 
 def add_pairs(batch: Batch, share: float, beside_db: tuple[float, float]) -> Batch:
-    """To some share of the clips the next one of the batch is added, at a level beside the clip's own."""
+    """To some share of the clips the one before it in the batch is added, at a level beside the clip's own.
+
+    The batch is what this process has of it: among several, no clip meets one of another process.
+    """
     low, high = beside_db
     device = batch.mel.device
     chosen = torch.rand(len(batch.mel), device=device) < share

@@ -22,6 +22,7 @@ from listener.assembler import frames_of
 from listener.classifier import Classifier
 from listener.types import Block, Features, Frame, Prediction
 from models.bank import SYNTHESISED
+from models.caching import digest
 from models.command import command
 from models.data import DataError
 from models.heldout import UNSEEN_SEED
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 TOOLS = Path("..") / "shared" / "tools"
 RATE = 16_000
 CLIP_S = 6.0  # as long as make_scene.py takes of any
+MINUTES = 20.0  # of a standard scene
 SCENES_SEED = UNSEEN_SEED + 50_000  # neither training's sounds nor evaluation's
 
 
@@ -56,17 +58,26 @@ def write_clips(
 
 
 def make(
-    work: Path, metadata: Sequence[Path], *, seeds: Sequence[int], minutes: float, fold: int, more: Sequence[str] = ()
+    work: Path,
+    metadata: Sequence[Path],
+    *,
+    seeds: Sequence[int],
+    minutes: float,
+    fold: int,
+    more: Sequence[str] = (),
+    tool: Path = TOOLS / "make_scene.py",
 ) -> list[Path]:
-    """Scenes of these seeds from a fold's clips, as paths without ending; those that are there are kept.
+    """Scenes of these seeds from a fold's clips, as paths without ending; those that would be the same are kept.
 
     `more` are further words for make_scene.py.
     """
     work.mkdir(parents=True, exist_ok=True)
+    listings = [word for path in metadata for word in ("--metadata", str(path))]
+    heard = digest(files=(tool, *metadata, *_clips(metadata)))
     scenes = [work / f"scene{seed}" for seed in seeds]
     for scene, seed in zip(scenes, seeds, strict=True):
-        words = ["--folds", str(fold), "--minutes", str(minutes), "--seed", str(seed), *more]
-        _make_scene(scene, metadata, words)
+        words = [*listings, "--folds", str(fold), "--minutes", f"{minutes:g}", "--seed", str(seed), *more]
+        _make_scene(tool, scene, words, heard)
     return scenes
 
 
@@ -79,7 +90,7 @@ def score(folder: Path, scenes: Sequence[Path]) -> Any:
         loop = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
         _write_events(scene.with_suffix(".jsonl"), loop.events(frames(scene.with_suffix(".wav"))))
         arguments += ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
-    return json.loads(_tool("score_events.py", arguments))
+    return json.loads(_run_tool(TOOLS / "score_events.py", arguments))
 
 
 def predictions(folder: Path, scene: Path) -> list[Prediction]:
@@ -105,10 +116,20 @@ def frames(path: Path) -> Iterator[Frame]:
     return frames_of(seconds, RATE)
 
 
-def _make_scene(scene: Path, metadata: Sequence[Path], words: Sequence[str]) -> None:
-    if not scene.with_suffix(".json").is_file():
-        listings = [word for path in metadata for word in ("--metadata", str(path))]
-        _tool("make_scene.py", [*listings, *words, "--out", str(scene)])
+def _clips(metadata: Sequence[Path]) -> Iterator[Path]:
+    """The files that some listings name; what is wrong with a listing is for the tool to say."""
+    for listing in filter(Path.is_file, metadata):
+        with listing.open(newline="", encoding="utf-8") as lines:
+            yield from [listing.parent / row.get("path", "") for row in csv.DictReader(lines)]
+
+
+def _make_scene(tool: Path, scene: Path, words: Sequence[str], heard: str) -> None:
+    """`heard` names the tool and all that it may put in; beside the scene is written what it was made of, at last."""
+    made_of, name = scene.with_suffix(".digest"), digest(words, heard)
+    if not (made_of.is_file() and made_of.read_text() == name):
+        made_of.unlink(missing_ok=True)
+        _run_tool(tool, [*words, "--out", str(scene)])
+        made_of.write_text(name)
 
 
 def _write_events(path: Path, events: Iterable[wire.Event]) -> None:
@@ -116,13 +137,13 @@ def _write_events(path: Path, events: Iterable[wire.Event]) -> None:
         lines.writelines(wire.encode(event) for event in events)
 
 
-def _tool(name: str, arguments: Sequence[str]) -> str:
-    tool = TOOLS / name
+def _run_tool(tool: Path, arguments: Sequence[str]) -> str:
     if not tool.is_file():
         raise DataError(f"{tool}: not here. Scenes are made and judged by the tools in ../shared.")
     done = subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DataError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
+        why = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        raise DataError(f"{tool.name} failed: {why[-1]}")
     return done.stdout
 
 
@@ -133,7 +154,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     ap.add_argument("--out", type=Path, default=Path("runs") / "scenes", help="where clips, scenes and events go")
     ap.add_argument("--metadata", type=Path, action="append", help="listings of clips (default: ../shared's, and ours)")
     ap.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
-    ap.add_argument("--minutes", type=float, default=20)
+    ap.add_argument("--minutes", type=float, default=MINUTES)
     ap.add_argument("--fold", type=int, default=3)
     ap.add_argument("--each", type=int, default=12, help="synthesised clips of each label")
     return ap.parse_args(argv)

@@ -9,6 +9,7 @@ from typing import Any, get_origin, get_type_hints
 import msgspec
 
 from models.data import DataError
+from models.pool import DATA
 from models.recipe import Recipe
 
 
@@ -23,12 +24,26 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     return recipe
 
 
-def training_command(recipe: Recipe, out: Path, data: Sequence[Path] = ()) -> str:
-    """The command that trains a recipe, with all that it has other than the default."""
-    words = ["python", "-m", "models.train", "--out", str(out)]
-    words += [word for folder in data for word in ("--data", str(folder))]
-    words += [word for setting in _changed(recipe, Recipe(), "") for word in ("--set", setting)]
+def training_command(recipe: Recipe, out: Path | None = None, data: Sequence[Path] = ()) -> str:
+    """The command that trains a recipe, with all that is known and other than the default."""
+    words = ["python", "-m", "models.train", *(["--out", str(out)] if out else [])]
+    if list(data) != [DATA]:
+        words += [word for folder in data for word in ("--data", str(folder))]
+    words += [word for setting in changed(recipe, Recipe()) for word in ("--set", setting)]
     return shlex.join(words)
+
+
+def changed(part: Any, usual: Any, prefix: str = "") -> list[str]:
+    """The settings that make a recipe, or a part of one, of another."""
+    found = []
+    for name in (item.name for item in fields(part)):
+        value, default = getattr(part, name), getattr(usual, name)
+        if is_dataclass(value):
+            found += changed(value, default, f"{prefix}{name}.")
+        elif value != default:
+            plain = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            found.append(f"{prefix}{name}={plain}")
+    return found
 
 
 def _with(part: Any, names: list[str], text: str) -> Any:
@@ -42,15 +57,3 @@ def _with(part: Any, names: list[str], text: str) -> Any:
         return replace(part, **{name: _with(getattr(part, name), names[1:], text)})
     words = [word for word in text.split(",") if word] if get_origin(kind) is tuple else text
     return replace(part, **{name: msgspec.convert(words, kind, strict=False)})
-
-
-def _changed(part: Any, usual: Any, prefix: str) -> list[str]:
-    found = []
-    for name in (item.name for item in fields(part)):
-        value, default = getattr(part, name), getattr(usual, name)
-        if is_dataclass(value):
-            found += _changed(value, default, f"{prefix}{name}.")
-        elif value != default:
-            plain = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            found.append(f"{prefix}{name}={plain}")
-    return found

@@ -24,6 +24,7 @@ from models.calibrate import Fold, calibrated, fit_scores, hear, left_out
 from models.command import command
 from models.judging import ON, Heard, Judge, f1
 from models.recipe import Recipe
+from models.scenes import MINUTES
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> None:
-    rows = compare([hear(folder, options.seeds, 20) for folder in left_out(options.runs)])
+    rows = compare([hear(folder, options.seeds, MINUTES) for folder in left_out(options.runs)])
     options.out.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
 
 

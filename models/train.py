@@ -12,8 +12,9 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,8 +32,9 @@ from models.mixing import FRAMES
 from models.network import SoundNet, make_net
 from models.peer import PEER
 from models.pool import CACHE, DATA, Pool, open_pool
-from models.recipe import Mixing, Recipe, Shape
+from models.recipe import Mixing, Recipe
 from models.regularise import Batch, regularise
+from models.resuming import begun_so, begun_with
 from models.settings import with_settings
 
 log = logging.getLogger(__name__)
@@ -46,18 +48,27 @@ TEACHER_SAMPLE = 2000  # clips whose logits give the teacher's means and deviati
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a run is carried out. Nothing here changes what comes of it, but for rounding."""
+    """How a run is carried out. One that was stopped and resumed ends with the weights of an unbroken one.
+
+    Not so on another device, which draws other random numbers (`models.regularise`), nor among another number of
+    processes: pairs, contrast and the statistics of BatchNorm are of each one's share of the batch.
+    """
 
     resume: bool = False
     device: str = "cpu"
     until: int | None = None  # stop after this step, to be resumed
 
 
-def train(recipe: Recipe, pool: Pool, out: Path, manner: Manner) -> Path:
-    """Train as the recipe says; the checkpoint's path. A run that was interrupted goes on where it was saved."""
+def train(recipe: Recipe, pool: Pool, out: Path, manner: Manner, data: Sequence[Path] = (DATA,)) -> Path:
+    """Train as the recipe says; the checkpoint's path. A run that was interrupted goes on where it was saved.
+
+    `data` are the folders that the pool was made of. DataError where what is to go on was begun otherwise.
+    """
     path = out / "checkpoint.pt"
     earlier = checkpoint.load(path) if manner.resume else None
-    recipe = earlier.recipe if earlier else recipe
+    if earlier:
+        begun_so(earlier, recipe, data)
+        begun_with(earlier, pool)
     torch.manual_seed(recipe.seed)
     net = make_net(recipe).to(manner.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(net).eval().requires_grad_(False)
@@ -72,7 +83,7 @@ def train(recipe: Recipe, pool: Pool, out: Path, manner: Manner) -> Path:
     def save(step: int) -> None:
         if parallel.rank() == 0:
             states = averaged.state_dict(), net.state_dict(), optimiser.state_dict()
-            checkpoint.save(path, Checkpoint(recipe, pool.filters, step, *states))
+            checkpoint.save(path, Checkpoint(recipe, pool.filters, step, *states, data=tuple(data)))
 
     started = saved = time.monotonic()
     report = _Report(out)
@@ -210,13 +221,13 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     ap.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and TensorBoard's scalars")
     ap.add_argument("--leave-out-fold", type=int, help="keep this fold for the test")
-    ap.add_argument("--leave-out-dataset", action="append", default=[], help="do without a data set; repeatable")
-    ap.add_argument("--steps", type=int, default=Recipe().steps, help="batches in all (default %(default)s)")
+    ap.add_argument("--leave-out-dataset", action="append", help="do without a data set; repeatable")
+    ap.add_argument("--steps", type=int, help=f"batches in all (default {Recipe().steps})")
     ap.add_argument("--labels", nargs="+", help="labels to learn (default: the first model's)")
-    ap.add_argument("--clips", type=int, default=Mixing().clips, help="size of the pool (default %(default)s)")
-    ap.add_argument("--seed", type=int, default=Recipe().seed)
+    ap.add_argument("--clips", type=int, help=f"size of the pool (default {Mixing().clips})")
+    ap.add_argument("--seed", type=int, help=f"of the first weights and of the batches (default {Recipe().seed})")
     ap.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other number of the recipe")
-    ap.add_argument("--resume", action="store_true", help="go on with the checkpoint in --out")
+    ap.add_argument("--resume", action="store_true", help="go on with the checkpoint in --out, as it was begun")
     ap.add_argument("--until", type=int, help="stop after this step; --resume goes on")
     ap.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     ap.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
@@ -233,28 +244,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    mixing = Mixing(clips=options.clips, labels=tuple(options.labels or Mixing().labels))
-    recipe = with_settings(
-        Recipe(
-            mixing=mixing,
-            shape=Shape(),
-            seed=options.seed,
-            steps=options.steps,
-            leave_out_fold=options.leave_out_fold,
-            leave_out_datasets=tuple(options.leave_out_dataset),
-        ),
-        options.set,
-    )
-    if options.resume:
-        recipe = checkpoint.load(options.out / "checkpoint.pt").recipe
+    earlier = checkpoint.load(options.out / "checkpoint.pt") if options.resume else None
+    recipe = _asked(options, earlier.recipe if earlier else Recipe())
+    data = tuple(options.data or (earlier.data if earlier else [DATA]))
+    if earlier:
+        begun_so(earlier, recipe, data)  # before hours go into the pool of another recipe
+    if recipe.batch % parallel.world():
+        raise DataError(f"{parallel.world()} processes cannot share batches of {recipe.batch}: --set batch=… evenly.")
     with parallel.started(options.device):
         peer = PEER if recipe.teacher_loss else None
-        pool = open_pool(recipe.mixing, options.data or [DATA], cache=CACHE, peer=peer, workers=options.threads)
+        pool = open_pool(recipe.mixing, data, cache=CACHE, peer=peer, workers=options.threads)
         manner = Manner(options.resume, options.device, options.until)
-        path = train(recipe, pool, options.out, manner)
+        path = train(recipe, pool, options.out, manner, data)
         if parallel.rank() == 0 and (trained := checkpoint.load(path)).step == recipe.steps:
             checkpoint.save(path, fitted(trained, pool))
         log.info("wrote %s", path)
+
+
+def _asked(options: argparse.Namespace, begun: Recipe) -> Recipe:
+    """A recipe with all that flags say; what they do not say stays."""
+    of_mixing = {"clips": options.clips, "labels": options.labels and tuple(options.labels)}
+    of_recipe = {
+        "seed": options.seed,
+        "steps": options.steps,
+        "leave_out_fold": options.leave_out_fold,
+        "leave_out_datasets": options.leave_out_dataset and tuple(options.leave_out_dataset),
+    }
+    try:
+        mixing = replace(begun.mixing, **_said(of_mixing))
+        return with_settings(replace(begun, mixing=mixing, **_said(of_recipe)), options.set)
+    except ValueError as err:
+        raise DataError(f"no such training: {err}") from err
+
+
+def _said(flags: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 if __name__ == "__main__":

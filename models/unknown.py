@@ -27,11 +27,11 @@ from models.calibrate import calibrated, listen
 from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.command import command
-from models.data import DataError, read_any
+from models.data import DataError, read_all
 from models.embedding import single_sounds
 from models.heldout import Files, in_portions, read_files
 from models.judging import Judge, f1
-from models.pool import DATA, Pool, open_pool
+from models.pool import Pool, open_pool
 
 log = logging.getLogger(__name__)
 
@@ -210,9 +210,9 @@ def _report(options: argparse.Namespace) -> None:
     recipe, fold = trained.recipe, trained.recipe.leave_out_fold
     if fold is None:
         raise DataError(f"{options.checkpoint}: trained on every fold. Train one with --leave-out-fold.")
-    recordings = [r for r in read_any(DATA) if r.fold == fold and r.labels[0] in recipe.mixing.labels]
+    recordings = [r for r in read_all(trained.data) if r.fold == fold and r.labels[0] in recipe.mixing.labels]
     files = read_files(recordings, recipe.spec, trained.filters)
-    bank = training_clips(trained, open_pool(recipe.mixing, [DATA]))
+    bank = training_clips(trained, open_pool(recipe.mixing, trained.data))
     rows = measure(trained, files, bank)
     for row in rows:
         log.info("%-36s AUROC %.3f  FPR95 %.3f", row["measure"], row["auroc"], row["fpr95"])

@@ -1,5 +1,6 @@
 """What ablation runs say, put side by side: each against the base, of the same fold and seed."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,27 @@ def noise(runs: Sequence[Run], figure: str) -> float | None:
     return float(np.sqrt(np.mean(spreads))) if spreads else None
 
 
+def commands(rows: Sequence[dict[str, Any]], out: str) -> list[str]:
+    """What makes the runs of some rows, and no others: they need not have the same seeds and folds."""
+    folds: dict[Any, list[int]] = {}
+    for row in rows:
+        for fold, seed, steps in row["runs"]:
+            folds.setdefault((steps, seed, row["name"]), []).append(fold)
+    names: dict[Any, list[str]] = {}
+    for (steps, seed, name), left_out in folds.items():
+        names.setdefault((steps, seed, tuple(left_out)), []).append(name)
+    seeds: dict[Any, list[int]] = {}
+    for (steps, seed, left_out), only in names.items():
+        seeds.setdefault((steps, left_out, tuple(only)), []).append(seed)
+    return [
+        shlex.join(
+            ["python", "-m", "models.ablate", "--out", out, "--steps", str(steps), "--folds", *map(str, left_out),
+             "--seeds", *map(str, every), "--only", *only]
+        )
+        for (steps, left_out, only), every in seeds.items()
+    ]  # fmt: skip
+
+
 def _row(name: str, runs: Sequence[Run], plain: dict[Any, Run]) -> dict[str, Any]:
     figures = [figure for figure in FIGURES if all(figure in run for run in runs)]
     twins = [(run, plain[_key(run)]) for run in runs if _key(run) in plain]
@@ -48,6 +70,7 @@ def _row(name: str, runs: Sequence[Run], plain: dict[Any, Run]) -> dict[str, Any
         "folds": sorted({run["fold"] for run in runs}),
         "seeds": sorted({run["seed"] for run in runs}),
         "steps": sorted({run["steps"] for run in runs}),
+        "runs": sorted(_key(run) for run in runs),
         "multiply_adds": runs[0]["multiply_adds"],
         "only_width": set(runs[0]["settings"]) <= WIDTHS,
         "mean": {figure: _round(np.mean([run[figure] for run in runs])) for figure in figures},

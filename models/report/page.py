@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 from typing import Any
 
-from models.report.ablation import FIGURES
+from models.report.ablation import FIGURES, commands
 
 Report = dict[str, Any]
 Row = Sequence[object]
@@ -75,7 +75,7 @@ def _missing(report: Report) -> Iterable[str]:
 
 def _runs(report: Report) -> Iterable[str]:
     yield "## The runs"
-    yield "Each was trained without one fold of every data set, and is asked only about that fold. " + _chosen_on(
+    yield "Each was trained without one fold of every data set, and is asked only about that fold. " + _decided_on(
         report
     )
     rows: list[Row] = [("left out", "steps", "made by")]
@@ -83,13 +83,11 @@ def _runs(report: Report) -> Iterable[str]:
     yield aligned(rows)
 
 
-def _chosen_on(report: Report) -> str:
-    """What the ablation took from the test: the recipe was chosen by it."""
-    if not report["ablation"]:
-        return "What the recipe itself was chosen on, this report was not told."
+def _decided_on(report: Report) -> str:
+    """What the test's folds have decided before it."""
     folds = sorted({fold for row in report["ablation"] for fold in row["folds"]})
-    which = f"one of the folds {_list(folds)}" if len(folds) > 1 else f"fold {folds[0]}"
-    return f"The recipe was chosen with short runs that left out {which}: the others are newer to it."
+    ablation = f"The short runs of the ablation left out fold{'s' * (len(folds) > 1)} {_list(folds)}. " if folds else ""
+    return f"{ablation}What the folds have decided is in [export/history.md](../../export/history.md)."
 
 
 def _accuracies(report: Report) -> Iterable[str]:
@@ -154,9 +152,9 @@ def _confusions(report: Report) -> Iterable[str]:
 def _mixtures(report: Report) -> Iterable[str]:
     yield "## Mixtures"
     yield (
-        "Clips of the pool whose recordings are all of the fold left out (the first ones of each fold), with up to "
-        "three sounds, room and noise; labels that nobody could be sure about are not counted. Their synthesised "
-        "sounds and rooms are training's: of alarms, bells and beeps these figures are no test, the files above are."
+        "Clips mixed as training's, but whose recordings are all of the fold left out, with up to "
+        "three sounds, room and noise; labels that nobody could be sure about are not counted. Synthesised sounds, "
+        "rooms, noises and devices are others than training's."
     )
     rows: list[Row] = [("left out", "clips", "mAP of clips", "mAP of frames (80 ms)")]
     for run in report["folds"]:
@@ -200,13 +198,14 @@ def _ablation(report: Report, pictures: Sequence[str]) -> Iterable[str]:
     if not report["ablation"]:
         return
     rows = report["ablation"]
-    folds, seeds, steps = (sorted({n for row in rows for n in row[key]}) for key in ("folds", "seeds", "steps"))
+    steps = sorted({n for row in rows for n in row["steps"]})
     yield "## What each part is worth"
+    yield f"Short trainings ({_list(steps)} steps) of a base with one thing changed, a fold left out of each, by:"
+    yield "```sh\n" + "\n".join(commands(rows, report["sources"]["ablation"])) + "\n```"
     yield (
-        f"Short trainings ({_list(steps)} steps, seeds {_list(seeds)}, folds {_list(folds)} left out in turn) of "
-        f"a base with one thing changed, by `python -m models.ablate --out {report['sources']['ablation']}`. "
         "The base, which is the recipe as it was before this table: means over its runs ± their standard deviation, %. "
-        "The others: how many points better (+) or worse than the base's run of the same fold and seed, likewise."
+        "The others: how many points better (+) or worse than the base's run of the same fold and seed, the mean over "
+        "such pairs ± their standard deviation."
     )
     shown = [figure for figure in FIGURES if any(figure in row["mean"] for row in rows)]
     table: list[Row] = [("variant", "runs' seeds", "million multiply-adds", *(FIGURES[figure] for figure in shown))]
@@ -217,9 +216,10 @@ def _ablation(report: Report, pictures: Sequence[str]) -> Iterable[str]:
     if "ablation" in pictures:
         yield _picture("ablation", "Change from the base by each variant")
         yield (
-            "A point is one run less the base's run of the same fold and seed, a bar their mean. The grey band "
-            "is how far runs of the base lie apart that differ in nothing but the seed (one standard "
-            "deviation; no band where there is one seed): a bar within it says nothing."
+            "A point is one run less the base's run of the same fold and seed, a bar their mean. The grey behind it is "
+            "one standard deviation of such a mean of nothing but seeds, from how far runs of the base lie apart that "
+            "differ in nothing else (no grey where there is one seed): √2 of theirs for one pair, less for more. A bar "
+            "within it says nothing."
         )
     if "cost" in pictures:
         yield _picture("cost", "Accuracy against multiply-adds")
@@ -235,7 +235,7 @@ def _change(row: dict[str, Any], figure: str) -> str:
     points = row["change"].get(figure, [])
     if not points:
         return ""
-    spread = f" ± {pstdev(points):.1f}" if len(points) > 1 else ""
+    spread = f" ± {stdev(points):.1f}" if len(points) > 1 else ""
     return f"{fmean(points):+.1f}{spread}"
 
 

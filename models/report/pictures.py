@@ -95,18 +95,23 @@ def reliability(report: Report) -> Figure:
 
 
 def ablation(report: Report) -> Figure | None:
-    """Of each variant the change from the base: a point for each fold and seed, a bar for their mean."""
+    """Of each variant the change from the base: a point for each fold and seed, a bar for their mean.
+
+    Behind it how far that mean is from nothing by the seeds alone: both runs of a pair have theirs.
+    """
     rows = [row for row in report["ablation"] if row["settings"] and any(row["change"].values())]
     if not rows:
         return None
     figure = Figure(figsize=(10.4, 0.27 * len(rows) + 1.5), layout="constrained")
     panels = figure.subplots(1, len(CHANGES), sharey=True)
     for panel, name in zip(panels, CHANGES, strict=True):
-        if (noise := report["ablation_noise"].get(name)) is not None:
-            panel.axvspan(-noise, noise, color=FAINT, alpha=0.45, linewidth=0)
+        noise = report["ablation_noise"].get(name)
         panel.axvline(0, color=INK, linewidth=0.8)
         for y, row in enumerate(rows):
             changes = row["change"].get(name, [])
+            if changes and noise is not None:
+                band = noise * (2 / len(changes)) ** 0.5
+                panel.barh(y, 2 * band, left=-band, height=1, color=FAINT, alpha=0.45, linewidth=0)
             if changes:
                 mean = np.mean(changes)
                 panel.barh(y, mean, height=0.55, color=BLUE if mean >= 0 else ORANGE, alpha=0.55)

@@ -51,9 +51,25 @@ def test_a_bad_file_is_one_line_and_no_crash(tmp_path: Path, caplog: pytest.LogC
     assert len(caplog.records) == 2
 
 
-def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError):
+def test_a_silent_recording_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    soundfile.write(tmp_path / "mute.wav", np.zeros(RATE), RATE)
+    soundfile.write(tmp_path / "good.wav", tone(500, 1.0), RATE)
+    recordings = [Recording(tmp_path / name, ("x",), 1, "set", name) for name in ("mute.wav", "good.wav")]
+    bank = open_bank(recordings, {}, 1, tmp_path / "cache")
+    assert [sound.source for sound in bank.sounds] == ["good.wav"]
+    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}/mute.wav: is silent. It is left out."]
+
+
+def test_nothing_readable_is_an_error_which_names_what_is_not(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"all are silent: .*/gone\.wav\. Give others"):
         open_bank([Recording(tmp_path / "gone.wav", ("x",), 1, "set", "s")], {}, 1, tmp_path / "cache")
+
+
+def test_another_fold_is_another_bank(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(500, 0.5), RATE)
+    recordings = [Recording(tmp_path / "a.wav", ("x",), fold, "set", "a") for fold in (1, 2)]
+    banks = [open_bank([recording], {}, 1, tmp_path / "cache") for recording in recordings]
+    assert [bank.sounds[0].fold for bank in banks] == [1, 2]
 
 
 def test_the_second_run_decodes_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data import DataError, read_any, read_esc50, without_fold
+from models.data import DataError, listings, read_all, read_any, read_metadata
 
 
 def written(path: Path, text: str) -> Path:
@@ -26,7 +26,6 @@ def test_esc50_as_published_gives_its_ten_under_our_names(tmp_path: Path) -> Non
     written(tmp_path / "meta" / "esc50.csv", rows)
     (dog,) = read_any(tmp_path)
     assert (dog.labels, dog.dataset, dog.path) == (("dog_bark",), "esc10", tmp_path / "audio" / "1-1-A-0.wav")
-    assert [recording.labels[0] for recording in read_esc50(tmp_path, only_esc10=False)] == ["dog_bark", "cat"]
 
 
 def test_urbansound8k_as_published_is_read(tmp_path: Path) -> None:
@@ -47,10 +46,44 @@ def test_folders_of_labels_are_read_and_a_file_keeps_its_fold(tmp_path: Path) ->
     assert len(ones) == 1
 
 
-def test_a_left_out_fold_is_left_out_of_every_data_set(tmp_path: Path) -> None:
-    written(tmp_path / "metadata.csv", "path,dataset,label,fold\na.ogg,x,dog_bark,3\nb.ogg,y,rain,1\n")
-    assert [recording.fold for recording in without_fold(read_any(tmp_path), 3)] == [1]
-    assert len(without_fold(read_any(tmp_path), None)) == 2
+def test_cuts_of_one_recording_share_their_source_and_fold(tmp_path: Path) -> None:
+    for number in range(20):
+        written(tmp_path / "kettle" / f"park~{number}.wav", "")
+        written(tmp_path / "kettle" / f"park-{number}.wav", "")
+    recordings = read_any(tmp_path)
+    cuts = {(r.source, r.fold) for r in recordings if "~" in r.path.name}
+    others = [r for r in recordings if "~" not in r.path.name]
+    assert [source for source, _ in cuts] == ["park"]
+    assert len({r.source for r in others}) == 20
+    assert len({r.fold for r in others}) > 1
+
+
+def test_some_folders_are_read_one_after_another(tmp_path: Path) -> None:
+    for name in ("one/kettle/a.wav", "two/door/b.wav"):
+        written(tmp_path / name, "")
+    assert [r.labels for r in read_all([tmp_path / "two", tmp_path / "one"])] == [("door",), ("kettle",)]
+
+
+def test_the_scene_maker_gets_a_folders_own_listing_or_one_that_says_the_same(tmp_path: Path) -> None:
+    own = written(tmp_path / "listed" / "metadata.csv", "path,dataset,label,fold\na.ogg,x,rain,3\n")
+    written(tmp_path / "plain" / "kettle" / "park~1.wav", "")
+    first, second = listings([own.parent, tmp_path / "plain"], tmp_path / "work")
+    assert first == own
+    second.rename(second.with_name("metadata.csv"))
+    assert read_metadata(tmp_path / "work") == read_any(tmp_path / "plain")
+
+
+@pytest.mark.parametrize("fold", ["x", "0", "-1", "256", "1.5", ""])
+def test_a_fold_that_is_none_is_refused_with_its_line(fold: str, tmp_path: Path) -> None:
+    written(tmp_path / "metadata.csv", f"path,dataset,label,fold\na.ogg,x,rain,3\nb.ogg,x,rain,{fold}\n")
+    with pytest.raises(DataError, match=rf"metadata\.csv, line 3: fold '{fold}'"):
+        read_any(tmp_path)
+
+
+def test_a_line_that_ends_early_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "metadata.csv", "path,dataset,label,fold\na.ogg,x\n")
+    with pytest.raises(DataError, match="line 2"):
+        read_any(tmp_path)
 
 
 def test_a_folder_without_sounds_is_refused_with_what_was_expected(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from models.checkpoint import Checkpoint
 from models.data import DataError
 from models.evaluate import main, missing, read_table
 from models.frontend import mel_filters
-from models.heldout import Files, unseen_sound
 from models.network import make_net
 from models.recipe import Recipe
 from models.report.runs import read_runs
@@ -42,20 +41,6 @@ def test_a_short_file_stands_at_the_end_of_a_quiet_clip() -> None:
     (clip,) = clips_of(np.ones(1000, np.float32), FeatureSpec())
     assert (clip[-1000:] == 1).all()
     assert np.abs(clip[:-1000]).max() < 1e-3
-
-
-def test_the_score_of_a_file_is_the_mean_over_its_clips() -> None:
-    mels = np.zeros((3, 1, 1), np.float16)
-    files = Files(("a", "b"), ("x", "x"), ("1", "2"), mels, np.array([0, 0, 1]))
-    assert files.scores(lambda mels: np.arange(len(mels), dtype=np.float32)[:, None]).tolist() == [[0.5], [2.0]]
-
-
-@pytest.mark.parametrize("label", STANDARD)
-def test_an_unseen_sound_is_within_full_scale_and_reproducible(label: str) -> None:
-    sound = unseen_sound(label, 0)
-    assert 3 * 16_000 <= len(sound) <= 6 * 16_000
-    assert np.abs(sound).max() <= 1.0
-    assert np.array_equal(sound, unseen_sound(label, 0))
 
 
 def test_synthesised_clips_are_listed_for_scenes_and_can_be_streamed(tmp_path: Path) -> None:

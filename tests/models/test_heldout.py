@@ -55,12 +55,25 @@ def test_no_file_that_can_be_read_is_an_error(recordings: list[Recording], tmp_p
         read_files(recordings[2:], SPEC, FILTERS, tmp_path / "cache")
 
 
-def test_the_second_time_no_file_is_decoded(recordings: list[Recording], tmp_path: Path) -> None:
-    first = read_files(recordings[:2], SPEC, FILTERS, tmp_path / "cache")
-    for recording in recordings:
-        recording.path.unlink()
-    again = read_files(recordings[:2], SPEC, FILTERS, tmp_path / "cache")
+def test_the_second_time_no_file_is_decoded(
+    recordings: list[Recording], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = read_files(recordings, SPEC, FILTERS, tmp_path / "cache")
+    again = read_files(recordings, SPEC, FILTERS, tmp_path / "cache")
+    assert caplog.text.count("bad.wav: cannot be decoded") == 1  # as often as it was tried
     assert np.array_equal(again.mels, first.mels)
+
+
+def test_another_label_is_answered_to_by_the_same_file(recordings: list[Recording], tmp_path: Path) -> None:
+    read_files(recordings[:1], SPEC, FILTERS, tmp_path / "cache")
+    corrected = replace(recordings[0], labels=("sea_waves",))
+    assert read_files([corrected], SPEC, FILTERS, tmp_path / "cache").labels == ("sea_waves",)
+
+
+def test_a_file_that_has_changed_is_decoded_again(recordings: list[Recording], tmp_path: Path) -> None:
+    read_files(recordings[:1], SPEC, FILTERS, tmp_path / "cache")
+    soundfile.write(recordings[0].path, tone(500, 1.0), RATE)
+    assert len(read_files(recordings[:1], SPEC, FILTERS, tmp_path / "cache").mels) == 1
 
 
 def test_the_score_of_a_file_is_the_mean_over_its_clips(recordings: list[Recording], tmp_path: Path) -> None:

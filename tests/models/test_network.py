@@ -29,6 +29,19 @@ def test_a_clip_costs_at_most_seventy_million_multiply_adds() -> None:
     assert multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns) <= 70_000_000
 
 
+def test_a_front_ends_product_is_paid_for_like_a_layer() -> None:
+    spec = Recipe().spec
+    dear, free = (make_net(tiny_recipe(front_end=front)) for front in ("pcen", "log-mel"))
+    more = multiply_adds(dear, spec.mels, spec.columns) - multiply_adds(free, spec.mels, spec.columns)
+    assert more == spec.mels * spec.columns**2
+
+
+def test_a_recurrent_layer_is_paid_for_at_every_frame() -> None:
+    recurrent, deaf = (make_net(tiny_recipe(shape=tiny_shape(serial=serial))) for serial in ("gru", "none"))
+    matrices = sum(weight.numel() for weight in recurrent.serial.parameters() if weight.ndim == 2)
+    assert multiply_adds(recurrent, 64, 297) - multiply_adds(deaf, 64, 297) == 38 * matrices
+
+
 def test_there_are_twenty_six_labels_and_each_has_a_logit_for_the_clip_and_for_each_frame() -> None:
     assert len(set(LABELS)) == 26
     answers = make_net(Recipe()).eval()(torch.zeros(3, 64, 297))

@@ -1,16 +1,18 @@
 """A pool is made once, is the same for the same mixing, and tells what each clip was mixed of."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from listener.types import Floats
-from models.data import DataError
+from models.data import DataError, read_any
 from models.mixing import FRAMES
-from models.pool import INDEX, Pool, main, open_pool
+from models.pool import INDEX, Pool, main, open_pool, pool_folder
 from models.recipe import Mixing
-from tests.models.sounds import listed, random_pool, tiny_mixing
+from tests.models.sounds import RATE, listed, random_pool, tiny_mixing
 
 LABELS = ("low", "high", "mid")
 # Of fold 1 there is a low tone in one data set and a high one in the other, of fold 2 a low one and one between.
@@ -135,5 +137,71 @@ def test_no_recordings_are_one_line_and_status_one(tmp_path: Path, capsys: pytes
 def test_a_recording_that_cannot_be_read_makes_no_pool(tmp_path: Path) -> None:
     (tmp_path / "low").mkdir()
     (tmp_path / "low" / "bad.wav").write_bytes(b"not audio")
-    with pytest.raises(DataError):
-        open_pool(tiny_mixing(), [tmp_path], cache=tmp_path / "cache", peer=None)
+    with pytest.raises(DataError, match="could be read"):
+        open_pool(tiny_mixing(labels=("low",)), [tmp_path], cache=tmp_path / "cache", peer=None)
+
+
+def test_a_corrected_fold_is_another_pool(tmp_path: Path) -> None:
+    sounds = listed(tmp_path / "sounds", (("low", "one", 1), ("high", "one", 1)))
+    listing = sounds / "metadata.csv"
+    before = open_pool(tiny_mixing(), [sounds], cache=tmp_path / "cache", workers=2)
+    listing.write_text(listing.read_text().replace("low,1", "low,2").replace("high,1", "high,2"))
+    after = open_pool(tiny_mixing(), [sounds], cache=tmp_path / "cache", workers=2)
+    assert (set(before.fold), set(after.fold)) == ({1}, {2})
+
+
+@pytest.mark.parametrize("labels", [("low", "hgih"), ("hgih",), ("low", "hgih", "siren")])
+def test_a_label_without_a_sound_is_named(labels: tuple[str, ...], sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"^hgih: no recording in {sounds}; there are high, low, mid"):
+        open_pool(tiny_mixing(labels=labels, siren_variants=1), [sounds], cache=tmp_path)
+
+
+def test_the_shipped_labels_are_not_sought_in_sounds_of_ones_own(
+    sounds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--data", str(sounds), "--clips", "500"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"give --labels: {sounds} has high, low, mid.")
+    assert "it lacks air_conditioner" in said
+
+
+def test_a_label_that_is_given_twice_is_refused(sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--labels has low more than once"):
+        open_pool(tiny_mixing(labels=("low", "high", "low")), [sounds], cache=tmp_path)
+
+
+def test_a_label_whose_recordings_are_all_silent_is_named(tmp_path: Path) -> None:
+    sounds = listed(tmp_path / "sounds", (("low", "one", 1), ("high", "one", 1)))
+    soundfile.write(sounds / "high-one-1.wav", np.zeros(RATE), RATE)
+    with pytest.raises(DataError, match=r"^high: no recording can be decoded, or all are silent"):
+        open_pool(tiny_mixing(), [sounds], cache=tmp_path / "cache")
+
+
+def test_what_is_synthesised_needs_no_recording(sounds: Path, tmp_path: Path) -> None:
+    labels = ("low", "doorbell", "siren")
+    pool = open_pool(tiny_mixing(labels=labels, variants=1, siren_variants=1), [sounds], cache=tmp_path, workers=2)
+    assert pool.targets.any(axis=0).all()
+
+
+def test_what_lies_underneath_is_left_out_with_its_label_and_nothing_else(tmp_path: Path) -> None:
+    sounds = listed(tmp_path / "sounds", (("low", "tones", 1), ("music", "band", 1), ("street_music", "street", 1)))
+    mixing = tiny_mixing(labels=("low", "music", "street_music"), underneath=1.0)
+    pool = open_pool(mixing, [sounds], cache=tmp_path / "cache", workers=2)
+    left, band = pool.without((), (), (1,)), pool.datasets.index("band")
+    without_band = np.flatnonzero(~pool.foreign[:, band])
+    assert (pool.foreign[:, band] & ~pool.targets[:, 1]).any()
+    assert left.tolist() == without_band.tolist()
+    assert pool.targets[left, 2].any()
+
+
+def test_a_teacher_that_is_not_here_is_missed_before_anything_is_made(sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.tflite.*teacher_loss"):
+        open_pool(mixing(500), [sounds], cache=tmp_path / "cache", peer=tmp_path / "gone.tflite")
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_a_pool_that_the_teacher_has_heard_needs_no_teacher(sounds: Path, pool: Pool, tmp_path: Path) -> None:
+    heard = pool_folder(mixing(1000), read_any(sounds), taught=True, cache=tmp_path)
+    shutil.copytree(folder_of(sounds), heard)
+    again = open_pool(mixing(1000), [sounds], cache=tmp_path, peer=tmp_path / "gone.tflite")
+    assert np.array_equal(again.targets, pool.targets)

@@ -12,7 +12,6 @@ from models.data import DataError, read_any
 from models.evaluate import report_on
 from models.heldout import Files
 from models.peer import CLASSES, HEARD_AS, label_scores
-from models.pool import DATA
 from models.report import ablation, figures, page, pictures
 from models.report.runs import Heard, Run, Scored, hear
 from tests.models.sounds import label_folders, random_pool, tiny_recipe
@@ -57,7 +56,7 @@ def report(heard: Heard) -> dict[str, Any]:
         "scenes": {}, "tables": {"others": {"rows": [{"a|b": 0.25}, {"c": None}], "note": "Mind."}},
         "sources": {"others": "o.json", "ablation": "a.json"},
     }  # fmt: skip
-    whole: dict[str, Any] = json.loads(json.dumps(report_on([heard], [DATA]) | extras))
+    whole: dict[str, Any] = json.loads(json.dumps(report_on([heard]) | extras))
     return whole
 
 
@@ -99,6 +98,39 @@ def test_a_variant_is_put_beside_the_recipes_run_of_its_own_seed() -> None:
     assert ablation.noise(runs, "clips_map") == pytest.approx(10 * 2**0.5)
 
 
+def test_the_commands_make_the_runs_of_the_table_and_no_others() -> None:
+    settings: dict[str, dict[str, str]] = {"it": {}, "less": {"pairs": "0"}}
+    runs = [ablation_run(name, seed, 0.5, settings[name]) for name in settings for seed in (1, 2)]
+    rows = ablation.variants([*runs, ablation_run("it", 3, 0.5, {}), runs[0] | {"fold": 2}])
+    made = "python -m models.ablate --out a.json --steps 9 --folds"
+    assert ablation.commands(rows, "a.json") == [
+        f"{made} 1 2 --seeds 1 --only it",
+        f"{made} 1 --seeds 2 --only it less",
+        f"{made} 1 --seeds 3 --only it",
+        f"{made} 1 --seeds 1 --only less",
+    ]
+
+
+def test_a_full_table_is_made_by_one_command() -> None:
+    settings = {"pairs": "0"}
+    runs = [
+        ablation_run(name, seed, 0.5, settings) | {"fold": fold} for name in "ab" for seed in (1, 2) for fold in (2, 1)
+    ]
+    assert ablation.commands(ablation.variants(runs), "a b.json") == [
+        "python -m models.ablate --out 'a b.json' --steps 9 --folds 1 2 --seeds 1 2 --only a b"
+    ]
+
+
+@pytest.mark.parametrize(("changes", "width"), [([1.0], 2 * 3 * 2**0.5), ([1.0, 2.0], 2 * 3)])
+def test_the_grey_behind_a_bar_is_of_a_difference_of_two_runs(changes: list[float], width: float) -> None:
+    row = {"name": "less", "settings": {"pairs": "0"}, "change": {"clips_map": changes}}
+    figure = pictures.ablation({"ablation": [row], "ablation_noise": {"clips_map": 3.0}})
+    assert figure is not None
+    grey, bar = (patch.get_bbox() for patch in figure.axes[0].patches)
+    assert (grey.width, grey.x0 + grey.x1) == pytest.approx((width, 0))
+    assert bar.x1 == pytest.approx(np.mean(changes))
+
+
 def test_every_picture_that_has_values_is_drawn_small(report: dict[str, Any], tmp_path: Path) -> None:
     drawn = pictures.draw(report, tmp_path)
     assert drawn == list(pictures.PICTURES)
@@ -118,6 +150,21 @@ def test_the_page_has_every_part_and_names_what_is_missing(report: dict[str, Any
     assert headings == ["The runs", "Files", "Mixtures", "What each part is worth", "Others"]
     assert "- No scenes were given for fold 1." in text
     assert "From `o.json`. Mind." in text
+
+
+def test_the_page_says_what_the_ablation_left_out_and_where_the_rest_is_told(report: dict[str, Any]) -> None:
+    assert "The short runs of the ablation left out fold 1. What the folds have decided is in [exp" in page.page(
+        report, []
+    )
+    assert "ablation left out" not in page.page(report | {"ablation": []}, [])
+
+
+def test_changes_of_two_pairs_have_the_deviation_of_a_sample(report: dict[str, Any]) -> None:
+    rows = ablation.variants(
+        [ablation_run("it", seed, 0.5, {}) for seed in (1, 2)]
+        + [ablation_run("less", seed, 0.5 + seed / 100, {"pairs": "0"}) for seed in (1, 2)]
+    )
+    assert "| +1.5 ± 0.7 " in page.page(report | {"ablation": rows}, [])
 
 
 def test_a_table_lines_up_and_leaves_empty_what_a_row_lacks() -> None:

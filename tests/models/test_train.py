@@ -1,6 +1,7 @@
 """A run can be stopped and taken up; its checkpoint alone rebuilds what it trained; several processes make one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,15 +12,15 @@ import pytest
 import torch
 
 from listener.errors import ListenerError
-from models import checkpoint
+from models import checkpoint, embedding
 from models.checkpoint import Checkpoint
-from models.data import DataError
+from models.data import DataError, read_any
 from models.network import make_net
 from models.peer import CLASSES
-from models.pool import INDEX, Pool, open_pool
+from models.pool import DATA, Pool, open_pool, pool_folder
 from models.recipe import Mixing, Recipe, from_plain, to_plain
 from models.settings import with_settings
-from models.train import Batches, Manner, learning_rate, train
+from models.train import Batches, Manner, learning_rate, main, train
 from tests.models.sounds import label_folders, random_pool, tiny_mixing, tiny_recipe
 
 THREE_LABELS = tiny_mixing(labels=("low", "high", "mid"))
@@ -50,6 +51,57 @@ def test_a_run_that_is_done_stays_as_it_is_when_taken_up(pool: Pool, tmp_path: P
     again = trained(tiny_recipe(), pool, tmp_path, Manner(resume=True, until=1))
     assert again.step == done.step == 4
     assert all(torch.equal(again.weights[name], weight) for name, weight in done.weights.items())
+
+
+def test_a_run_is_not_taken_up_with_a_pool_that_it_cannot_have_had(pool: Pool, tmp_path: Path) -> None:
+    trained(tiny_recipe(), pool, tmp_path, Manner(until=2))
+    for other, said in ((replace(pool, filters=2 * pool.filters), "filters"), (random_pool(24, 3), "labels")):
+        with pytest.raises(DataError, match=said):
+            train(tiny_recipe(), other, tmp_path, Manner(resume=True))
+
+
+def test_a_run_is_not_taken_up_as_another_and_all_that_differs_is_named(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(tiny_recipe(), pool, tmp_path, Manner(until=2))
+    capsys.readouterr()
+    words = ["--steps", "12000", "--leave-out-fold", "2", "--clips", "500", "--data", "sounds", "--set", "dropout=0"]
+    assert main(["--out", str(tmp_path), "--resume", "--threads", "1", *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    for said in ("steps=12000 (not 4)", "leave_out_fold=2 (not None)", "dropout=0.0 (not 0.2)", "data=sounds (not"):
+        assert said in line
+    assert "clips" not in line  # as it was begun
+
+
+def test_a_run_on_ones_own_sounds_is_taken_up_with_no_flag_but_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_folders(tmp_path / "sounds")
+    monkeypatch.chdir(tmp_path)  # the pool goes to runs/cache
+    settings = ("batch=4", "shape.widths=8,8,8,8", "shape.hidden=16", "mixing.rooms=2", "mixing.noises=2")
+    words = ["--data", "sounds", "--labels", "low", "high", "--clips", "500", "--steps", "3", "--until", "1"]
+    always = ["--out", "out", "--threads", "1", "--device", "cpu"]
+    assert main([*always, *words, *(word for setting in settings for word in ("--set", setting))]) == 0
+    assert main([*always, "--resume"]) == 0
+    whole = checkpoint.load(tmp_path / "out" / "checkpoint.pt")
+    assert (whole.step, whole.recipe.labels, whole.data) == (3, ("low", "high"), (Path("sounds"),))
+    assert embedding.main(["--checkpoint", "out/checkpoint.pt"]) == 0  # finds them too
+
+
+@pytest.mark.parametrize("words", [["--leave-out-fold", "0"], ["--steps", "-1"]])
+def test_a_flag_that_cannot_be_is_one_line(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path), "--threads", "1", *words]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_batch_that_the_processes_cannot_share_evenly_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun says it
+    assert main(["--out", str(tmp_path), "--threads", "1", "--set", "batch=5"]) == 1
+    assert "2 processes cannot share batches of 5" in capsys.readouterr().err
 
 
 def test_another_seed_is_another_network(pool: Pool, tmp_path: Path) -> None:
@@ -96,6 +148,38 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(ListenerError, match="no checkpoint"):
         checkpoint.load(tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(torch.zeros(3), "but a Tensor", id="a tensor"),
+        pytest.param({"format": checkpoint.FORMAT}, "without averaged, filters", id="nothing but its format"),
+        pytest.param(dict.fromkeys(checkpoint.REQUIRED, 1) | {"format": checkpoint.FORMAT}, "a part", id="numbers"),
+    ],
+)
+def test_what_is_written_as_a_checkpoint_is_and_is_none_is_refused(content: object, said: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(ListenerError, match=rf"checkpoint\.pt: .*{said}"):
+        checkpoint.load(tmp_path / "checkpoint.pt")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").touch()
+    with pytest.raises(ListenerError, match="no checkpoint"):
+        checkpoint.load(tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_keeps_where_its_recordings_were(pool: Pool, tmp_path: Path) -> None:
+    data = (Path("sounds"), Path("/more/sounds"))
+    assert checkpoint.load(train(tiny_recipe(steps=1), pool, tmp_path, Manner(), data)).data == data
+
+
+def test_a_checkpoint_that_does_not_say_where_was_trained_on_ours(pool: Pool, tmp_path: Path) -> None:
+    content = torch.load(train(tiny_recipe(steps=1), pool, tmp_path, Manner()), weights_only=True)
+    del content["data"]
+    torch.save(content, tmp_path / "old.pt")
+    assert checkpoint.load(tmp_path / "old.pt").data == (DATA,)
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -173,11 +257,13 @@ def test_two_processes_train_one_network_together(tmp_path: Path, settings: list
         *settings, "batch=4", "shape.widths=8,8,8,8", "shape.hidden=16",
         "mixing.rooms=2", "mixing.responses=2", "mixing.noises=2",
     ]  # fmt: skip
-    mixing = Mixing(labels=("low", "high"), clips=500)
-    open_pool(with_settings(Recipe(mixing=mixing), settings).mixing, [sounds], cache=tmp_path / "runs/cache", peer=None)
-    (index,) = tmp_path.glob(f"runs/cache/pool-*/{INDEX}")
+    mixing, cache = Mixing(labels=("low", "high"), clips=500), tmp_path / "runs/cache"
+    mixing = with_settings(Recipe(mixing=mixing), settings).mixing
+    open_pool(mixing, [sounds], cache=cache, peer=None)
+    unheard, heard = (pool_folder(mixing, read_any(sounds), taught=taught, cache=cache) for taught in (False, True))
+    shutil.copytree(unheard, heard)
     rng = np.random.default_rng(0)
-    np.save(index.with_name("teacher.npy"), rng.integers(-99, 99, (500, 5, CLASSES)).astype(np.int8))
+    np.save(heard / "teacher.npy", rng.integers(-99, 99, (500, 5, CLASSES)).astype(np.int8))
     done = subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
