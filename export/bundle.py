@@ -1,10 +1,9 @@
-"""Make a bundle of a checkpoint: python -m export.bundle --checkpoint runs/all/checkpoint.pt --out folder
+"""Make a bundle of a checkpoint: python -m export.bundle --checkpoint runs/all/checkpoint.pt --out folder --name …
 
 Exported, proved equal to torch, and written with labels, rules, front end, provenance and figures.
 """
 
 import argparse
-import json
 import logging
 import subprocess
 import sys
@@ -14,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from export.graph import Exported, to_onnx
+from export import measured
+from export.graph import Exported, ExportError, to_onnx
 from export.rules import groups_for, rules_for
 from listener import bundle
-from listener.errors import ListenerError
 from models import calibration as calibrations
 from models import checkpoint
 from models.calibration import Calibration
@@ -25,13 +24,13 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.embedding import FAMILIAR
 from models.mixing import FRAME_STEP
-from models.recipe import to_plain
+from models.network import multiply_adds, weights
+from models.recipe import Recipe, to_plain
 from models.settings import training_command
 
 log = logging.getLogger(__name__)
 
-LICENCE = "CC BY-NC 3.0 (trained on UrbanSound8K: for non-commercial use; see MODEL_CARD.md)"
-DATA = "ESC-10, UrbanSound8K, voxceleb, librispeech, fsdd, music (see MODEL_CARD.md); synthesised sounds"
+UNSAID = "not said"
 
 
 def export(
@@ -39,17 +38,32 @@ def export(
     out: Path,
     *,
     name: str = "unnamed",
-    licence: str = LICENCE,
-    data: str = DATA,
+    licence: str = UNSAID,
+    data: str = UNSAID,
     calibration: Calibration | None = None,
     report: Path | None = None,
 ) -> None:
     """Write the bundle. ExportError where ONNX Runtime does not answer as torch does."""
-    labels = list(trained.recipe.labels)
     if calibration:
-        calibration = calibration.of(labels)
+        calibration = calibration.of(trained.recipe.labels)
+    manifest = manifest_of(trained, name=name, licence=licence, data=data, calibration=calibration, report=report)
     model = to_onnx(Exported(trained.net(), calibration, trained.examples), trained.recipe.spec)
-    manifest = bundle.Manifest(
+    bundle.write(out, manifest, model, trained.filters)
+    log.info("wrote %s: %d labels, %.2f MB, equal to torch", out, len(manifest.labels), len(model) / 1e6)
+
+
+def manifest_of(
+    trained: Checkpoint,
+    *,
+    name: str = "unnamed",
+    licence: str = UNSAID,
+    data: str = UNSAID,
+    calibration: Calibration | None = None,
+    report: Path | None = None,
+) -> bundle.Manifest:
+    """What a checkpoint's bundle says of itself; the calibration has the checkpoint's labels."""
+    labels = list(trained.recipe.labels)
+    return bundle.Manifest(
         format=bundle.FORMAT,
         name=name,
         labels=labels,
@@ -58,13 +72,11 @@ def export(
         features=trained.recipe.spec,
         sha256={},
         licence=licence,
-        provenance=_provenance(trained, data),
-        metrics=_metrics(report) if report else {},
+        provenance=_provenance(trained, data) | _size(trained),
+        metrics=_metrics(trained.recipe, report) if report else {},
         frame_s=FRAME_STEP / trained.recipe.spec.sample_rate,
         familiar=0.0 if trained.examples is None else FAMILIAR,
     )
-    bundle.write(out, manifest, model, trained.filters)
-    log.info("wrote %s: %d labels, %.2f MB, equal to torch", out, len(labels), len(model) / 1e6)
 
 
 def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
@@ -74,9 +86,20 @@ def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
         "data": data,
         "folds": f"all but {fold}" if fold else "all",
         "commit": _commit(),
-        "command": training_command(trained.recipe, Path("runs") / "all"),
+        "command": training_command(trained.recipe, data=trained.data),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def _size(trained: Checkpoint) -> dict[str, str]:
+    """Of the network with the embedding that was fitted, and the examples that a clip is compared with."""
+    net, spec, examples = trained.net(), trained.recipe.spec, trained.examples
+    adds = multiply_adds(net, spec.mels, spec.columns)
+    size = {"weights": str(weights(net)), "multiply_adds": str(adds)}
+    if examples is None:
+        return size
+    count, numbers = examples.shape
+    return size | {"multiply_adds": str(adds + count * numbers), "examples": f"{count} x {numbers} int8"}
 
 
 def _commit() -> str:
@@ -93,19 +116,13 @@ def _git(*words: str) -> str:
     return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _metrics(report: Path) -> dict[str, float]:
-    """Figures of models of the same recipe on folds left out, from the report.json of models.evaluate."""
-    try:
-        said = json.loads(report.read_text())
-        found = {
-            f"{name}_{kind}": part[f"accuracy_{kind}"]
-            for name, part in said["together"].items()
-            for kind in ("own_labels", "all_labels")
-        }
-        scenes = {f"fold{run['fold']}_events_f1": run["scenes"]["f1"] for run in said["folds"] if run["scenes"]}
-        return found | scenes
-    except (OSError, ValueError, KeyError) as err:
-        raise ListenerError(f"{report}: no report of models.evaluate ({err!r}).") from err
+def _metrics(recipe: Recipe, path: Path) -> dict[str, float]:
+    """Figures of models of the same recipe on folds left out; none where the report is of another's."""
+    report = measured.read(path)
+    if not measured.is_of(recipe, report):
+        log.info("%s is of models of another recipe: the bundle carries no figures", path)
+        return {}
+    return measured.metrics(report)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,23 +130,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap = argparse.ArgumentParser(prog="python -m export.bundle", description=(__doc__ or "").partition("\n")[0])
     ap.add_argument("--checkpoint", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True, help="the bundle's folder")
-    ap.add_argument("--name", default="home-5", help="how events name the model (default %(default)s)")
+    ap.add_argument("--name", required=True, help="how events name the model")
     ap.add_argument("--calibration", type=Path, help="JSON of models.calibrate (default: rules chosen beforehand)")
     ap.add_argument("--report", type=Path, help="report.json of models.evaluate on the same recipe")
-    ap.add_argument("--licence", default=LICENCE, help="of the weights, as their training data asks (default: ours)")
-    ap.add_argument("--trained-on", default=DATA, help="words for the manifest (default: ours)")
+    ap.add_argument("--licence", required=True, help="of the weights, as their training data asks")
+    ap.add_argument("--trained-on", required=True, help="words for the manifest: the data")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     return command(lambda: _export(options))
 
 
 def _export(options: argparse.Namespace) -> None:
-    trained = checkpoint.load(options.checkpoint)
+    trained = _finished(options.checkpoint)
     calibration = calibrations.read(options.calibration) if options.calibration else None
     export(
         trained, options.out, name=options.name, licence=options.licence, data=options.trained_on,
         calibration=calibration, report=options.report,
     )  # fmt: skip
+
+
+def _finished(path: Path) -> Checkpoint:
+    """The checkpoint of a run that came to its end. ExportError of one that did not."""
+    trained = checkpoint.load(path)
+    if trained.step < trained.recipe.steps or trained.projection is None:
+        raise ExportError(
+            f"{path}: {trained.step} of {trained.recipe.steps} steps are trained, or the embedding was not fitted. "
+            f"Let it come to its end: python -m models.train --resume --out {path.parent}"
+        )
+    return trained
 
 
 if __name__ == "__main__":

@@ -7,76 +7,128 @@ import argparse
 import csv
 import json
 import logging
+import re
 import string
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from export import measured
+from export.measured import Report
 from listener import bundle
 from listener.bundle import Bundle
 from listener.errors import ListenerError
 from models.command import command
-from models.network import make_net, multiply_adds, weights
 from models.pool import DATA
-from models.recipe import Recipe, from_plain
+from models.recipe import LABELS, Recipe, from_plain
+from models.synthesis import STANDARD
 
 log = logging.getLogger(__name__)
 
-Report = dict[str, Any]
 Row = dict[str, str]
 
 CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
+MACHINES = ("air_conditioner", "engine_idling", "drilling", "jackhammer")  # in the order of card.md
 
 
 def card(loaded: Bundle, report: Report, listing: Sequence[Row], *, commands: str, history: str) -> str:
     """The card of a bundle, given the cross-validation of its recipe and the listing of what it was trained on."""
-    recipe = from_plain(json.loads(loaded.manifest.provenance["recipe"]))
-    net = make_net(recipe)
-    used = [row for row in listing if row["dataset"] not in recipe.leave_out_datasets]
+    made = loaded.manifest.provenance
+    recipe = from_plain(json.loads(made["recipe"]))
+    used = [r for r in listing if r["dataset"] not in recipe.leave_out_datasets and r["label"] in recipe.labels]
     words = {
         "name": loaded.name,
         "front_end": recipe.front_end.replace("pcen", "PCEN"),
         "bands": recipe.spec.mels,
         "kilohertz": f"{recipe.spec.sample_rate / 1000:g}",
-        "parameters": f"{weights(net):,}",
-        "multiply_adds": round(multiply_adds(net, recipe.spec.mels, recipe.spec.columns) / 1e6, 1),
+        "parameters": f"{int(made['weights']):,}",
+        "examples": f" and {made['examples']} numbers of examples to compare with" if "examples" in made else "",
+        "multiply_adds": round(int(made["multiply_adds"]) / 1e6, 1),
         "megabytes": round(len(loaded.model) / 1e6, 2),
         "count": len(loaded.labels),
         "labels": ", ".join(f"`{label}`" for label in loaded.labels),
         "licence": loaded.manifest.licence,
         "data": _data(used),
+        "synthesised": _synthesised(recipe, used),
+        "most": len(recipe.mixing.sounds_in_clip) - 1,
+        "underneath": f"{recipe.mixing.underneath:.0%}",
+        "pairs": f"{recipe.pairs:.0%}",
+        "machines": _listed([str(_recordings(used, label)) for label in MACHINES]),
         "described": _described(recipe, report),
         "history": history.strip(),
         "scores": _scores(report),
         "recalls": _recalls(report),
         "scenes": _scenes(report),
         "commands": f"```sh\n{commands.strip()}\n```",
-        "commit": loaded.manifest.provenance["commit"],
-        "date": loaded.manifest.provenance["date"],
+        "commit": made["commit"],
+        "date": made["date"],
         "authors": _authors(used),
         "others": _others(used),
     }
-    return string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(words)
+    template = _without_strangers(TEMPLATE.read_text(encoding="utf-8"), loaded.labels)
+    return string.Template(template).substitute(words)
+
+
+def _without_strangers(template: str, labels: Sequence[str]) -> str:
+    """The template without the items of its lists that speak of labels that the model does not know."""
+    strangers = set(LABELS) - set(labels)
+    lines = template.split("\n")
+    return "\n".join(x for x in lines if not (x.startswith("- ") and strangers & set(re.findall(r"`(\w+)`", x))))
 
 
 def _described(recipe: Recipe, report: Report) -> str:
-    """Whose figures the report's are: of models of this recipe, or of one that had more to learn from."""
+    """Whose figures the report's are: of models of this recipe, or of another."""
     folds = ", ".join(str(run["fold"]) for run in report["folds"])
-    words = (
+    if not measured.is_of(recipe, report):
+        return _of_others(recipe, report, folds)
+    return (
         f"These figures are of **models of the same recipe**, each trained without one of the folds {folds} of every "
         "data set and asked about that fold; thresholds and calibration came from the other folds. The shipped weights "
         f"were then fitted on every fold, with as many steps ({recipe.steps}) and the thresholds of all folds; they "
         "have seen these files, so no figure of theirs on this data would mean anything."
     )
-    if recipe.leave_out_datasets:
-        words += (
-            f" Those models were trained with {', '.join(recipe.leave_out_datasets)} too, these weights were not: of "
-            "the labels that both have, expect less."
+
+
+def _of_others(recipe: Recipe, report: Report, folds: str) -> str:
+    theirs = measured.recipes(report)[0]
+    words = (
+        "**None of these figures was measured for these weights.** They are of the cross-validation of another model, "
+        "and so are the calibration and the thresholds that these weights are shipped with. Its networks were trained "
+        f"with {theirs.steps} steps on {len(report['labels'])} labels, each without one of the folds {folds} of every "
+        f"data set, and asked about that fold. These weights had {recipe.steps} steps and {len(recipe.labels)} labels"
+    )
+    if fewer := [name for name in recipe.leave_out_datasets if name not in theirs.leave_out_datasets]:
+        words += f", and nothing of {_listed(fewer)}, which the other learned from"
+    return words + ". How well they hear, also the labels that both have, is not known."
+
+
+def _synthesised(recipe: Recipe, used: Sequence[Row]) -> str:
+    """Which labels were made by rule: alone, or beside recordings."""
+    variants = dict.fromkeys(STANDARD, recipe.mixing.variants) | {"siren": recipe.mixing.siren_variants}
+    made = [label for label in recipe.labels if variants.get(label)]
+    alone = [f"`{label}` ({variants[label]})" for label in made if not _recordings(used, label)]
+    beside = [f"{variants[label]} of `{label}`" for label in made if _recordings(used, label)]
+    words = []
+    if alone:
+        words.append(
+            f"Without any recording, synthesised alone (so many of each): {_listed(alone)}; the alarms by their "
+            "standards (ISO 8201 T3; T4 of NFPA 720 and UL 2034), the others in wide variety. **The model has never "
+            "heard a real one of these.**"
         )
-    return words
+    if beside:
+        words.append(f"Synthesised sounds were also put beside the real ones: {_listed(beside)}.")
+    return " ".join(words)
+
+
+def _recordings(listing: Iterable[Row], label: str) -> int:
+    """How many recordings a label has: several files may be cut from one."""
+    return len({(row["dataset"], row["source_id"]) for row in listing if row["label"] == label})
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def _data(listing: Sequence[Row]) -> str:
@@ -85,7 +137,7 @@ def _data(listing: Sequence[Row]) -> str:
         (name, count, _one_of(row["licence"] for row in listing if row["dataset"] == name))
         for name, count in counts.items()
     ]
-    return _table(("data set", "recordings", "licence"), rows)
+    return _table(("data set", "files", "licence"), rows)
 
 
 def _scores(report: Report) -> str:
@@ -93,7 +145,7 @@ def _scores(report: Report) -> str:
         (name, part["fold"], part["files"], _percent(part, "accuracy_own_labels"), _percent(part, "yamnet_own_labels"),
          _percent(part, "accuracy_all_labels"))
         for run in report["folds"]
-        for name, part in run["datasets"].items() if part.get("labels", 2) > 1
+        for name, part in run["datasets"].items() if measured.has_choice(part)
     ]  # fmt: skip
     return _table(("data set", "left out", "files", "among its own labels", "YAMNet", "among all labels"), rows)
 
@@ -103,14 +155,20 @@ def _percent(part: Report, key: str) -> str:
 
 
 def _recalls(report: Report) -> str:
-    """Mean recall of each label over the folds, among the labels of its data set."""
-    lines = []
-    for name in report["together"]:
-        recalls = [run["datasets"][name]["recall"] for run in report["folds"] if name in run["datasets"]]
-        labels = sorted({label for recall in recalls for label in recall})
-        means = {label: [recall[label] for recall in recalls if label in recall] for label in labels}
-        lines.append(f"- {name}: " + ", ".join(f"{label} {sum(m) / len(m):.0%}" for label, m in means.items()))
+    """Mean recall of each label over the folds: among its data set's labels, or among all where that has but one."""
+    own = {name: measured.has_choice(part) for name, part in report["together"].items()}
+    lines = [f"- {name}: {_means(report, name, 'recall')}" for name in own if own[name]]
+    single = [f"- {name}: {_means(report, name, 'recall_all_labels')}" for name in own if not own[name]]
+    if single:
+        lines += ["", "Data sets of one label, answer among all labels:", "", *single]
     return "\n".join(lines)
+
+
+def _means(report: Report, name: str, kind: str) -> str:
+    recalls = [run["datasets"][name][kind] for run in report["folds"] if name in run["datasets"]]
+    labels = sorted({label for recall in recalls for label in recall})
+    means = {label: [recall[label] for recall in recalls if label in recall] for label in labels}
+    return ", ".join(f"{label} {sum(m) / len(m):.0%}" for label, m in means.items())
 
 
 def _scenes(report: Report) -> str:
@@ -170,14 +228,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write(options: argparse.Namespace) -> None:
     try:
-        report = json.loads(options.report.read_text())
         with options.listing.open(newline="", encoding="utf-8") as lines:
             listing = list(csv.DictReader(lines))
         commands = options.commands.read_text()
         history = options.history.read_text() if options.history else ""
     except (OSError, ValueError) as err:
         raise ListenerError(f"a card cannot be written: {err}") from err
-    text = card(bundle.load(options.bundle), report, listing, commands=commands, history=history)
+    loaded, report = bundle.load(options.bundle), measured.read(options.report)
+    if missing := {"recipe", "weights", "multiply_adds"} - loaded.manifest.provenance.keys():
+        raise ListenerError(f"{options.bundle}: its provenance has no {', '.join(sorted(missing))}. Export it again.")
+    text = card(loaded, report, listing, commands=commands, history=history)
     (options.bundle / CARD).write_text(text, encoding="utf-8")
     log.info("wrote %s", options.bundle / CARD)
 

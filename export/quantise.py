@@ -17,21 +17,23 @@ from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from export.graph import ExportError, Runtime
+from export.graph import TOLERANCE, ExportError, Runtime
 from listener import bundle
+from listener.bundle import Bundle, Manifest
 from listener.classifier import INPUT
 from listener.types import Floats
 from models import checkpoint
 from models.checkpoint import Checkpoint
 from models.command import command
-from models.data import read_any
+from models.data import read_all
 from models.heldout import Files, read_files
-from models.pool import DATA, open_pool
+from models.pool import open_pool
 
 log = logging.getLogger(__name__)
 
@@ -122,19 +124,40 @@ def _timed(run: Runtime, mel: Floats) -> float:
     return time.perf_counter() - started
 
 
-def quantise(trained: Checkpoint, folder: Path, out: Path, data: Path = DATA) -> dict[str, Accuracy]:
-    """Write a bundle like the one in `folder` whose model has int8 numbers, and parity.json beside it."""
+def quantise(trained: Checkpoint, folder: Path, out: Path) -> dict[str, Accuracy]:
+    """Write a bundle like the one in `folder` whose model has int8 numbers, and parity.json beside it.
+
+    ExportError where that one was not made of the checkpoint: other clips would decide, other files be asked about.
+    """
     loaded = bundle.load(folder)
+    same(trained, loaded)
     recipe, fold = trained.recipe, trained.recipe.leave_out_fold
-    pool = open_pool(recipe.mixing, [data])
+    pool = open_pool(recipe.mixing, trained.data)
     clips = np.random.default_rng(0).choice(np.flatnonzero(pool.fold != (fold or 0)), CALIBRATION_CLIPS, replace=False)
     small = quantised(loaded.model, pool.mel[np.sort(clips)].astype(np.float32))
-    recordings = [r for r in read_any(data) if r.labels[0] in recipe.labels and fold in (None, r.fold)]
+    recordings = [r for r in read_all(trained.data) if r.labels[0] in recipe.labels and fold in (None, r.fold)]
     said = parity(loaded.model, small, read_files(recordings, recipe.spec, trained.filters), recipe.labels)
-    bundle.write(out, loaded.manifest, small, loaded.filters)
+    bundle.write(out, manifest_of(loaded.manifest), small, loaded.filters)
     rows = {name: asdict(row) for name, row in said.items()}
     (out / "parity.json").write_text(json.dumps(rows, indent=1) + "\n")
     return said
+
+
+def manifest_of(given: Manifest) -> Manifest:
+    """What a quantised bundle says of itself: it has a name of its own, and none of the other's figures."""
+    return msgspec.structs.replace(given, name=f"{given.name}-int8", metrics={})
+
+
+def same(trained: Checkpoint, loaded: Bundle) -> None:
+    """Nothing where a bundle's model makes of noise the frames and embeddings that the checkpoint does."""
+    spec = trained.recipe.spec
+    alike = loaded.labels == trained.recipe.labels and loaded.features == spec
+    if alike:
+        mel = np.random.default_rng(0).normal(-1, 0.7, (3, spec.mels, spec.columns)).astype(np.float32)
+        pairs = zip(Runtime(loaded.model).all(mel)[1:3], trained.answerer()(mel)[1:], strict=True)
+        alike = all(a.shape == b.shape and float(np.abs(a - b).max()) <= TOLERANCE for a, b in pairs)
+    if not alike:
+        raise ExportError(f"{loaded.name} was not made of this checkpoint: name the one that it was exported from.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

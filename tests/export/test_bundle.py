@@ -1,38 +1,40 @@
 """A checkpoint becomes a bundle that the daemon reads, and that says where it comes from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from export.bundle import export, main
+from export.bundle import export, main, manifest_of
 from export.card import card
 from export.graph import Runtime
 from export.rules import GROUPS, RULES, groups_for, rules_for
 from listener import bundle
 from listener.bundle import LabelRule
 from listener.classifier import Classifier
+from listener.errors import ListenerError
 from listener.types import Features, Heard, Span
 from models import calibration as calibrations
 from models import checkpoint
 from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.frontend import mel_filters
-from models.network import make_net
-from models.recipe import LABELS
-from tests.models.sounds import tiny_recipe
+from models.network import make_net, multiply_adds
+from models.recipe import LABELS, Recipe
+from models.settings import training_command
+from tests.models.sounds import tiny_mixing, tiny_recipe
 
-FIGURES = {"files": 2, "accuracy_own_labels": 1.0, "accuracy_all_labels": 0.5}
+RECIPE = tiny_recipe(leave_out_fold=3)
+FIGURES = {"files": 2, "labels": 2, "accuracy_own_labels": 1.0, "accuracy_all_labels": 0.5}
+RECALLS = {"recall": {"low": 1.0}, "recall_all_labels": {"low": 0.0}}
 SCENES = {
     "hours": 3.3, "f1": 0.75, "macro_f1": 0.7, "precision": 0.8, "recall": 0.72, "false_alarms_per_hour": 4.0,
     "latency_s": {"p50": 0.9, "p95": 2.1}, "onset_error_s": 0.1, "end_error_s": 0.3,
 }  # fmt: skip
-REPORT = {
-    "folds": [{"fold": 3, "datasets": {"esc10": {**FIGURES, "fold": 3, "recall": {"low": 1.0}}}, "scenes": SCENES}],
-    "together": {"esc10": FIGURES},
-}
 CALIBRATION = Calibration(
     ("low", "high"), (2.0, 0.5), (-1.0, 0.3), {"low": LabelRule(on=0.5, off=0.2), "high": LabelRule()}, 0.3
 )
@@ -40,16 +42,45 @@ HEARD = Heard(Span(0, 48_000), -20.0)
 LISTING = [
     {"dataset": "esc10", "licence": "CC-BY", "author": "Ann", "source_id": "7", "url": "http://a", "label": "low"},
     {"dataset": "esc10", "licence": "CC0", "author": "Bob", "source_id": "8", "url": "http://b", "label": "low"},
-    {"dataset": "music", "licence": "CC BY", "author": "Cy", "source_id": "9", "url": "http://c", "label": "music"},
+    {"dataset": "music", "licence": "CC BY", "author": "Cy", "source_id": "9", "url": "http://c", "label": "high"},
+    {"dataset": "music", "licence": "CC BY", "author": "Di", "source_id": "6", "url": "http://d", "label": "mid"},
 ]
+REQUIRED = ["--name", "tiny", "--licence", "CC0", "--trained-on", "tones"]
+
+
+def report_on(recipe: Recipe) -> dict[str, Any]:
+    """A report on one model, with a data set of two labels and one of a single one."""
+    datasets = {"esc10": FIGURES, "music": {**FIGURES, "labels": 1}}
+    run = {
+        "fold": 3, "trained_by": training_command(recipe, Path("runs/cv/fold3")), "of_steps": recipe.steps,
+        "datasets": {name: {**part, **RECALLS, "fold": 3} for name, part in datasets.items()}, "scenes": SCENES,
+    }  # fmt: skip
+    return {"labels": list(recipe.labels), "folds": [run], "together": datasets}
+
+
+def checkpoint_of(recipe: Recipe) -> Checkpoint:
+    """One that came to its end, with an embedding of another size than the one that was trained, and examples."""
+    torch.manual_seed(0)
+    weights = make_net(recipe).state_dict()
+    size = 2 * recipe.shape.hidden
+    projection = torch.eye(size), torch.zeros(size)
+    return Checkpoint(recipe, mel_filters(recipe.spec), recipe.steps, weights, weights, {}, projection)
+
+
+def described(trained: Checkpoint, report: dict[str, Any], folder: Path) -> bundle.Bundle:
+    """A bundle that is right in all but its model, which takes seconds to make."""
+    (folder / "report.json").write_text(json.dumps(report))
+    manifest = manifest_of(trained, report=folder / "report.json")
+    bundle.write(folder, manifest, b"no model", trained.filters)
+    return bundle.load(folder)
+
+
+REPORT = report_on(RECIPE)
 
 
 @pytest.fixture(scope="module")
 def trained() -> Checkpoint:
-    torch.manual_seed(0)
-    recipe = tiny_recipe(leave_out_fold=3)
-    weights = make_net(recipe).state_dict()
-    return Checkpoint(recipe, mel_filters(recipe.spec), 4, weights, weights, {})
+    return checkpoint_of(RECIPE)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +117,7 @@ def test_a_calibrations_scales_and_rules_are_in_the_bundle(trained: Checkpoint, 
     checkpoint.save(tmp_path / "checkpoint.pt", trained)
     calibrations.write(tmp_path / "calibration.json", CALIBRATION)
     words = ["--checkpoint", str(tmp_path / "checkpoint.pt"), "--calibration", str(tmp_path / "calibration.json")]
-    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert main([*words, *REQUIRED, "--out", str(tmp_path / "out")]) == 0
     mel = np.random.default_rng(0).normal(-1, 0.7, (2, 64, 297)).astype(np.float32)
     calibrated, raw = (Runtime(bundle.load(where).model)(mel) for where in (tmp_path / "out", folder))
     np.testing.assert_allclose(calibrated, CALIBRATION.apply(raw), atol=1e-4)
@@ -107,7 +138,27 @@ def test_the_bundle_says_where_it_comes_from_and_how_it_scores(folder: Path) -> 
     manifest = bundle.load(folder).manifest
     assert manifest.provenance["folds"] == "all but 3"
     assert "leave_out_fold=3" in manifest.provenance["command"]
-    assert manifest.metrics == {"esc10_own_labels": 1.0, "esc10_all_labels": 0.5, "fold3_events_f1": 0.75}
+    esc10 = {"esc10_own_labels": 1.0, "esc10_all_labels": 0.5}
+    assert manifest.metrics == {**esc10, "music_all_labels": 0.5, "fold3_events_f1": 0.75}
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [{"leave_out_datasets": ("esc10",)}, {"leave_out_labels": ("high",)}, {"steps": 9}, {"mixtures": False}],
+    ids=str,
+)
+def test_figures_of_another_recipes_models_are_not_the_bundles(differs: dict[str, Any], tmp_path: Path) -> None:
+    other = described(checkpoint_of(replace(RECIPE, **differs)), REPORT, tmp_path)
+    assert other.manifest.metrics == {}
+    text = card(other, REPORT, LISTING, commands="", history="")
+    assert "None of these figures was measured for these weights" in text
+    assert "with 4 steps on 2 labels" in text
+    assert "models of the same recipe" not in text
+
+
+def test_another_fold_left_out_and_another_seed_are_the_same_recipe(tmp_path: Path) -> None:
+    same = described(checkpoint_of(replace(RECIPE, leave_out_fold=None, seed=7)), REPORT, tmp_path)
+    assert same.manifest.metrics["esc10_own_labels"] == 1.0
 
 
 def test_the_card_names_figures_and_authors_under_cc_by(folder: Path) -> None:
@@ -119,13 +170,90 @@ def test_the_card_names_figures_and_authors_under_cc_by(folder: Path) -> None:
     assert "Ann (7)" in text
     assert "Bob" not in text
     assert "- music: Cy, CC BY, <http://c>" in text
+    assert "Di" not in text
     assert "$" not in text
 
 
+def test_the_size_told_is_that_of_the_graph_with_its_projection_and_examples(tmp_path: Path) -> None:
+    trained = replace(checkpoint_of(RECIPE), examples=torch.eye(32)[:20])
+    loaded = described(trained, REPORT, tmp_path)
+    text = card(loaded, REPORT, LISTING, commands="", history="")
+    net = make_net(RECIPE)
+    size = sum(w.numel() for name, w in net.named_parameters() if not name.startswith(("teacher", "describe")))
+    assert f"{size + 32 * 32 + 32:,} weights and 20 x 32 int8 numbers of examples" in text
+    adds = int(loaded.manifest.provenance["multiply_adds"])
+    assert adds == multiply_adds(net, 64, 297) + 32 * (32 - 8) + 20 * 32
+
+
+def test_a_data_set_of_one_label_is_told_among_all_labels_alone(folder: Path) -> None:
+    text = card(bundle.load(folder), REPORT, LISTING, commands="", history="")
+    among_own, among_all = text.split("Data sets of one label, answer among all labels:")
+    assert "- esc10: low 100%" in among_own
+    assert "- music: low" not in among_own
+    assert "- music: low 0%" in among_all
+
+
+def test_labels_without_a_recording_are_said_to_be_synthesised_alone(tmp_path: Path) -> None:
+    mixing = tiny_mixing(labels=("low", "siren", "doorbell"), variants=3, siren_variants=5)
+    recipe = replace(RECIPE, mixing=mixing, leave_out_datasets=("urbansound8k",))
+    loaded = described(checkpoint_of(recipe), report_on(recipe), tmp_path)
+    siren = {**LISTING[0], "dataset": "urbansound8k", "label": "siren"}
+    text = card(loaded, report_on(recipe), [*LISTING, siren], commands="", history="")
+    assert "synthesised alone (so many of each): `siren` (5) and `doorbell` (3);" in text
+    assert "beside the real ones" not in text
+
+
+def test_synthesised_sounds_beside_recordings_are_told(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, mixing=tiny_mixing(labels=("low", "siren"), siren_variants=5))
+    loaded = described(checkpoint_of(recipe), report_on(recipe), tmp_path)
+    text = card(loaded, report_on(recipe), [*LISTING, {**LISTING[0], "label": "siren"}], commands="", history="")
+    assert "beside the real ones: 5 of `siren`." in text
+    assert "synthesised alone" not in text
+
+
+def test_the_card_counts_recordings_not_the_files_cut_from_them(tmp_path: Path) -> None:
+    machines = ("jackhammer", "air_conditioner", "drilling", "engine_idling")
+    recipe = replace(RECIPE, mixing=tiny_mixing(labels=machines))
+    listing = [{**LISTING[0], "label": label, "source_id": n} for n in "12" for label in machines]
+    loaded = described(checkpoint_of(recipe), report_on(recipe), tmp_path)
+    text = card(loaded, report_on(recipe), [*listing, *listing[:3]], commands="", history="")
+    assert "were learned from 2, 2, 2 and 2 recordings" in text
+
+
+def test_the_card_has_no_faults_of_labels_that_the_model_does_not_know(folder: Path) -> None:
+    text = card(bundle.load(folder), REPORT, LISTING, commands="", history="")
+    assert "`gun_shot`" not in text
+    assert "`jackhammer`" not in text
+    assert "Far, faint or masked sounds" in text
+
+
 def test_a_missing_checkpoint_is_one_line_and_status_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--checkpoint", str(tmp_path / "none.pt"), "--out", str(tmp_path / "out")]) == 1
+    assert main(["--checkpoint", str(tmp_path / "none.pt"), *REQUIRED, "--out", str(tmp_path / "out")]) == 1
     assert "none.pt" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("unfinished", [{"step": 3}, {"projection": None}], ids=str)
+def test_a_run_that_did_not_come_to_its_end_is_refused_with_the_remedy(
+    unfinished: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint.save(tmp_path / "checkpoint.pt", replace(checkpoint_of(RECIPE), **unfinished))
+    assert main(["--checkpoint", str(tmp_path / "checkpoint.pt"), *REQUIRED, "--out", str(tmp_path / "out")]) == 1
+    assert f"--resume --out {tmp_path}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("missing", ["--name", "--licence", "--trained-on"])
+def test_nobodys_model_gets_our_name_licence_or_data(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    at = REQUIRED.index(missing)
+    with pytest.raises(SystemExit):
+        main(["--checkpoint", "checkpoint.pt", "--out", "out", *REQUIRED[:at], *REQUIRED[at + 2 :]])
+    assert f"required: {missing}" in capsys.readouterr().err
+
+
+def test_what_is_no_report_is_one_line(trained: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(ListenerError, match="no report of"):
+        described(trained, {"folds": [{}]}, tmp_path)
 
 
 def test_rules_and_groups_speak_of_labels_that_there_are() -> None:

@@ -1,19 +1,30 @@
 """A quantised model answers much as before, and one that answers worse is refused."""
 
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from export import bundle as exporting
+from export.bundle import export
 from export.graph import OUTPUTS, Exported, ExportError, Runtime, to_onnx
-from export.quantise import Accuracy, parity, quantised, speed
+from export.quantise import Accuracy, manifest_of, parity, quantise, quantised, same, speed
+from listener import bundle
+from listener.bundle import LabelRule
 from listener.classifier import INPUT, SCORES
 from listener.features import FeatureSpec
 from listener.types import Floats
+from models.calibration import Calibration
+from models.checkpoint import Checkpoint
+from models.frontend import mel_filters
 from models.heldout import Files
 from models.network import make_net
 from models.recipe import Mixing, Recipe
+from tests.models.sounds import tiny_recipe
 
 LABELS = ("low", "high")
 
@@ -88,9 +99,37 @@ def test_files_of_other_labels_prove_nothing() -> None:
         parity(_loudest_row(), _loudest_row(), _files(3, 3), ("rain", "siren"))
 
 
+def test_a_bundle_of_the_checkpoint_is_known_though_its_scores_are_calibrated(tmp_path: Path) -> None:
+    calibration = Calibration(LABELS, (2.0, 0.5), (-1.0, 0.3), {label: LabelRule() for label in LABELS}, 0.0)
+    export(_trained(), tmp_path, calibration=calibration)
+    same(_trained(), bundle.load(tmp_path))
+
+
+def test_a_quantised_bundle_has_another_name_and_none_of_the_figures() -> None:
+    given = msgspec.structs.replace(exporting.manifest_of(_trained(), name="one"), metrics={"esc10_own_labels": 0.9})
+    told = manifest_of(given)
+    assert (told.name, told.metrics) == ("one-int8", {})
+    assert told.labels == given.labels
+
+
+def test_a_bundle_of_another_checkpoint_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    export(_trained(), tmp_path / "bundle", name="one")
+    for other in (_trained(seed=1), _trained(leave_out_labels=("high",))):
+        with pytest.raises(ExportError, match="one was not made of this checkpoint"):
+            quantise(other, tmp_path / "bundle", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_speed_has_a_time_for_each_model() -> None:
     fast, slow = speed([_loudest_row(), _loudest_row()], np.zeros((1, 2, 4), np.float32), times=2)
     assert min(fast, slow) > 0
+
+
+def _trained(seed: int = 0, **changes: object) -> Checkpoint:
+    torch.manual_seed(seed)
+    recipe = tiny_recipe(**changes)
+    weights = make_net(recipe).state_dict()
+    return Checkpoint(recipe, mel_filters(recipe.spec), recipe.steps, weights, weights, {})
 
 
 def _loudest_row(bias: float = 0.0) -> bytes:
