@@ -11,8 +11,7 @@ import json
 import logging
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -95,13 +94,6 @@ def parity(model: bytes, small: bytes, files: Files, labels: Sequence[str]) -> d
     return said
 
 
-def speed(models: Iterable[bytes], mel: Floats, times: int = 50) -> list[float]:
-    """Seconds that each model takes for mels (batch, mels, columns), one thread: the least of many, taken in turns."""
-    runs = [Runtime(model) for model in models]
-    taken = [[_timed(run, mel) for run in runs] for _ in range(times)]
-    return [min(each) for each in zip(*taken, strict=True)]
-
-
 class _Spectrograms(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
     """Hands mels to the calibration, some at a time."""
 
@@ -116,12 +108,6 @@ class _Spectrograms(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime
 def _lost(name: str, row: Accuracy) -> bool:
     allowed = LOSS if name == "all" else LABEL_LOSS
     return (name == "all" or row.files >= LEAST_FILES) and round(row.before - row.after, 6) > allowed
-
-
-def _timed(run: Runtime, mel: Floats) -> float:
-    started = time.perf_counter()
-    run(mel)
-    return time.perf_counter() - started
 
 
 def quantise(trained: Checkpoint, folder: Path, out: Path) -> dict[str, Accuracy]:

@@ -30,7 +30,7 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
 from models.heldout import in_portions, unseen_mixtures
-from models.judging import SMOOTHING, Candidate, Counts, Heard, Judge, cost
+from models.judging import Candidate, Counts, Heard, Judge, cost
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def fit_scores(folds: Sequence[Fold]) -> Calibration:
         np.concatenate([m.targets for m in mixed]),
         np.concatenate([m.known for m in mixed]),
     )
-    return Calibration(labels, scale, offset, rules_for(labels), SMOOTHING)
+    return Calibration(labels, scale, offset, rules_for(labels))
 
 
 def _mixed(trained: Checkpoint, fold: int) -> Mixed:

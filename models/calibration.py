@@ -24,7 +24,6 @@ class Calibration:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     rules: dict[str, LabelRule]
-    smoothing: float  # weight of the past in the smoothed score
 
     def of(self, labels: Sequence[str]) -> "Calibration":
         """The part for some labels, in their order. ListenerError names a label it has not."""
@@ -38,7 +37,6 @@ class Calibration:
             tuple(self.scale[n] for n in columns),
             tuple(self.offset[n] for n in columns),
             {label: self.rules[label] for label in labels},
-            self.smoothing,
         )
 
     def apply(self, scores: Floats) -> Floats:

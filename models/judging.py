@@ -15,6 +15,7 @@ from msgspec.structs import replace as replace_rule
 from numpy.typing import NDArray
 
 from listener.bundle import LabelRule
+from listener.config import ClipConfig, EventConfig
 from listener.features import FeatureSpec
 from listener.timing import frame_grid
 from listener.tracker import Rules, Tracker
@@ -24,8 +25,8 @@ from models.data import DataError
 from models.embedding import FAMILIAR
 from models.mixing import FRAME_STEP
 
-SMOOTHING = 0.3
-HOP_S = 0.5
+SMOOTHING = EventConfig().smoothing  # thresholds are fitted to what the daemon does when nothing is configured
+HOP_S = ClipConfig().hop_s
 ON = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995)
 OFF = (0.5,)  # of `on`
 FRAME = (0.2, 0.4)

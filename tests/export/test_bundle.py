@@ -36,7 +36,7 @@ SCENES = {
     "latency_s": {"p50": 0.9, "p95": 2.1}, "onset_error_s": 0.1, "end_error_s": 0.3,
 }  # fmt: skip
 CALIBRATION = Calibration(
-    ("low", "high"), (2.0, 0.5), (-1.0, 0.3), {"low": LabelRule(on=0.5, off=0.2), "high": LabelRule()}, 0.3
+    ("low", "high"), (2.0, 0.5), (-1.0, 0.3), {"low": LabelRule(on=0.5, off=0.2), "high": LabelRule()}
 )
 HEARD = Heard(Span(0, 48_000), -20.0)
 LISTING = [

@@ -13,7 +13,7 @@ from models.recipe import Recipe
 from tests.models.sounds import tiny_recipe, tiny_shape
 
 SPEC = FeatureSpec()
-CALIBRATION = Calibration(("low", "high"), (2.0, 0.5), (-1.0, 0.3), {}, 0.0)
+CALIBRATION = Calibration(("low", "high"), (2.0, 0.5), (-1.0, 0.3), {})
 SWITCHES: list[dict[str, object]] = [
     {"level_free": False, "frequency": False, "serial": "none", "pooling": "mean"},
     {"sub_bands": 4, "harmonics": True, "pooling": "max"},

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export import bundle as exporting
 from export.bundle import export
 from export.graph import OUTPUTS, Exported, ExportError, Runtime, to_onnx
-from export.quantise import Accuracy, manifest_of, parity, quantise, quantised, same, speed
+from export.quantise import Accuracy, manifest_of, parity, quantise, quantised, same
 from listener import bundle
 from listener.bundle import LabelRule
 from listener.classifier import INPUT, SCORES
@@ -100,7 +100,7 @@ def test_files_of_other_labels_prove_nothing() -> None:
 
 
 def test_a_bundle_of_the_checkpoint_is_known_though_its_scores_are_calibrated(tmp_path: Path) -> None:
-    calibration = Calibration(LABELS, (2.0, 0.5), (-1.0, 0.3), {label: LabelRule() for label in LABELS}, 0.0)
+    calibration = Calibration(LABELS, (2.0, 0.5), (-1.0, 0.3), {label: LabelRule() for label in LABELS})
     export(_trained(), tmp_path, calibration=calibration)
     same(_trained(), bundle.load(tmp_path))
 
@@ -118,11 +118,6 @@ def test_a_bundle_of_another_checkpoint_is_refused_before_anything_is_written(tm
         with pytest.raises(ExportError, match="one was not made of this checkpoint"):
             quantise(other, tmp_path / "bundle", tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_speed_has_a_time_for_each_model() -> None:
-    fast, slow = speed([_loudest_row(), _loudest_row()], np.zeros((1, 2, 4), np.float32), times=2)
-    assert min(fast, slow) > 0
 
 
 def _trained(seed: int = 0, **changes: object) -> Checkpoint:

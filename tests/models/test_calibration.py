@@ -11,7 +11,7 @@ from listener.errors import ListenerError
 from listener.types import Floats
 from models.calibration import Calibration, platt, read, write
 
-KNOWN = Calibration(("low", "high"), (2.0, 0.5), (-1.0, 0.3), {"low": LabelRule(on=0.6), "high": LabelRule()}, 0.3)
+KNOWN = Calibration(("low", "high"), (2.0, 0.5), (-1.0, 0.3), {"low": LabelRule(on=0.6), "high": LabelRule()})
 
 
 def simulated(clips: int = 20_000) -> tuple[Floats, np.ndarray]:
@@ -56,7 +56,7 @@ def test_a_higher_score_is_a_higher_probability() -> None:
 
 def test_scale_one_and_offset_nothing_change_nothing() -> None:
     scores, _ = simulated(100)
-    same = Calibration(("low", "high"), (1.0, 1.0), (0.0, 0.0), {}, 0.0)
+    same = Calibration(("low", "high"), (1.0, 1.0), (0.0, 0.0), {})
     np.testing.assert_allclose(same.apply(scores), scores, atol=1e-5)
 
 

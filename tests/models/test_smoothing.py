@@ -27,8 +27,9 @@ def test_one_high_score_is_no_sound() -> None:
 
 
 def test_a_lag_says_everything_later_and_knows_more() -> None:
-    scores = [0.01] * 4 + [0.99] * 6
-    assert decided(scores, lag=2).index(1) > decided(scores).index(1) - 1
+    begins, dips = [0.01] * 4 + [0.99] * 6, [0.99] * 4 + [0.01] * 2 + [0.99] * 4
+    assert (decided(begins).index(1), decided(begins, lag=2).index(1)) == (5, 6)
+    assert (decided(dips)[4:].count(0), decided(dips, lag=2)[4:].count(0)) == (1, 0)
 
 
 def test_a_bias_asks_for_more() -> None:
