@@ -21,6 +21,7 @@ from models.data import DataError, read_any
 from models.heldout import SYNTHESISED_EACH, unseen_mixtures
 from models.peer import Peer
 from models.pool import DATA
+from models.recipe import LABELS
 from models.report import ablation, figures, page, pictures
 from models.report.runs import Heard, Run, hear, read_runs
 from models.settings import training_command
@@ -64,21 +65,32 @@ def beside(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def missing(report: dict[str, Any], peer_error: str | None) -> list[str]:
-    """A line for each thing that a full report has and this one has not."""
-    runs = report["folds"]
+    """A line for each thing that a full report has and this one has not, as far as there can be one for its labels."""
+    runs, shipped = report["folds"], set(report["labels"]) <= set(LABELS)
     unheard = [f"fold {run['fold']}" for run in runs if not run["scenes"]]
     uncalibrated = [f"fold {run['fold']}" for run in runs if not run["calibrated"]]
     said = {
-        f"YAMNet: {peer_error}": peer_error,
+        f"YAMNet: {peer_error}": peer_error and shipped,
         f"No scenes were given for {', '.join(unheard)} (python -m models.calibrate).": unheard
         and not report["scenes"],
         f"No calibration was given for {', '.join(uncalibrated)} (python -m models.calibrate).": uncalibrated,
-        "No ablation was given (--ablation).": not report["ablation"],
+        "No ablation was given (--ablation).": shipped and not report["ablation"],
     }
     said |= {
-        f"No table of {what} was given (--{name}).": what not in report["tables"] for name, what in EXPECTED.items()
+        f"No table of {what} was given (--{name}).": shipped and what not in report["tables"]
+        for name, what in EXPECTED.items()
     }
-    return [words for words, is_missing in said.items() if is_missing]
+    return [*_unasked(report), *(words for words, is_missing in said.items() if is_missing)]
+
+
+def _unasked(report: dict[str, Any]) -> list[str]:
+    """A line for each fold that has no recording of some labels: its figures say nothing of them."""
+    lines = []
+    for run in report["folds"]:
+        asked = {label for figures in run["datasets"].values() for label in figures["recall"]}
+        if unasked := [label for label in report["labels"] if label not in asked]:
+            lines.append(f"Fold {run['fold']} has no recording of {', '.join(unasked)}.")
+    return lines
 
 
 def _command(run: Run) -> str:

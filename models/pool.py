@@ -10,6 +10,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -252,6 +253,7 @@ _worker: list[_Worker] = []  # of this process
 def _prepare(plan: _Plan, filters: Floats) -> None:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with librosa
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal: the parent ends its workers
     threadpool_limits(1)
     _worker[:] = [_Worker(plan, filters)]
 

@@ -33,6 +33,11 @@ def training_command(recipe: Recipe, out: Path | None = None, data: Sequence[Pat
     return shlex.join(words)
 
 
+def resuming_command(out: Path, device: str) -> str:
+    """The command that goes on with a training; all else is in its checkpoint."""
+    return shlex.join(["python", "-m", "models.train", "--out", str(out), "--resume", "--device", device])
+
+
 def changed(part: Any, usual: Any, prefix: str = "") -> list[str]:
     """The settings that make a recipe, or a part of one, of another."""
     found = []

@@ -12,9 +12,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +22,9 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from models import checkpoint, parallel
+from models.beginning import asked, check_folds, check_heard, check_place, nothing_left, told
 from models.checkpoint import Checkpoint
-from models.command import command
+from models.command import command, noted_interrupts
 from models.data import DataError
 from models.embedding import fitted
 from models.losses import losses
@@ -35,7 +35,7 @@ from models.pool import CACHE, DATA, Pool, open_pool
 from models.recipe import Mixing, Recipe
 from models.regularise import Batch, regularise
 from models.resuming import begun_so, begun_with
-from models.settings import with_settings
+from models.settings import resuming_command
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ class Manner:
 def train(recipe: Recipe, pool: Pool, out: Path, manner: Manner, data: Sequence[Path] = (DATA,)) -> Path:
     """Train as the recipe says; the checkpoint's path. A run that was interrupted goes on where it was saved.
 
-    `data` are the folders that the pool was made of. DataError where what is to go on was begun otherwise.
+    `data` are the folders that the pool was made of. DataError where what is to go on was begun otherwise. After a
+    Ctrl-C it saves, and KeyboardInterrupt says how to go on.
     """
     path = out / "checkpoint.pt"
     earlier = checkpoint.load(path) if manner.resume else None
@@ -87,17 +88,22 @@ def train(recipe: Recipe, pool: Pool, out: Path, manner: Manner, data: Sequence[
 
     started = saved = time.monotonic()
     report = _Report(out)
-    for step in tqdm(steps, "training", mininterval=5, disable=parallel.rank() > 0):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        parts = _step(learner, net, optimiser, batches, step)
-        _average(averaged, net, min(recipe.ema_decay, (1 + step) / (10 + step)))
-        clips_a_second = (step - first + 1) * recipe.batch / (time.monotonic() - started)
-        report(step, parts, learning_rate(recipe, step), clips_a_second)
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            saved = time.monotonic()
-            save(step + 1)
-    save(max(first, steps.stop))
+    with noted_interrupts() as interrupted:  # or a step is broken off halfway, and cannot be gone on with
+        for step in tqdm(steps, "training", mininterval=5, disable=parallel.rank() > 0):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(recipe, step)
+            parts = _step(learner, net, optimiser, batches, step)
+            _average(averaged, net, min(recipe.ema_decay, (1 + step) / (10 + step)))
+            clips_a_second = (step - first + 1) * recipe.batch / (time.monotonic() - started)
+            report(step, parts, learning_rate(recipe, step), clips_a_second)
+            if interrupted() or time.monotonic() - saved > SAVE_EVERY_S:
+                saved = time.monotonic()
+                save(step + 1)
+            if interrupted():
+                raise KeyboardInterrupt(
+                    f"stopped after step {step + 1}; go on with {resuming_command(out, manner.device)}"
+                )
+        save(max(first, steps.stop))
     return path
 
 
@@ -120,7 +126,7 @@ class Batches:
         clips = pool.without(recipe.left_out, recipe.leave_out_datasets, left_out)
         self._clips = clips if recipe.mixtures else clips[pool.targets[clips].sum(axis=1) <= 1]
         if not len(self._clips):
-            raise DataError("nothing is left to train on: leave out less.")
+            raise DataError(nothing_left(pool.fold, recipe.left_out))
         if len(pool.teacher):
             some = pool.teacher[self._clips[: TEACHER_SAMPLE * 4 : 4]].astype(np.float32)
             self._teacher_mean, self._teacher_scale = some.mean(axis=(0, 1)), some.std(axis=(0, 1)) + 1
@@ -223,14 +229,24 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     ap.add_argument("--leave-out-fold", type=int, help="keep this fold for the test")
     ap.add_argument("--leave-out-dataset", action="append", help="do without a data set; repeatable")
     ap.add_argument("--steps", type=int, help=f"batches in all (default {Recipe().steps})")
-    ap.add_argument("--labels", nargs="+", help="labels to learn (default: the first model's)")
+    ap.add_argument("--labels", nargs="+", help="labels to learn: names of folders (default: the shipped model's)")
     ap.add_argument("--clips", type=int, help=f"size of the pool (default {Mixing().clips})")
     ap.add_argument("--seed", type=int, help=f"of the first weights and of the batches (default {Recipe().seed})")
     ap.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other number of the recipe")
     ap.add_argument("--resume", action="store_true", help="go on with the checkpoint in --out, as it was begun")
     ap.add_argument("--until", type=int, help="stop after this step; --resume goes on")
-    ap.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    ap.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
+    ap.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="of torch, and processes that mix (default: every core)",
+    )
+    ap.add_argument(
+        "--device",
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        choices=("cpu", "cuda"),
+        help="what learns (here by default: %(default)s)",
+    )
     return ap.parse_args(argv)
 
 
@@ -239,46 +255,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
     return command(lambda: _train(options))
 
 
 def _train(options: argparse.Namespace) -> None:
+    check_place(options.out, options.device)
     earlier = checkpoint.load(options.out / "checkpoint.pt") if options.resume else None
-    recipe = _asked(options, earlier.recipe if earlier else Recipe())
+    recipe = asked(options, earlier.recipe if earlier else Recipe())
     data = tuple(options.data or (earlier.data if earlier else [DATA]))
     if earlier:
         begun_so(earlier, recipe, data)  # before hours go into the pool of another recipe
     if recipe.batch % parallel.world():
         raise DataError(f"{parallel.world()} processes cannot share batches of {recipe.batch}: --set batch=… evenly.")
+    recordings = told(data, recipe.mixing.labels)
+    check_folds(recipe, recordings)
     with parallel.started(options.device):
         peer = PEER if recipe.teacher_loss else None
         pool = open_pool(recipe.mixing, data, cache=CACHE, peer=peer, workers=options.threads)
+        check_heard(recordings, pool)
         manner = Manner(options.resume, options.device, options.until)
         path = train(recipe, pool, options.out, manner, data)
         if parallel.rank() == 0 and (trained := checkpoint.load(path)).step == recipe.steps:
             checkpoint.save(path, fitted(trained, pool))
         log.info("wrote %s", path)
-
-
-def _asked(options: argparse.Namespace, begun: Recipe) -> Recipe:
-    """A recipe with all that flags say; what they do not say stays."""
-    of_mixing = {"clips": options.clips, "labels": options.labels and tuple(options.labels)}
-    of_recipe = {
-        "seed": options.seed,
-        "steps": options.steps,
-        "leave_out_fold": options.leave_out_fold,
-        "leave_out_datasets": options.leave_out_dataset and tuple(options.leave_out_dataset),
-    }
-    try:
-        mixing = replace(begun.mixing, **_said(of_mixing))
-        return with_settings(replace(begun, mixing=mixing, **_said(of_recipe)), options.set)
-    except ValueError as err:
-        raise DataError(f"no such training: {err}") from err
-
-
-def _said(flags: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in flags.items() if value is not None}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a network is asked about is what the daemon would hear, and nothing that training has had."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,23 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
         read_table(tmp_path / "t.json")
 
 
+def told_missing(labels: Sequence[str], recall: Mapping[str, float]) -> list[str]:
+    fold = {"fold": 3, "scenes": None, "calibrated": True, "datasets": {"one": {"recall": recall}}}
+    report = {"labels": labels, "folds": [fold], "scenes": {}, "ablation": [], "tables": {}}
+    return missing(report, "it is not here")
+
+
 def test_what_was_not_given_is_named() -> None:
-    fold = {"fold": 3, "scenes": None, "calibrated": True}
-    report = {"folds": [fold], "scenes": {}, "ablation": [{}], "tables": {}}
-    lines = missing(report, "it is not here")
+    lines = told_missing(["siren", "rain"], {"siren": 1.0, "rain": 0.0})
     assert lines[:2] == ["YAMNet: it is not here", "No scenes were given for fold 3 (python -m models.calibrate)."]
-    assert len(lines) == 4
+    assert len(lines) == 5
+
+
+def test_of_sounds_of_ones_own_only_what_can_be_made_is_missed() -> None:
+    (line,) = told_missing(["kettle", "rain"], {"kettle": 1.0, "rain": 0.0})
+    assert line.startswith("No scenes were given")
+
+
+def test_a_label_that_a_fold_has_no_recording_of_is_named() -> None:
+    lines = told_missing(["kettle", "cat", "parrot"], {"cat": 0.0})
+    assert lines[0] == "Fold 3 has no recording of kettle, parrot."

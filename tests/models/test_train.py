@@ -1,7 +1,9 @@
 """A run can be stopped and taken up; its checkpoint alone rebuilds what it trained; several processes make one."""
 
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,15 +15,17 @@ import torch
 
 from listener.errors import ListenerError
 from models import checkpoint, embedding
+from models.beginning import check_heard, told
 from models.checkpoint import Checkpoint
-from models.data import DataError, read_any
+from models.command import command
+from models.data import DataError, Recording, read_any
 from models.network import make_net
 from models.peer import CLASSES
 from models.pool import DATA, Pool, open_pool, pool_folder
 from models.recipe import Mixing, Recipe, from_plain, to_plain
-from models.settings import with_settings
+from models.settings import resuming_command, with_settings
 from models.train import Batches, Manner, learning_rate, main, train
-from tests.models.sounds import label_folders, random_pool, tiny_mixing, tiny_recipe
+from tests.models.sounds import label_folders, listed, random_pool, tiny_mixing, tiny_recipe
 
 THREE_LABELS = tiny_mixing(labels=("low", "high", "mid"))
 
@@ -51,6 +55,33 @@ def test_a_run_that_is_done_stays_as_it_is_when_taken_up(pool: Pool, tmp_path: P
     again = trained(tiny_recipe(), pool, tmp_path, Manner(resume=True, until=1))
     assert again.step == done.step == 4
     assert all(torch.equal(again.weights[name], weight) for name, weight in done.weights.items())
+
+
+class Interrupting:
+    """Mels of a pool; Ctrl-C is pressed while a batch of them is gathered."""
+
+    def __init__(self, mel: np.ndarray, batch: int) -> None:
+        self._mel, self._left = mel, batch
+
+    def __getitem__(self, clips: np.ndarray) -> np.ndarray:
+        self._left -= 1
+        if self._left == 0:
+            signal.raise_signal(signal.SIGINT)
+        return self._mel[clips]
+
+
+def test_ctrl_c_ends_a_run_after_its_step_and_says_how_to_go_on(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unbroken = trained(tiny_recipe(), pool, tmp_path / "unbroken")
+    (tmp_path / "broken").mkdir()
+    interrupting = replace(pool, mel=Interrupting(pool.mel, 2))
+    assert command(lambda: train(tiny_recipe(), interrupting, tmp_path / "broken", Manner())) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"stopped after step 2; go on with {resuming_command(tmp_path / 'broken', 'cpu')}"
+    assert checkpoint.load(tmp_path / "broken" / "checkpoint.pt").step == 2
+    whole = trained(tiny_recipe(), pool, tmp_path / "broken", Manner(resume=True))
+    assert all(torch.equal(whole.weights[name], weight) for name, weight in unbroken.weights.items())
 
 
 def test_a_run_is_not_taken_up_with_a_pool_that_it_cannot_have_had(pool: Pool, tmp_path: Path) -> None:
@@ -86,6 +117,46 @@ def test_a_run_on_ones_own_sounds_is_taken_up_with_no_flag_but_its_folder(
     whole = checkpoint.load(tmp_path / "out" / "checkpoint.pt")
     assert (whole.step, whole.recipe.labels, whole.data) == (3, ("low", "high"), (Path("sounds"),))
     assert embedding.main(["--checkpoint", "out/checkpoint.pt"]) == 0  # finds them too
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--out", str(tmp_path / "file"), "--threads", "1"]) == 1
+    assert (
+        capsys.readouterr().err == f"--out {tmp_path}/file: no folder can be made there (File exists). Name another.\n"
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+def test_cuda_where_there_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path), "--threads", "1", "--device", "cuda"]) == 1
+    assert capsys.readouterr().err.startswith("--device cuda: torch finds no such device here.")
+
+
+def test_a_fold_that_no_recording_is_of_cannot_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sounds = listed(tmp_path / "sounds", (("low", "one", 1), ("high", "one", 2), ("mid", "one", 9)))
+    words = ["--data", str(sounds), "--labels", "low", "high", "--leave-out-fold", "9"]
+    assert main(["--out", str(tmp_path), "--threads", "1", *words]) == 1
+    assert "no recording is of fold 9, to be left out: there are folds 1, 2." in capsys.readouterr().err
+
+
+def test_what_is_trained_on_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sounds = label_folders(tmp_path / "sounds")
+    (sounds / "low" / "notes.txt").touch()
+    with caplog.at_level(logging.INFO):
+        recordings = told([sounds], ["low"])
+    assert [recording.labels for recording in recordings] == [("low",)] * 2
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith("recordings: low 2; left aside")
+    assert "1 file passed over (.txt 1)" in second
+
+
+def test_folds_that_a_small_pool_has_no_clip_of_are_told(
+    pool: Pool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recordings = [Recording(tmp_path / "a.wav", ("low",), fold, "one", "a") for fold in (1, 3, 4, 5)]
+    check_heard(recordings, pool)
+    assert "nothing of fold 4, 5 is heard: give more --clips" in caplog.text
 
 
 @pytest.mark.parametrize("words", [["--leave-out-fold", "0"], ["--steps", "-1"]])
@@ -234,6 +305,12 @@ def test_what_a_batch_says_of_its_clips_is_what_the_pool_says(pool: Pool) -> Non
 def test_leaving_everything_out_is_refused(pool: Pool) -> None:
     with pytest.raises(DataError, match="leave out less"):
         Batches(tiny_recipe(leave_out_datasets=("one", "two"), leave_out_labels=("low", "high")), pool, "cpu")
+
+
+def test_a_small_pool_of_the_fold_that_is_left_out_is_no_matter_of_leaving_out_less(pool: Pool) -> None:
+    few = replace(pool, fold=np.ones_like(pool.fold))
+    with pytest.raises(DataError, match="the pool has clips of fold 1 only, left out here: give more --clips"):
+        Batches(tiny_recipe(leave_out_fold=1), few, "cpu")
 
 
 def test_the_learning_rate_rises_shortly_and_falls_to_next_to_nothing() -> None:

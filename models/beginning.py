@@ -1,0 +1,89 @@
+"""What a training is begun with: what was asked for, what is there, and what of it cannot be."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models import parallel
+from models.data import DataError, Recording, counted, passed_over, read_all
+from models.pool import Pool
+from models.recipe import Recipe
+from models.settings import with_settings
+
+log = logging.getLogger(__name__)
+
+
+def asked(options: argparse.Namespace, begun: Recipe) -> Recipe:
+    """A recipe with all that flags say; what they do not say stays."""
+    of_mixing = {"clips": options.clips, "labels": options.labels and tuple(options.labels)}
+    of_recipe = {
+        "seed": options.seed,
+        "steps": options.steps,
+        "leave_out_fold": options.leave_out_fold,
+        "leave_out_datasets": options.leave_out_dataset and tuple(options.leave_out_dataset),
+    }
+    try:
+        mixing = replace(begun.mixing, **_said(of_mixing))
+        return with_settings(replace(begun, mixing=mixing, **_said(of_recipe)), options.set)
+    except ValueError as err:
+        raise DataError(f"no such training: {err}") from err
+
+
+def check_place(out: Path, device: str) -> None:
+    """DataError where it cannot train, or not write; the folder is made."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DataError(
+            "--device cuda: torch finds no such device here. Leave the flag out, or install torch for CUDA."
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise DataError(f"--out {out}: no folder can be made there ({err.strerror}). Name another.") from err
+
+
+def told(data: Sequence[Path], labels: Sequence[str]) -> list[Recording]:
+    """The recordings of some labels, after a line in the log on them, and lines on what is left aside."""
+    recordings = read_all(data)
+    if parallel.rank() == 0:
+        for line in filter(None, [counted(recordings, labels), *map(passed_over, data)]):
+            log.info("%s", line)
+    return [recording for recording in recordings if set(recording.labels) & set(labels)]
+
+
+def check_folds(recipe: Recipe, recordings: Sequence[Recording]) -> None:
+    """DataError where a fold to leave out has no recording: such a run would be taken for a test of it."""
+    there = sorted({recording.fold for recording in recordings})
+    if there and (strangers := [fold for fold in recipe.left_out if fold not in there]):
+        raise DataError(
+            f"no recording is of fold {_listed(strangers)}, to be left out: there are folds {_listed(there)}."
+        )
+
+
+def check_heard(recordings: Sequence[Recording], pool: Pool) -> None:
+    """Warn of folds of which a pool has no clip: it is made in shards of one fold each, a small one of a few."""
+    if unheard := {recording.fold for recording in recordings} - set(pool.fold.tolist()):
+        log.warning("nothing of fold %s is heard: give more --clips, some thousand", _listed(sorted(unheard)))
+
+
+def nothing_left(folds: NDArray[np.uint8], left_out: Sequence[int]) -> str:
+    """Why: a small pool has clips of few folds."""
+    there = np.unique(folds).tolist()
+    if set(there) <= set(left_out):
+        few = f"the pool has clips of fold {_listed(there)} only, left out here"
+        return f"{few}: give more --clips, some thousand, or recordings of other folds."
+    return "nothing is left to train on: leave out less."
+
+
+def _said(flags: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _listed(folds: Sequence[int]) -> str:
+    return ", ".join(map(str, folds))
