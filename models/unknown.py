@@ -222,7 +222,8 @@ def _report(options: argparse.Namespace) -> None:
             options.events_out,
             events(trained, options.scenes, calibrations.read(options.rules)),
             f"{len(options.scenes)} scenes, in which {', '.join(recipe.leave_out_labels)} sound too, which training "
-            "left out. What is reported over them is a false alarm; true events are those of the other labels.",
+            "left out. What is reported over them is a false alarm; true events are those of the other labels. Scales "
+            "and thresholds were fitted on networks that know every label, on other folds.",
         )
 
 
