@@ -14,7 +14,7 @@ FROM python:3.13-slim-trixie AS alsa
 # Its version is Debian's, which changes with each fix: a pinned one would be gone from the archive.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libportaudio2 \
+    && apt-get install --yes --no-install-recommends libportaudio2 tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 990 --user-group --groups audio --no-create-home --home-dir /var/lib/listener listener \
     && install --directory --owner listener --mode 0750 /var/lib/listener /run/listener

@@ -40,7 +40,7 @@ def unit(
 def program() -> list[str]:
     """The command that starts this very listener."""
     script = Path(sys.executable).with_name("listener")
-    return [str(script)] if script.is_file() else [sys.executable, "-m", "listener"]
+    return [str(script)] if script.is_file() else [sys.executable, "-P", "-m", "listener"]
 
 
 def uses_network(parts: Sequence[Part]) -> bool:

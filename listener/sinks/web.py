@@ -125,7 +125,8 @@ class Web:
         file = self._own or (str(self._of_daemon) if self._of_daemon.is_file() else "")  # a pipe is read but once
         flags += ["--config", file] if file else []
         flags += [flag for name in config.names for flag in ("--name", name)]
-        return [sys.executable, "-m", "listener", "web", *flags]
+        # -P: where the daemon happens to be started must not decide what the page's program imports.
+        return [sys.executable, "-P", "-m", "listener", "web", *flags]
 
 
 def demand_libraries(who: str) -> None:

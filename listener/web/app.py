@@ -21,7 +21,7 @@ from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.errors import ConfigError, ListenerError
 from listener.history import Query
-from listener.web.archive import Archive, question
+from listener.web.archive import Archive, question, zone
 from listener.web.guard import Guard
 from listener.web.hub import Hub, Seat
 from listener.web.link import Link, News
@@ -72,7 +72,7 @@ class _Web:
             Route("/api/now", _spoken(self._now)),
             Route("/api/command", _spoken(self._command), methods=["POST"]),
             Route("/api/history", _spoken(self._asked(self._archive.page))),
-            Route("/api/counts", _spoken(self._asked(self._archive.counts))),
+            Route("/api/counts", _spoken(self._counts)),
             Route("/api/marks", _spoken(self._asked(self._archive.marks))),
             Route("/api/clips/{event_id}", _spoken(self._clip)),
             Route("/api/doctor", _spoken(self._doctor), methods=["POST"]),
@@ -119,11 +119,14 @@ class _Web:
         """The answer to a question about the history, found in a thread."""
 
         async def handler(request: Request) -> Response:
-            asked = request.query_params
-            query = question(asked, asked.getlist("label"), asked.getlist("source"))
-            return JSONResponse(await run_in_threadpool(answer, query))
+            return JSONResponse(await run_in_threadpool(answer, _question(request)))
 
         return handler
+
+    async def _counts(self, request: Request) -> Response:
+        """By the clocks of whoever asks: the page's days are its browser's."""
+        clocks = zone(request.query_params.get("zone", ""))
+        return JSONResponse(await run_in_threadpool(self._archive.counts, _question(request), clocks))
 
     async def _clip(self, request: Request) -> Response:
         path = await run_in_threadpool(self._archive.recording, request.path_params["event_id"])
@@ -185,6 +188,11 @@ def _spoken(handler: Handler) -> Handler:
             return JSONResponse({"error": str(err)}, 503)
 
     return spoken
+
+
+def _question(request: Request) -> Query:
+    asked = request.query_params
+    return question(asked, asked.getlist("label"), asked.getlist("source"))
 
 
 async def _body(request: Request) -> bytes:

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from listener.errors import ConfigError
 from listener.history import Query, Reader, Row
@@ -32,15 +33,17 @@ class Archive:
         more = len(found) > ROWS
         return {"events": rows, "next": f"{found[ROWS - 1][1].at!r},{found[ROWS - 1][0]}" if more else None}
 
-    def counts(self, query: Query) -> dict[str, Any]:
-        """How many events of each label began in each hour of the day, and on each day."""
+    def counts(self, query: Query, clocks: tzinfo | None = None) -> dict[str, Any]:
+        """How many events of each label began in each hour of the day, and on each day; by this machine's clocks
+        where no others are given.
+        """
         if query.since is None or query.until is None or query.until - query.since > LONGEST_S:
             raise ConfigError("counts: give since and until, no more than 32 days from each other")
         hours: dict[str, list[int]] = defaultdict(lambda: [0] * 24)
         days: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         with self._reader() as reader:
-            for label, hour_at, count in reader.by_hour(query):
-                moment = datetime.fromtimestamp(hour_at)
+            for label, hour_at, count in reader.by_hour(query, clocks):
+                moment = datetime.fromtimestamp(hour_at, clocks)
                 hours[label][moment.hour] += count
                 days[label][moment.date().isoformat()] += count
         return {"hours": hours, "days": days}
@@ -83,6 +86,14 @@ def question(asked: Mapping[str, str], labels: Names, sources: Names) -> Query:
         )
     except ValueError as err:
         raise ConfigError(f"the question is not understood ({err})") from err
+
+
+def zone(name: str) -> tzinfo | None:
+    """The time zone of that name; None without a name. ConfigError where this machine knows none."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as err:  # it looks for a file of that name
+        raise ConfigError(f"this machine knows no time zone {name!r}; install its tzdata") from err
 
 
 def _row_number(text: str) -> int:

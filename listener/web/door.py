@@ -1,11 +1,14 @@
 """Where the page is served: an address of this machine, and the server that answers there."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from listener import addresses
 from listener.errors import ConfigError, SinkError
@@ -13,6 +16,8 @@ from listener.web.app import Site
 
 PATIENCE_S = 1  # for pages that are open when it ends
 CONNECTIONS = 256
+ASKED_S = 10.0  # a request has come whole within it, or its connection is closed
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))  # seconds, seconds, times
 
 
 @contextmanager
@@ -30,6 +35,7 @@ def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, s
         why = os.strerror(err.errno) if err.errno else str(err)  # else with the address once more
         raise SinkError(f"the page: {address} is not to be had ({why}); choose another address") from err
     with door:
+        _notice_the_gone(door)
         port = door.getsockname()[1]
         yield door, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
@@ -47,6 +53,39 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class Connection(H11Protocol):
+    """One that is closed where it does not ask: uvicorn would wait for ever, and CONNECTIONS of them are all there are.
+
+    Its own patience, `timeout_keep_alive`, begins with an answer and ends with the next byte.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    def on_response_complete(self) -> None:
+        self._expect()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        self._expect_nothing()
+        self._late = self.loop.call_later(ASKED_S, self._close_unless_asked)
+
+    def _expect_nothing(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+
+    def _close_unless_asked(self) -> None:
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):  # its head, or what it announced, is not all there
+            self.transport.close()
+
+
 def server(site: Site) -> Server:
     """What serves it. Its log is ours alone: of requests nothing is written down."""
     return Server(
@@ -57,7 +96,7 @@ def server(site: Site) -> Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="on",
             limit_concurrency=CONNECTIONS,
@@ -65,3 +104,10 @@ def server(site: Site) -> Server:
         ),
         site.let_go,
     )
+
+
+def _notice_the_gone(door: socket.socket) -> None:
+    """Have the connections that are made here end though the other side cannot say so: Linux hands the options on."""
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE:
+        door.setsockopt(socket.IPPROTO_TCP, option, value)

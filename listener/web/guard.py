@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import parse_qs
 
@@ -23,6 +24,7 @@ KEPT_S = 30 * 86_400
 WRONG_S = 1.0  # a wrong token is answered no sooner
 UNPROVEN = 8  # so many at a time, or many askers would make up for it
 FORM_BYTES = 1024
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@\\\s]+)(:[0-9]{1,5})?")  # what a browser sends, and no more
 FREE = ("/login", "/page/style.css", "/page/icon.svg")  # what the form to log in by needs
 
 CONTENT_POLICY = "; ".join(
@@ -38,7 +40,7 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" browsers send the form's Origin as "null"
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -49,7 +51,7 @@ class Guard:
     """The application, for those who may use it. `names` are what it is called beyond its addresses."""
 
     def __init__(self, app: ASGIApp, names: Collection[str], token: bytes) -> None:
-        self._app, self._names = app, {"localhost", *names}
+        self._app, self._names = app, {"localhost", *(name.lower().rstrip(".") for name in names)}
         self._token = credentials.unguessable("the page", token)
         self._session = hmac.new(token, b"listener web", hashlib.sha256).hexdigest()  # another token ends it
         self._guessing = asyncio.Semaphore(UNPROVEN)
@@ -76,14 +78,15 @@ class Guard:
             return _no(400, "this machine is not called so here; start `listener web` with --name for it")
         if self._is_of_another_page(request):
             return _no(403, "only this page itself may ask that")
-        if self._token and request.url.path == "/login" and request.method == "POST":
+        if self._token and request.scope["path"] == "/login" and request.method == "POST":
             return await self._login(request)
-        return self._unproven(request) if self._token and request.url.path not in FREE else None
+        return self._unproven(request) if self._token else None
 
     def _unproven(self, request: Request) -> ASGIApp | None:
-        if self._is_proven(request):
+        path = request.scope["path"]  # the one that is routed; the URL's may be made of the Host header
+        if path in FREE or self._is_proven(request):
             return None
-        if request.url.path == "/":
+        if path == "/":
             return RedirectResponse("/login", 303)
         return _no(401, "log in first, or show the token: Authorization: Bearer …")
 
@@ -92,15 +95,17 @@ class Guard:
         headers, host = request.headers, request.headers.get("host", "")
         if request.method not in ("GET", "HEAD"):
             return headers.get("origin", "").partition("://")[2] != host and not self._bears_token(headers)
-        return headers.get("sec-fetch-site") == "cross-site" and request.url.path != "/"
+        return headers.get("sec-fetch-site") == "cross-site" and request.scope["path"] != "/"
 
     def _is_called(self, host: str) -> bool:
         """Whether a Host header names this machine. An address always does: only a name can be rebound."""
-        name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+        found = HOST.fullmatch(host)
+        if not found:
+            return False
         try:
-            ipaddress.ip_address(name.strip("[]"))
+            ipaddress.ip_address(found[1].strip("[]"))
         except ValueError:
-            return name.lower().rstrip(".") in self._names
+            return found[1].lower().rstrip(".") in self._names
         return True
 
     def _bears_token(self, headers: Headers) -> bool:

@@ -2,7 +2,10 @@
 
 import sqlite3
 import time
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -39,6 +42,25 @@ def test_counts_are_of_each_label_by_hour_of_the_day_and_by_day(page: httpx.Clie
     latest = time.localtime(time.time() - 60)
     assert counts["hours"]["siren"][latest.tm_hour] > 0
     assert time.strftime("%Y-%m-%d", latest) in counts["days"]["siren"]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_counts_go_by_the_clocks_of_whoever_asks(page: httpx.Client, zone: str) -> None:
+    moments = [datetime.fromtimestamp(at, ZoneInfo(zone)) for at, *_ in page.get("/api/marks", params=span()).json()]
+    counts = page.get("/api/counts", params={"zone": zone, **span()}).json()
+    hours = [sum(of_hour) for of_hour in zip(*counts["hours"].values(), strict=True)]
+    days = Counter[str]()
+    for of_label in counts["days"].values():
+        days.update(of_label)
+    assert hours == [sum(moment.hour == hour for moment in moments) for hour in range(24)]
+    assert days == Counter(moment.date().isoformat() for moment in moments)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "Europe", "tzdata.zi", "\0", "x" * 999])
+def test_a_time_zone_that_is_not_known_is_refused_in_words(page: httpx.Client, zone: str) -> None:
+    answer = page.get("/api/counts", params={"zone": zone, **span()})
+    assert answer.status_code == 400
+    assert "knows no time zone" in answer.json()["error"]
 
 
 def test_counts_of_all_time_are_not_made(page: httpx.Client) -> None:

@@ -1,14 +1,22 @@
 """Who may ask what."""
 
+import socket
+
 import httpx
 import pytest
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from listener.errors import ConfigError
 from listener.web import door
 from listener.web.guard import HEADERS, Guard
+from tests.waiting import eventually
 from tests.web.conftest import Daemon, Start, browser
 
 TOKEN = b"0123456789abcdef"
+HOST = b"Host: 127.0.0.1\r\n"
+UNFINISHED = (b"", b"GET / HTTP/1.1\r\n" + HOST, b"POST /login HTTP/1.1\r\nOrigin: http://127.0.0.1\r\n" + HOST)
 
 
 @pytest.mark.parametrize("path", ["/", "/page/main.js", "/api/now", "/nothing"])
@@ -23,9 +31,32 @@ def test_a_name_that_was_rebound_to_this_machine_is_refused(page: httpx.Client, 
     assert page.get("/api/now", headers={"Host": host}).status_code == 400
 
 
-@pytest.mark.parametrize("host", ["localhost:8787", "[::1]:8787", "192.168.1.7", "listener.lan"])
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "Listener.LAN"])
+@pytest.mark.parametrize("rest", [":80/login?", "/login?:80", ":80/page/style.css?", ":80#", ":80\\", ":http"])
+def test_a_host_with_more_than_a_name_and_a_port_is_refused(start: Start, name: str, rest: str) -> None:
+    with browser(start(TOKEN, ("Listener.LAN",))) as page:
+        assert page.get("/api/now", headers={"Host": name + rest}).status_code == 400
+
+
+class Believing(Request):
+    """One whose URL is made of whatever the Host header says, as by older Starlettes."""
+
+    @property
+    def url(self) -> URL:
+        return URL(f"http://{self.headers['host']}{self.scope['path']}")
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:80/login?", b"127.0.0.1:80/page/style.css?"])
+def test_what_is_asked_for_is_the_path_that_is_routed_whatever_the_url(host: bytes) -> None:
+    scope = {"type": "http", "method": "GET", "path": "/api/now", "query_string": b"", "headers": [(b"host", host)]}
+    answer = Guard(lambda *_: None, (), TOKEN)._unproven(Believing(scope))
+    assert isinstance(answer, JSONResponse)
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("host", ["localhost:8787", "[::1]:8787", "192.168.1.7", "listener.lan", "kitchen-pi.local"])
 def test_an_address_and_a_configured_name_are_not(start: Start, host: str) -> None:
-    with browser(start(names=("listener.lan",))) as page:
+    with browser(start(names=("listener.lan", "Kitchen-Pi.local."))) as page:
         assert page.get("/api/now", headers={"Host": host}).status_code == 200
 
 
@@ -94,3 +125,38 @@ def test_a_program_shows_the_token_in_a_header(start: Start) -> None:
     with httpx.Client(base_url=start(TOKEN), trust_env=False, timeout=20) as program:
         assert program.get("/api/now", headers=shown).status_code == 200
         assert program.post("/api/command", json={"command": "state"}, headers=shown).status_code == 200
+
+
+def test_the_connections_of_machines_that_are_gone_end() -> None:
+    with (
+        door.listening("127.0.0.1:0", guarded=False) as (listening, _),
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        for option, value in door.KEEPALIVE:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, option) == value
+
+
+def test_connections_that_ask_nothing_keep_others_out_for_seconds_at_most(page: httpx.Client) -> None:
+    address = page.base_url.host, page.base_url.port
+    silent = [socket.create_connection(address) for _ in range(door.CONNECTIONS + 4)]
+    for number, each in enumerate(silent):
+        each.sendall(UNFINISHED[number % len(UNFINISHED)])
+    eventually(lambda: page.get("/login").status_code == 503, "they take up all the room")
+    for each in silent:
+        each.settimeout(2 * door.ASKED_S)
+        assert each.recv(1) == b""
+        each.close()
+    assert page.get("/login").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "said", [b"G", b"POST /api/command HTTP/1.1\r\nContent-Length: 9\r\nOrigin: http://127.0.0.1\r\n"]
+)
+def test_after_an_answer_or_in_the_midst_of_a_body_it_is_the_same(page: httpx.Client, said: bytes) -> None:
+    with socket.create_connection((page.base_url.host, page.base_url.port), 2 * door.ASKED_S) as open_one:
+        open_one.sendall(b"HEAD /login HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert b" 200 OK" in open_one.recv(4096)
+        open_one.sendall(said + (HOST + b"\r\n" if len(said) > 1 else b""))
+        assert open_one.recv(1) == b""

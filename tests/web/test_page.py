@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 
 from listener.history import History
+from listener.web.hub import SEATS
 from listener.wire import Spectrum
 from tests.sinks.messages import event, level
 from tests.test_live_sinks import ALARM, RATE, alarm
@@ -21,11 +23,20 @@ from tests.virtual import VirtualMic
 from tests.waiting import eventually
 from tests.web.chromium import Visit, chromium
 from tests.web.conftest import Daemon, Start
+from tests.web.conftest import browser as pictureless
+from tests.web.stream import opened as streaming
 
 VIEWS = ("Live", "History", "Labels", "Health")
 MOST_BYTES = 150_000
 PHONE = {"viewport": {"width": 390, "height": 844}}
 ATTACHED = "document.querySelector('#state').textContent === 'listening'"
+TOKEN = b"0123456789abcdef"
+LOOKED_AT_AGAIN = """() => {
+    for (const hidden of [true, false]) {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }
+}"""
 
 Open = Callable[..., Visit]
 
@@ -57,6 +68,12 @@ def spectrum(number: int, column: bytes = bytes(range(64))) -> Spectrum:
     end_s = 0.16 * (number + 1)
     shown = {"column_s": 0.016, "low_db": -70.0, "high_db": 20.0, "mels": 64, "columns": 10 * column}
     return Spectrum(source="kitchen", at_s=end_s, **shown)
+
+
+def log_in(visit: Visit) -> None:
+    visit.page.get_by_label("token").fill(TOKEN.decode())
+    visit.page.get_by_role("button", name="Log in").click()
+    visit.page.wait_for_selector("#state.well")
 
 
 def rows(visit: Visit) -> list[str]:
@@ -124,6 +141,18 @@ def test_a_threshold_and_a_mute_take_effect_in_the_daemon_and_are_seen(daemon: D
     eventually(lambda: daemon.controls.state().snoozed == {}, "it is reported again")
 
 
+def test_the_best_score_of_a_label_is_that_of_the_microphone_that_hears_it_best(daemon: Daemon, visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    page.show("Labels")
+    eventually(lambda: daemon.socket.watched, "the page is looked at")
+    daemon.socket.show(level(top={"dog_bark": 0.9}))
+    daemon.socket.show(level(source="garden", top={"dog_bark": 0.1, "siren": 0.7}))
+    bars = "[...document.querySelectorAll('#thresholds i')].map((bar) => bar.style.transform).join()"
+    page.until(f"{bars}.includes('0.7')")
+    assert page.page.evaluate(bars) == "scaleX(0.9),scaleX(0.7),scaleX(0)"
+
+
 @pytest.mark.usefixtures("daemon", "database")
 def test_the_history_is_counted_drawn_filtered_and_paged(visit: Open) -> None:
     page = visit()
@@ -159,6 +188,37 @@ def test_a_recording_is_drawn_and_can_be_played(visit: Open, database: Path) -> 
     page.page.wait_for_selector("#clip", state="hidden")
 
 
+@pytest.mark.usefixtures("daemon", "database")
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Asia/Kolkata"])
+def test_the_hours_of_the_day_are_those_of_the_rows(visit: Open, zone: str) -> None:
+    page = visit(timezone_id=zone)
+    page.until(ATTACHED)
+    page.show("History")
+    page.page.locator("[name=min_score]").fill("0.99")
+    page.page.locator("[name=min_score]").blur()
+    page.until("document.querySelectorAll('#rows tr').length === 1")
+    hour = "new Date(document.querySelector('#rows time').dateTime).getHours()"
+    counted = "[...document.querySelectorAll('#hours title')].findIndex((said) => said.textContent.endsWith(': 1'))"
+    page.until(f"{hour} === {counted}")
+
+
+@pytest.mark.parametrize(("month", "length_h"), [(3, 23), (10, 25)])
+def test_a_day_on_which_the_clocks_change_is_drawn_whole(visit: Open, month: int, length_h: int) -> None:
+    page = visit(timezone_id="Europe/Berlin")
+    sunday = {3: 29, 10: 25}[month]
+    drawn = f"""async () => {{
+        const {{ timeline }} = await import('/page/charts.js');
+        const at = (hour) => new Date(2026, {month - 1}, {sunday}, hour), figure = document.querySelector('#days');
+        document.querySelector('#history').hidden = false;
+        timeline(figure, at(0), at(24), [[at(18) / 1000, 60, 'siren', 0.9]]);
+        const line = figure.querySelector('line'), left = +line.getAttribute('x1'), right = +line.getAttribute('x2');
+        const x = (what) => (+what.getAttribute('x') - left) / (right - left);
+        return [x(figure.querySelector('rect')), x([...figure.querySelectorAll('text')].at(-1))];
+    }}"""
+    at_six = pytest.approx(1 - 6 / length_h)
+    assert page.page.evaluate(drawn) == [at_six, at_six]
+
+
 @pytest.mark.usefixtures("daemon")
 def test_the_doctors_findings_are_words(visit: Open) -> None:
     page = visit()
@@ -192,6 +252,38 @@ def test_a_browser_without_server_sent_events_is_told_so_and_served(daemon: Daem
     page.until("document.querySelector('#notice').textContent.includes('no server-sent events')")
     daemon.socket.emit(event(1))
     page.page.wait_for_selector("#feed li")
+
+
+@pytest.mark.usefixtures("daemon")
+def test_the_form_takes_the_token(browser: Any, start: Start) -> None:
+    page = Visit(browser, start(TOKEN))
+    log_in(page)
+    page.context.close()
+    assert page.complaints == []
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("script", ["", "delete window.EventSource"])
+def test_a_browser_whose_cookie_is_no_more_comes_to_the_form(browser: Any, start: Start, script: str) -> None:
+    page = Visit(browser, start(TOKEN), script)
+    log_in(page)
+    page.context.clear_cookies()
+    page.page.evaluate(LOOKED_AT_AGAIN)
+    page.page.wait_for_url("**/login")
+    page.context.close()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_page_too_many_says_so_and_goes_on_when_there_is_room(browser: Any, start: Start) -> None:
+    url = start()
+    with pictureless(url) as others, ExitStack() as streams:
+        for _ in range(SEATS):
+            streams.enter_context(streaming(others))
+        page = Visit(browser, url)
+        page.until("document.querySelector('#notice').textContent.includes('too many pages are open')")
+        streams.close()
+        page.until(f"{ATTACHED} && document.querySelector('#notice').hidden")
+        page.context.close()
 
 
 @pytest.mark.usefixtures("daemon", "database")

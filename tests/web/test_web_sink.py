@@ -1,5 +1,6 @@
 """The daemon keeps the page's program running, beside itself."""
 
+import ast
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 
+import listener
 from listener import needs
 from listener.errors import ConfigError
 from listener.sinks.web import Web, WebConfig
@@ -71,6 +73,22 @@ def test_after_a_reload_by_another_file_the_next_start_goes_by_that(tmp_path: Pa
     sink = Web(WebConfig(), HELLO)
     sink.greet(msgspec.structs.replace(HELLO, config=config_of(tmp_path)))
     assert flag(sink._argv(), "--config") == config_of(tmp_path)
+
+
+def test_a_strangers_module_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger')")
+    command = [*Web(WebConfig(), HELLO)._argv(), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_S, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_module_that_is_run_is_ours_wherever_it_is_started() -> None:
+    package = Path(listener.__file__).parent
+    nodes = [node for path in package.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    words = [[getattr(word, "value", None) for word in node.elts] for node in nodes if isinstance(node, ast.List)]
+    running = [said for said in words if "-m" in said]
+    assert len(running) >= 3
+    assert [said for said in running if "-P" not in said[: said.index("-m")]] == []
 
 
 def test_its_configuration_may_lie_in_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

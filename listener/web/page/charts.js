@@ -49,23 +49,23 @@ export function hours(figure, perLabel) {
   figure.replaceChildren(el("figcaption", {}, "Hours of the day"), labels.length ? drawing : el("p", { class: "quiet" }, "no event"), table(["label", ...Array(24).keys()], listed));
 }
 
-/** A day from midnight to midnight, a row for each label, a mark for each event. */
-export function timeline(figure, begin_s, marks) {
+/** A day from midnight to midnight, of 23 to 25 hours, a row for each label, a mark for each event. */
+export function timeline(figure, begin, end, marks) {
   const width = room(figure);
   const perLabel = {};
   for (const mark of marks) (perLabel[mark[2]] ??= []).push(mark);
-  const labels = ranked(perLabel, (list) => list.length), wide = width - LEFT, x = (at) => LEFT + ((at - begin_s) / 86400) * wide;
+  const labels = ranked(perLabel, (list) => list.length), scale = (width - LEFT) / (end - begin), x = (moment) => LEFT + (moment - begin) * scale;
   const rows = labels.map(([label, list], row) => {
     const line = svg("line", { class: "rule", x1: LEFT, x2: width, y1: row * ROW + ROW / 2, y2: row * ROW + ROW / 2 });
     const boxes = list.map(([at, seconds, , peak]) => {
-      const box = svg("rect", { x: x(at), y: row * ROW + 4, width: Math.max((seconds / 86400) * wide, 1.6), height: ROW - 8, rx: 0.8, fill: hue(label) }, svg("title", {}, `${clock(new Date(at * 1000))} ${words(label)}, peak ${peak.toFixed(2)}`));
+      const box = svg("rect", { x: x(at * 1000), y: row * ROW + 4, width: Math.max(seconds * 1000 * scale, 1.6), height: ROW - 8, rx: 0.8, fill: hue(label) }, svg("title", {}, `${clock(new Date(at * 1000))} ${words(label)}, peak ${peak.toFixed(2)}`));
       box.style.opacity = 0.35 + 0.65 * peak;
       return box;
     });
     return svg("g", {}, line, svg("text", { x: LEFT - 10, y: row * ROW + 15, "text-anchor": "end" }, words(label)), ...boxes);
   });
   const bottom = labels.length * ROW;
-  const axis = [0, 6, 12, 18].map((hour) => svg("text", { x: x(begin_s + hour * 3600), y: bottom + 14 }, `${hour}:00`));
+  const axis = [0, 6, 12, 18].map((hour) => svg("text", { x: x(new Date(begin.getFullYear(), begin.getMonth(), begin.getDate(), hour)), y: bottom + 14 }, `${hour}:00`));
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${bottom + 20}`, role: "img", "aria-label": "The day, a row for each label; the events are in the table below" }, ...rows, ...axis);
   figure.replaceChildren(el("figcaption", {}, "The day"), labels.length ? drawing : el("p", { class: "quiet" }, "no event"));
 }

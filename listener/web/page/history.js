@@ -32,7 +32,7 @@ export function show() {
     const [counts, found, marks] = await Promise.all([ask("counts"), ask("history"), length === 1 ? ask("marks") : null]);
     if (now !== turn) return;
     const dates = Array.from({ length }, (_, at) => day(midnight(begin, at)));
-    if (marks) charts.timeline($("days"), begin / 1000, marks);
+    if (marks) charts.timeline($("days"), begin, end, marks);
     else charts.days($("days"), dates, counts.days, openDay);
     charts.hours($("hours"), counts.hours);
     list(found);
@@ -51,6 +51,7 @@ const brief = (date) => date.toLocaleDateString(undefined, { day: "numeric", mon
 
 async function ask(what, before = "") {
   const query = new URLSearchParams({ since: start() / 1000, until: end / 1000, min_score: filters.min_score.value || 0 });
+  if (what === "counts") query.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone); // days are the browser's
   for (const name of ["label", "source"]) if (filters[name].value) query.set(name, filters[name].value);
   if (before) query.set("before", before);
   return (await asked(`/api/${what}?${query}`)).json();

@@ -6,10 +6,12 @@ const SPELLS = [["15 minutes", 900], ["an hour", 3600], ["8 hours", 28800], ["un
 
 let hello = null, state = { snoozed: {}, thresholds: {}, listening_for: {} };
 const rows = new Map(); // label -> its parts
+const tops = new Map(); // microphone -> the best scores it said last
 
 export function greet(message) {
   hello = message;
   rows.clear();
+  tops.clear();
   $("thresholds").replaceChildren(...hello.labels.map(made));
   change(state);
 }
@@ -76,8 +78,15 @@ function muter(what) {
 
 /** The best score just now of each label, over all microphones that say one. */
 export function hear(level) {
+  tops.set(level.source, level.top);
   if ($("labels").hidden) return;
-  for (const [label, { now }] of rows) now.style.transform = `scaleX(${level.top[label] ?? 0})`;
+  const best = (label) => Math.max(...[...tops.values()].map((top) => top[label] ?? 0));
+  for (const [label, { now }] of rows) now.style.transform = `scaleX(${best(label)})`;
+}
+
+/** A microphone that does not listen says no score any more. */
+export function check(status) {
+  for (const [name, source] of Object.entries(status.sources)) if (source.state !== "listening") tops.delete(name);
 }
 
 async function tell(what) {

@@ -50,6 +50,7 @@ function change(state) {
 function check(status) {
   daemon.status = status;
   live.condition(status);
+  labels.check(status);
   health.check(status, daemon.hello);
   say();
 }

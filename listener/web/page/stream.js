@@ -3,6 +3,8 @@
 // A page that is not looked at lets go of its stream: it costs nothing then, and browsers allow a host six at a time.
 // When it is looked at again it goes on after the last event it has seen.
 
+import { asked } from "./dom.js";
+
 const POLL_MS = 2000;
 
 /** `hear` gets each message, `say` whether the connection is there ("" or what is wrong), until the page is closed. */
@@ -10,16 +12,20 @@ export function listen(hear, say) {
   if (!("EventSource" in window)) return poll(hear, say);
   let source = null, last = "";
   const open = () => {
-    source = new EventSource(`/api/stream?after=${last}`);
+    const url = `/api/stream?after=${last}`;
+    source = new EventSource(url);
     source.onopen = () => say("");
     source.onmessage = (message) => {
       if (message.lastEventId) last = message.lastEventId;
       hear(JSON.parse(message.data));
     };
-    source.onerror = () => {
-      say("The page’s own program does not answer; this goes on when `listener web` runs again.");
-      if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    source.onerror = async () => {
+      if (source.readyState !== EventSource.CLOSED) { // it tries again by itself
+        return say("The page’s own program does not answer; this goes on when `listener web` runs again.");
+      }
       close();
+      const why = await refusal(url);
+      if (!source) say(why); // else it was looked at again meanwhile
       setTimeout(attend, POLL_MS);
     };
   };
@@ -29,17 +35,26 @@ export function listen(hear, say) {
   attend();
 }
 
+/** Why a stream is refused, which an EventSource does not tell; "" where by now it is not. */
+async function refusal(url) {
+  try {
+    await (await asked(url)).body.cancel();
+    return "";
+  } catch (err) {
+    return err.message;
+  }
+}
+
 function poll(hear, say) {
   let after = "";
   const ask = async () => {
     try {
-      const answer = await fetch(`/api/now?after=${after}`);
-      const now = await answer.json();
+      const now = await (await asked(`/api/now?after=${after}`)).json();
       after = now.after;
       now.news.forEach(hear);
       say("This browser knows no server-sent events: the page asks every two seconds, and shows no live spectrogram.");
-    } catch {
-      say("The page’s own program does not answer; this goes on when `listener web` runs again.");
+    } catch (err) {
+      say(err.message);
     }
     setTimeout(ask, POLL_MS);
   };
