@@ -28,6 +28,7 @@ LEVELS = [
         "outline",
         "spectrograph",
         "addresses",
+        "ageing",
     },
     {"needs", "credentials"},
     {
@@ -59,7 +60,7 @@ LEVELS = [
     {"commands", "cli", "library"},
 ]
 VALUES = {"types", "wire", "errors", "schema", "paths", "addresses", "needs", "credentials"}
-PARTS_MAY_USE = VALUES | {"controls", "spool", "database", "history", "recorder"}
+PARTS_MAY_USE = VALUES | {"ageing", "controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},
     "webrtcvad": {"gates.py"},
@@ -68,7 +69,7 @@ ONE_PLACE = {
     "sounddevice": {"sources/portaudio.py"},
     "pyaudio": {"sources/portaudio.py"},
     "paho": {"sinks/mqtt_link.py"},
-    "rich": {"terminal/canvas.py", "commands/_tables.py"},
+    "rich": {"terminal/canvas.py", "commands/_tables.py", "screen/lines.py"},
     "prometheus_client": {"sinks/prometheus.py"},
     "httpx": {"sinks/webhook.py"},
     "starlette": {"web/app.py", "web/guard.py"},

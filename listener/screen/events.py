@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from listener.screen.lines import Line, plain, titled_rule
+from listener.screen.lines import Line, padded, plain, titled_rule
 from listener.screen.scene import is_on
 from listener.screen.view import Shot
 from listener.sinks import text
@@ -25,7 +25,7 @@ def _row(shot: Shot, event: Event) -> Line:
     style = "bold green" if on else ""
     return [
         (f" {text.moment(event.start, event.start_s)}  ", "dim"),
-        (f"{plain(event.label):<20} ", style),
+        (f"{padded(plain(event.label), 20)} ", style),
         (f"peak {event.peak:.2f}  ", ""),
         (f"{lasted:<16} ", style),
         (plain(event.source), "dim"),

@@ -1,12 +1,21 @@
 """Lines of styled text, and the shapes that pictures are made of. Knows no terminal."""
 
+import re
+import unicodedata
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+from rich.cells import cell_len
 
 Piece = tuple[str, str]  # text, style
 Line = list[Piece]
 
 NAME_WIDTH = 20
+NARROW = re.compile("[ -~\u00a0-\u02ff\u2500-\u25fc]*")  # Latin, bars and pictures: one cell each
+EMOJI = "\ufe0f"  # makes an emoji of the character before it, which many terminals then widen
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +42,47 @@ def plain(name: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in name)
 
 
+def cells(text: str) -> int:
+    """How wide a terminal shows it. Where terminals disagree the widest counts, so that no line is too long."""
+    return len(text) if NARROW.fullmatch(text) else sum(map(_cells, text))
+
+
+@lru_cache(4096)
+def _cells(char: str) -> int:
+    """Of one character. rich knows a later Unicode than Python, but takes the vowel signs of Hindi for nothing."""
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return int(char == EMOJI)
+    return max(2 if unicodedata.east_asian_width(char) in ("W", "F") else 1, cell_len(char))
+
+
+def padded(text: str, width: int) -> str:
+    """With spaces up to so many cells; what is wider stays so."""
+    return text + " " * (width - cells(text))
+
+
+def fitted(text: str, width: int) -> str:
+    """So many cells exactly; of a wide character across the edge a space is left."""
+    if cells(text) > width:
+        text = text[: bisect(list(accumulate(map(_cells, text))), width)]
+    return padded(text, width)
+
+
 def length(line: Line) -> int:
     """How wide it is."""
-    return sum(len(piece) for piece, _ in line)
+    return cells("".join([piece for piece, _ in line]))  # at once, as pictures have thousands of pieces
 
 
 def cropped(line: Line, width: int) -> Line:
-    """Its first so many characters."""
+    """Its first so many cells; the line itself where it has no more."""
+    if length(line) <= width:
+        return line
     kept: Line = []
     for piece, style in line:
-        kept.append((piece[:width], style))
-        width -= len(kept[-1][0])
+        wide = cells(piece)
+        if wide >= width:
+            return [*kept, (fitted(piece, width), style)]
+        kept.append((piece, style))
+        width -= wide
     return kept
 
 
@@ -55,11 +94,11 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def side_by_side(parts: Sequence[Line], each: int, gap: int) -> Line:
-    """Lines beside each other, each as wide."""
+    """Lines beside each other, each as wide but the last, which may end earlier."""
     line: Line = []
     for part in parts:
         line += [*cropped(part, each), (" " * (each - min(length(part), each) + gap), "")]
-    return line
+    return line[:-1]  # nothing stands to the right of the last
 
 
 def titled_rule(title: str, width: int, look: Look) -> Line:
@@ -70,10 +109,10 @@ def titled_rule(title: str, width: int, look: Look) -> Line:
 def bar(share: float, mark: float | None, width: int, style: str, look: Look) -> Line:
     """A bar filled to `share`, with a mark across it: three pieces and what the mark splits."""
     full = round(min(max(share, 0.0), 1.0) * width)
-    cells = look.full * full + look.empty * (width - full)
+    drawn = look.full * full + look.empty * (width - full)
     if mark is None:
-        return [(cells[:full], style), (cells[full:], "dim")]
+        return [(drawn[:full], style), (drawn[full:], "dim")]
     at = min(int(min(max(mark, 0.0), 1.0) * width), width - 1)
     if at < full:
-        return [(cells[:at], style), (look.mark, "bold yellow"), (cells[at + 1 : full], style), (cells[full:], "dim")]
-    return [(cells[:full], style), (cells[full:at], "dim"), (look.mark, "bold yellow"), (cells[at + 1 :], "dim")]
+        return [(drawn[:at], style), (look.mark, "bold yellow"), (drawn[at + 1 : full], style), (drawn[full:], "dim")]
+    return [(drawn[:full], style), (drawn[full:at], "dim"), (look.mark, "bold yellow"), (drawn[at + 1 :], "dim")]

@@ -7,7 +7,7 @@ from listener import __version__
 from listener.screen.events import events
 from listener.screen.kept import Kept
 from listener.screen.keys import HELP
-from listener.screen.lines import Line, cropped, length, plain, spread
+from listener.screen.lines import Line, cells, cropped, length, plain, spread
 from listener.screen.panes import panes
 from listener.screen.scene import Scene
 from listener.screen.timeline import timeline
@@ -108,12 +108,20 @@ def _waiting(scene: Scene, width: int, height: int) -> list[Line]:
 
 
 def _wrapped(sentence: str, width: int) -> list[str]:
-    return textwrap.wrap(sentence, max(width, 1), break_on_hyphens=False)  # a long path is broken, and not cut off
+    """A long path is broken, and not cut off. textwrap counts characters: the widest have two cells."""
+    lines = textwrap.wrap(sentence, max(width, 1), break_on_hyphens=False)
+    if all(cells(line) <= width for line in lines):
+        return lines
+    return textwrap.wrap(sentence, max(width // 2, 1), break_on_hyphens=False)
 
 
 def _centred(said: list[str], width: int, height: int) -> list[Line]:
     above = max(0, (height - len(said)) // 2)
-    return [*([] for _ in range(above)), *([(line.center(width).rstrip(), "")] for line in said)]
+    return [*([] for _ in range(above)), *([(_middle(line, width), "")] for line in said)]
+
+
+def _middle(line: str, width: int) -> str:
+    return " " * ((width - cells(line)) // 2) + line
 
 
 def _help(width: int) -> list[Line]:

@@ -4,7 +4,7 @@ from itertools import islice, zip_longest
 
 from listener import wire
 from listener.screen import palette, spectrogram
-from listener.screen.lines import NAME_WIDTH, Line, Look, bar, plain, side_by_side, spread
+from listener.screen.lines import NAME_WIDTH, Line, Look, bar, fitted, plain, side_by_side, spread
 from listener.screen.view import Shot
 from listener.sinks import text
 
@@ -118,8 +118,7 @@ def _bar_width(width: int) -> int:
 
 
 def _row(name: str, drawn: Line, figures: str, style: str) -> Line:
-    room = NAME_WIDTH - 1
-    return [(f"{plain(name):<{room}.{room}} ", style), *drawn, (figures, style)]
+    return [(f"{fitted(plain(name), NAME_WIDTH - 1)} ", style), *drawn, (figures, style)]
 
 
 def _counters(status: wire.SourceStatus | None, look: Look) -> Line:

@@ -2,7 +2,7 @@
 
 from math import ceil, floor
 
-from listener.screen.lines import NAME_WIDTH, Line, Look, plain
+from listener.screen.lines import NAME_WIDTH, Line, Look, fitted, plain
 from listener.screen.scene import Scene, is_on
 from listener.screen.view import Shot
 from listener.wire import Event
@@ -49,13 +49,12 @@ def _rule(width: int, cells: int, look: Look) -> Line:
 
 
 def _row(label: str, spans: list[tuple[Event, int, int]], cells: int, style: str, look: Look) -> Line:
-    room = NAME_WIDTH - 2
     on = any(is_on(event) for event, _, _ in spans)
     drawn = [" "] * cells
     for _, begin, end in spans:
         drawn[begin:end] = look.full * (end - begin)
     return [
-        (f" {plain(label):<{room}.{room}} ", "bold green" if on else ""),
+        (f" {fitted(plain(label), NAME_WIDTH - 2)} ", "bold green" if on else ""),
         ("".join(drawn), "bold green" if on else style),
     ]
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len
 
 from listener.screen.page import draw
 from listener.screen.scene import Scene
@@ -36,6 +37,11 @@ def rows(shown: Scene | Shot, width: int = 80, height: int = 24) -> list[str]:
     """What is to be read."""
     shot = Shot(shown) if isinstance(shown, Scene) else shown
     return ["".join(piece for piece, _ in line) for line in draw(shot, width, height)]
+
+
+def column(line: str, word: str) -> int:
+    """The cell in which a word begins, as rich counts them."""
+    return cell_len(line[: line.index(word)])
 
 
 def row(shown: Scene | Shot, word: str, width: int = 80, height: int = 24) -> str:

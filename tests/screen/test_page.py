@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from listener.screen.kept import Kept
 from listener.screen.lines import ASCII, UNICODE, Look
@@ -13,8 +14,11 @@ from listener.screen.page import draw
 from listener.screen.scene import Scene
 from listener.screen.view import Page, Shot, View
 from listener.wire import Refusal, State
-from tests.screen.scenes import busy, row, rows, spectrum
+from tests.screen.scenes import busy, column, row, rows, spectrum
 from tests.sinks.messages import HELLO, event, level, status
+
+WIDE = "日本語Ａ🐕한"  # two cells each
+NAMES = st.text() | st.text(WIDE) | st.text(WIDE + "a\u0301\u093f\ufe0f")
 
 LOOKS = [UNICODE, ASCII, replace(UNICODE, colours=False), replace(ASCII, colours=False)]
 
@@ -176,15 +180,38 @@ def test_ascii_is_ascii() -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    st.integers(1, 300), st.integers(1, 100), st.integers(0, 9), st.sampled_from(LOOKS), st.sampled_from(["", "help"])
+    st.integers(1, 300),
+    st.integers(1, 100),
+    st.lists(NAMES, min_size=1, max_size=10),
+    st.sampled_from(LOOKS),
+    st.sampled_from(["", "help", "keep"]),
 )
-def test_it_fits_into_any_window(width: int, height: int, sources: int, look: Look, page: Page) -> None:
+def test_it_fits_into_any_window(width: int, height: int, names: list[str], look: Look, page: Page) -> None:
+    label, *sources = names
+    scene = busy().noting(label)
+    for number, source in enumerate(sources):
+        scene = scene.after(level(source=source, top={label: 0.9})).after(spectrum(source=source))
+        scene = scene.after(event(number, source=source, label=label))
+    view = View(page=page, kept=Kept({label: {"on": 0.5}}, why=label))
+    for shown in (scene, Scene().absent(0.0, label)):
+        lines = rows(Shot(shown, view, look, now=100.0), width, height)
+        assert len(lines) <= height
+        assert all(cell_len(line) <= width for line in lines)
+
+
+def test_wide_names_leave_columns_where_they_are() -> None:
     scene = busy()
-    for number in range(sources):
-        scene = scene.after(level(source=f"room {number}")).after(spectrum(source=f"room {number}"))
-    lines = draw(Shot(scene, View(page=page), look, now=100.0), width, height)
-    assert len(lines) <= height
-    assert all(sum(len(piece) for piece, _ in line) <= width for line in lines)
+    for number, name in enumerate([WIDE, "a" + 3 * WIDE, "garden"]):
+        scene = scene.after(level(source=name, top={name: 0.9})).after(event(number, label=name[:10], source=name))
+    lines = rows(scene, 130, 40)
+    assert [column(line, word) for word in ("2 " + WIDE, "4 garden") for line in lines if word in line] == [67, 67]
+    assert {column(line, "0.90") % 66 for line in lines if "0.90" in line} == {42}  # a pane and the gap are 66
+    assert {column(line, "peak") for line in lines if "peak" in line} == {32}
+
+
+def test_a_long_reason_of_wide_characters_is_shown_whole() -> None:
+    shown = keep_page(Kept({"rain": {"on": 0.55}}, why=40 * WIDE))
+    assert sum(shown.count(char) for char in WIDE) == 40 * len(WIDE)
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (56, 14), (140, 40)])

@@ -4,6 +4,7 @@ from listener.screen.scene import Scene
 from listener.screen.timeline import timeline
 from listener.screen.view import Shot
 from listener.wire import wall_clock
+from tests.screen.scenes import column
 from tests.sinks.messages import HELLO, event, level
 
 NOW = 1_700_000_000.0
@@ -21,6 +22,12 @@ def heard(number: int, ago_s: float, lasted_s: float, label: str = "siren") -> o
 def test_a_span_lies_where_it_was_and_is_as_long_as_it_was() -> None:
     row = drawn(Scene(HELLO).after(heard(1, ago_s=60, lasted_s=20)))[1]
     assert row == " siren".ljust(80 - 12) + "━" * 4 + " " * 8
+
+
+def test_a_span_lies_there_whatever_the_width_of_its_label() -> None:
+    for label in ("犬", "a" + 20 * "犬", 40 * "\u0e01\u0e34"):
+        row = drawn(Scene(HELLO).after(heard(1, ago_s=60, lasted_s=20, label=label)))[1]
+        assert column(row, "━") == 80 - 12
 
 
 def test_the_shortest_event_is_to_be_seen() -> None:

@@ -49,6 +49,12 @@ def test_a_full_line_is_not_erased_behind_for_that_would_take_its_last_cell() ->
     assert "two\x1b[K" in written(painter, out, [[("two", "")]] * 3)
 
 
+def test_a_line_that_wide_characters_fill_is_full() -> None:
+    painter, out = canvas(width=4)
+    assert "\x1b[K" not in written(painter, out, [[("日本", "")]] * 3)
+    assert "日\x1b[K" in written(painter, out, [[("日", "")]] * 3)
+
+
 def test_colours_are_those_that_the_terminal_has() -> None:
     line: Line = [("x", "#ff8000 on #000000")]
     painter, out = canvas("truecolor")
