@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 from listener.assembler import Assembler
 from listener.channel import Channel
@@ -21,7 +22,15 @@ log = logging.getLogger(__name__)
 
 CHANNEL_S = 10.0  # of audio between the two threads
 STARVED_S = 3.0  # without audio for so long, events under way are ended
-DEAF_S = 10.0  # a source that says it listens and gives nothing for so long is not healthy
+DEAF_S = 10.0  # a source that says it listens and is not heard for so long is not healthy, unless it is patient
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A source that may say it listens, give nothing for so long, and still be well."""
+
+    @property
+    def patience_s(self) -> float: ...
 
 
 class Ear:
@@ -136,8 +145,11 @@ class Ear:
 
     def healthy(self, now: float) -> bool:
         """Whether audio flows, or there is none and the source is known to be looked after. `now` is monotonic."""
-        is_heard = now - self.meter.heard_at < DEAF_S
-        return is_heard or (self._health.state is not SourceState.LISTENING and not self._blocks.waiting)
+        unheard_s = now - self.meter.heard_at
+        if self._blocks.waiting:
+            return unheard_s < DEAF_S
+        patience_s = self._source.patience_s if isinstance(self._source, Patient) else 0.0
+        return self._health.state is not SourceState.LISTENING or unheard_s < DEAF_S + patience_s
 
     def say_what_was_lost(self, now: float) -> None:
         """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""

@@ -49,7 +49,7 @@ class Health:
     def report(self, state: SourceState, detail: str) -> None:
         """The source says how it is doing."""
         with self._lock:
-            line = self._reported(state, detail)
+            line = self._reported(state, _encodable(detail))
         self._say(line)
 
     def heard(self, block: Block) -> bool:
@@ -116,6 +116,11 @@ class Health:
     def _say(self, line: Line | None) -> None:
         if line:
             log.log(line[0], "%s: %s", self._name, line[1])
+
+
+def _encodable(detail: str) -> str:
+    """The detail without a path's bytes that are no text: who is told the status can encode it, whatever the locale."""
+    return detail.encode(errors="surrogateescape").decode(errors="replace")
 
 
 class Losses:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from listener.types import Block
+from listener.types import Block, Pcm
 
-SILENT_S = 10.0  # of exact zeros: a quiet room is noise
+SILENT_S = 10.0  # of one value, which need not be 0: a quiet room is noise
+OFFSETS = 1024  # the values of channels that are silent lie less apart
 CLIPPED_SHARE = 0.01  # of the samples at full scale: a peak now and then is none
 CLIPPED_S = 3.0  # in so long
 CALM_S = 30.0  # clipping is over when there was none for so long: a dog pauses between its barks
@@ -35,10 +36,11 @@ CLIPPING = Ailment(
 
 
 class Hearing:
-    """Told every block of a source, it says what is wrong with them: two reductions a block."""
+    """Told every block of a source, it says what is wrong with them: two reductions a block, rarely more."""
 
     def __init__(self) -> None:
         self._silent_s = 0.0
+        self._resting: list[int] | None = None  # the latest block, where that was silent
         self._window_s = 0.0
         self._clipped_s = 0.0  # in the window
         self._clipping = False
@@ -50,7 +52,7 @@ class Hearing:
             return CLIPPING if self._clipping else None
         seconds = len(block.pcm) / block.rate
         high, low = int(block.pcm.max()), int(block.pcm.min())
-        self._silent_s = self._silent_s + seconds if high == low == 0 else 0.0
+        self._silent_s = self._silence(rest(block.pcm, high, low), seconds)
         self._clipped_s += _clipped_share(block, high, low) * seconds
         self._window_s += seconds
         if self._window_s >= CLIPPED_S:
@@ -59,11 +61,28 @@ class Hearing:
             return SILENCE
         return CLIPPING if self._clipping else None
 
+    def _silence(self, resting: list[int] | None, seconds: float) -> float:
+        """How long there is silence: a block of a single sample is at rest, and says nothing but beside the others."""
+        goes_on, self._resting = resting == self._resting, resting
+        if resting is None:
+            return 0.0
+        return seconds + (self._silent_s if goes_on else 0.0)
+
     def _judge_window(self) -> None:
         clipped = self._clipped_s > CLIPPED_SHARE * self._window_s
         self._calm_s = 0.0 if clipped else self._calm_s + self._window_s
         self._clipping = clipped or (self._clipping and self._calm_s < CALM_S)
         self._window_s = self._clipped_s = 0.0
+
+
+def rest(pcm: Pcm, high: int, low: int) -> list[int] | None:
+    """The one value of each channel, from the extremes of all; None where one moves or is at full scale."""
+    if not len(pcm) or high >= LOUDEST or low <= QUIETEST or high - low >= OFFSETS:
+        return None
+    if high != low and (pcm.shape[1] == 1 or (pcm != pcm[0]).any()):
+        return None
+    values: list[int] = pcm[0].tolist()
+    return values
 
 
 def _clipped_share(block: Block, high: int, low: int) -> float:

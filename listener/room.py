@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from listener.assembler import FRAMES_PER_S
 from listener.errors import SourceError
-from listener.hearing import LOUDEST, QUIETEST
+from listener.hearing import LOUDEST, QUIETEST, rest
 from listener.types import SILENT_DBFS, Block, Floats, Frame, Gate, Source, SourceState
 
 SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
@@ -28,7 +28,7 @@ class Room:
     open: Flags  # (n,): whether the gate was open
     floor_dbfs: float | None = None  # what the gate takes for the room
     clipped: float = 0.0  # share of samples at full scale
-    dead: float = 0.0  # share of the audio in which all samples are the same
+    dead: float = 0.0  # share of the audio in which no channel moves
 
     @property
     def duty(self) -> float:
@@ -70,7 +70,7 @@ class Surveyor:
         for block in blocks:
             lowest, highest = (int(block.pcm.min()), int(block.pcm.max())) if block.pcm.size else (0, 0)
             self._samples += block.pcm.size
-            self._dead += block.pcm.size if lowest == highest else 0
+            self._dead += block.pcm.size if rest(block.pcm, highest, lowest) else 0
             if highest >= LOUDEST or lowest <= QUIETEST:
                 self._full += int(np.count_nonzero((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)))
             yield block

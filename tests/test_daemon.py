@@ -1,20 +1,28 @@
 """The daemon by behaviour: what ends, fails, is slow or hangs harms nothing else, and the end is an end."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import soundfile
 
 from listener import config as configuration
-from listener import pipeline
+from listener import pipeline, wire
 from listener.bundle import Bundle
 from listener.controls import Controls
 from listener.daemon import Daemon
 from listener.ear import DEAF_S, Ear
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
 from listener.outlet import Outlet, Route, Sink
+from listener.sources.command import Command as CommandSource
+from listener.sources.command import CommandConfig
+from listener.sources.file import File, FileConfig
+from listener.sources.stdin import Stdin, StdinConfig
 from listener.types import Block, Features, Prediction, Report, Source, SourceState
 from listener.wire import Command, Event, Level, Status
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
@@ -237,6 +245,8 @@ def test_a_stuck_classifier_starves_the_watchdog(
     release = threading.Event()
 
     class Lively(FakeSource):
+        patience_s = 600.0  # of no account while audio waits
+
         def blocks(self, report: Report) -> Iterator[Block]:
             yield from super().blocks(report)
             report(state, "as it says")
@@ -255,6 +265,64 @@ def test_a_stuck_classifier_starves_the_watchdog(
     assert listening.healthy(now)  # for as long as it may just be slow
     assert not listening.healthy(now + DEAF_S)
     release.set()
+    daemon.stop()
+
+
+@pytest.fixture
+def silent_for(tiny: Bundle, background: Callable[..., threading.Thread]) -> Iterator[Callable[[Source], float]]:
+    """Listens to a source that soon gives no more, and says for how many seconds of that it is healthy, 600 at most."""
+    daemon = Daemon()
+
+    def healthy_s(source: Source) -> float:
+        listening = ear(source, daemon, tiny)
+        background(lambda: daemon.run([listening], []))
+        eventually(lambda: listening.status().heard_s >= 1.0 and not listening.status().waiting_s)
+        assert listening.status().state == SourceState.LISTENING
+        heard_at = listening.meter.heard_at
+        return next((seconds for seconds in range(600) if not listening.healthy(heard_at + seconds)), 600)
+
+    yield healthy_s
+    daemon.stop()
+
+
+def test_a_source_that_says_nothing_of_silence_is_soon_not_healthy(silent_for: Callable[[Source], float]) -> None:
+    assert silent_for(FakeSource(blocks(pcm(noise(1, -70))), live=True, then="wait")) == DEAF_S
+
+
+def test_a_program_may_be_silent_for_as_long_as_was_configured(silent_for: Callable[[Source], float]) -> None:
+    squelched = "import sys,time; sys.stdout.buffer.write(bytes(32000)); sys.stdout.flush(); time.sleep(100)"
+    command = [sys.executable, "-c", squelched]
+    assert silent_for(CommandSource(CommandConfig(command=command, stalled_s=60))) == DEAF_S + 60
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe's two ends, closed at the end."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_who_writes_to_standard_input_may_pause_for_any_time(
+    pipe: tuple[int, int], silent_for: Callable[[Source], float]
+) -> None:
+    reader, writer = pipe
+    os.write(writer, bytes(32_000))
+    assert silent_for(Stdin(StdinConfig(), reader)) == 600
+
+
+def test_a_recording_whose_name_is_no_text_has_a_status_that_can_be_sent(
+    tiny: Bundle, background: Callable[..., threading.Thread], tmp_path: Path
+) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.wav")
+    with path.open("wb") as file:
+        soundfile.write(file, pcm(noise(5, -70)), 16_000, format="WAV")
+    daemon = Daemon()
+    listening = ear(File(FileConfig(path=str(path), realtime=True)), daemon, tiny)
+    background(lambda: daemon.run([listening], []))
+    eventually(lambda: listening.status().state == SourceState.LISTENING)
+    assert "a\N{REPLACEMENT CHARACTER}.wav".encode() in wire.encode(daemon.status())
     daemon.stop()
 
 

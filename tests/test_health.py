@@ -106,6 +106,13 @@ def test_a_muted_microphone_that_is_plugged_again_is_no_news(told: Told) -> None
     assert [line for line in told.lines() if "silence" in line] == told.lines()[1:2]
 
 
+def test_a_path_whose_bytes_are_no_text_is_told_as_text(told: Told) -> None:
+    told.health.report(LISTENING, "/tmp/café/a\udcff.wav")
+    told.health.report(LISTENING, "/tmp/café/a\udcff.wav")
+    assert told.health.detail == "/tmp/café/a\N{REPLACEMENT CHARACTER}.wav"
+    assert len(told.lines()) == 1
+
+
 def test_whether_a_block_is_well_is_answered(told: Told) -> None:
     told.health.report(LISTENING, "USB")
     assert told.health.heard(ROOM)

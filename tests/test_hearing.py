@@ -1,4 +1,4 @@
-"""What a microphone never gives for long: exact zeros, and samples at full scale."""
+"""What a microphone never gives for long: one and the same value, and samples at full scale."""
 
 import numpy as np
 import pytest
@@ -29,6 +29,22 @@ def test_a_quiet_room_is_well() -> None:
 
 def test_ten_seconds_of_zeros_are_silence_and_one_sample_ends_it() -> None:
     assert heard((ZEROS, 9.6), (ZEROS, 0.6), (ROOM, 0.2)) == [None, SILENCE, None]
+
+
+@pytest.mark.parametrize("offsets", [(-1,), (300,), (-1, 0), (-200, 200)])
+def test_a_muted_input_that_rests_beside_zero_is_silent_too(offsets: tuple[int, ...]) -> None:
+    hearing = Hearing()
+    muted = np.full((RATE, len(offsets)), offsets, np.int16)
+    assert [hearing(Block(0, RATE, muted)) for _ in range(10)] == [None] * 9 + [SILENCE]
+
+
+def test_one_that_is_stuck_at_full_scale_is_clipped_and_not_silent() -> None:
+    assert heard((np.full(RATE // 5, 32_767, np.int16), 12)) == [CLIPPING]
+
+
+def test_samples_that_come_one_by_one_are_no_silence() -> None:
+    hearing = Hearing()
+    assert {hearing(Block(0, 1, ROOM[i : i + 1, None])) for i in range(100)} == {None}
 
 
 def test_pauses_of_zeros_are_none() -> None:

@@ -8,7 +8,7 @@ from listener.assembler import Assembler
 from listener.config import GateConfig
 from listener.errors import SourceError
 from listener.room import Room, Surveyor, held_open, some
-from listener.types import Pcm
+from listener.types import Block, Pcm
 from tests.fakes import FakeSource, blocks, noise, pcm
 
 RATE = 16_000
@@ -57,6 +57,13 @@ def test_samples_that_are_all_the_same_are_dead_and_those_at_full_scale_clipped(
     assert surveyed(silent).dead == 1.0
     assert surveyed(loud).clipped == 0.5
     assert surveyed(loud).dead == 0.0
+
+
+def test_channels_that_rest_at_values_of_their_own_are_dead_but_not_at_full_scale() -> None:
+    surveyor = Surveyor(1.0)
+    for values in (*[(-1, 3)] * 3, (32_767, 32_767)):
+        list(surveyor.blocks([Block(0, RATE, np.full((RATE, 2), values, np.int16))]))
+    assert (surveyor.room().dead, surveyor.room().clipped) == (0.75, 0.25)
 
 
 def test_no_more_than_was_asked_for_is_taken_and_the_source_is_closed() -> None:

@@ -16,6 +16,13 @@ class Fallback:
         self.name, self.live = first.name, first.live
         self._first, self._second = first, second
         self._meaning = meaning
+        self._playing = first
+
+    @property
+    def patience_s(self) -> float:
+        """How long the one that plays may be silent."""
+        patience_s: float = getattr(self._playing, "patience_s", 0.0)
+        return patience_s
 
     def blocks(self, report: Report) -> Iterator[Block]:
         """Blocks of the one, or of the other."""
@@ -28,6 +35,7 @@ class Fallback:
             if heard:
                 raise
             log.warning("%s", err)
+            self._playing = self._second
             yield from self._second.blocks(lambda state, _: report(state, self._meaning))
 
     def doubt(self) -> None:

@@ -111,6 +111,11 @@ class Program:
         self._ever_heard = False
         self._doubted = False
 
+    @property
+    def patience_s(self) -> float:
+        """For so long the program may be silent; then it is started again."""
+        return self._recipe.stalled_s
+
     def close(self) -> None:
         """End `blocks` soon."""
         self._closed.set()

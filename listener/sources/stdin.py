@@ -1,12 +1,13 @@
 """Standard input: `arecord -f S16_LE -r 48000 | listener run --source stdin --rate 48000`."""
 
+import math
 import os
 import select
 import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from listener.types import Block, Report, SourceState
 
 READ_BYTES = 1 << 16
 POLL_MS = 100
+DRIFT = 1e-3  # what comes faster than time by no more is captured now, by a clock that runs fast
 COMPRESSED = {b"OggS": "Ogg", b"fLaC": "FLAC", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
 
 
@@ -44,11 +46,30 @@ class _Begun:
     audio_bytes: int | None
 
 
+class Arrival:
+    """When what comes was captured: as it comes.
+
+    A recording sent down a pipe comes faster than time: it is as if it had begun when we did.
+    """
+
+    def __init__(
+        self, wall_clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wall_clock, self._monotonic = wall_clock, monotonic
+        self._began = monotonic()
+
+    def captured_at(self, stream_s: float) -> float:
+        """Unix time of this moment of the stream, which has just come."""
+        ahead_s = stream_s - (self._monotonic() - self._began) * (1 + DRIFT)
+        return self._wall_clock() + max(0.0, ahead_s)
+
+
 class Stdin:
     """Standard input until it ends; the writer waits for us, nothing is lost."""
 
     Config = StdinConfig
     live = False
+    patience_s = math.inf  # the writer may pause for as long as it likes
 
     def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         self.name = config.name
@@ -66,13 +87,12 @@ class Stdin:
         if begun is None:
             return
         report(SourceState.LISTENING, f"standard input, {begun.rate} Hz")
-        start, began = 0, time.time()
+        start, arrival = 0, Arrival()
         for audio in self._pieces(begun.audio, begun.audio_bytes):
             pcm = amplified(begun.samples(audio), self._config.gain_db)
             if len(pcm):
                 first, start = start, start + len(pcm)
-                # A recording sent down a pipe comes faster than time: it is as if it had begun when we did.
-                captured_at = max(time.time(), began + start / begun.rate) if timed else None
+                captured_at = arrival.captured_at(start / begun.rate) if timed else None
                 yield Block(first, begun.rate, pcm, captured_at)
 
     def _is_file(self) -> bool:

@@ -19,6 +19,20 @@ class Doubted(FakeSource):
         self.doubts += 1
 
 
+class Patient(FakeSource):
+    """It may be silent for long."""
+
+    patience_s = 60.0
+
+
+def test_it_is_as_patient_as_the_one_that_plays() -> None:
+    first = Patient(AUDIO)
+    assert Fallback(first, FakeSource(AUDIO), "").patience_s == 60
+    refused = Fallback(Patient([], then=SourceError("there is no input device")), FakeSource(AUDIO), "")
+    assert list(refused.blocks(lambda *_: None)) == AUDIO
+    assert refused.patience_s == 0
+
+
 def test_what_cannot_be_had_is_replaced_and_said() -> None:
     first = FakeSource([], name="kitchen", live=True, then=SourceError("there is no input device"))
     fallback = Fallback(first, FakeSource(AUDIO, name="demo"), "playing the demo")
