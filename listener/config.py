@@ -11,6 +11,7 @@ import msgspec
 
 from listener import paths, registry
 from listener.bundle import Bundle, LabelRule
+from listener.controls import EVERYTHING
 from listener.errors import ConfigError
 from listener.filters import FilterConfig, parse_hours
 from listener.schema import Meta, Section, convert, nearest, render
@@ -237,8 +238,9 @@ def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
 
 
 def strangers(config: Config, bundle: Bundle) -> list[str]:
-    """What the configuration says of labels that this bundle lacks, one line each.
+    """What the configuration names that does not fit this bundle, one line each.
 
+    Labels that it lacks, and sources that are named like a label or a group: a snooze of one would silence both.
     An update of the model must not take a service down: a warning for `run`, an error for `check`.
     """
     mentioned = [(f"labels.{label}", label) for label in config.labels]
@@ -255,10 +257,22 @@ def strangers(config: Config, bundle: Bundle) -> list[str]:
         for label in sink.when.labels
         if label not in meant
     ]
-    return [
+    lacking = [
         f"{where}{key}: model {bundle.name} has no label {label!r}{_hint(label, known)}"
         for key, label, known in unknown
     ]
+    return [*lacking, *(f"{where}{namesake}" for namesake in _namesakes(config, bundle))]
+
+
+def _namesakes(config: Config, bundle: Bundle) -> Iterator[str]:
+    """Sources that a user cannot tell from a label or a group when it comes to a snooze."""
+    heard = (*event_labels(config, bundle), *groups(config, bundle))
+    for part in config.sources:
+        if part.config.name in heard:
+            yield (
+                f"source.name: {part.config.name!r} is a label or group too; "
+                "a snooze of one would silence both: rename it"
+            )
 
 
 def _hint(label: str, known: Sequence[str]) -> str:
@@ -352,6 +366,8 @@ def _check_together(config: Config) -> None:
     twice = next((name for name in heard if heard.count(name) > 1), None)
     if twice:
         raise ConfigError(f"source.name: two sources are called {twice!r}; give each a name of its own")
+    if EVERYTHING in heard:
+        raise ConfigError(f"source.name: a snooze of {EVERYTHING!r} is of every source; give this one another name")
     for number, sink in enumerate(config.sinks, 1):
         for name in sink.when.sources:
             if name not in heard:

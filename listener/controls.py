@@ -13,6 +13,7 @@ from listener.schema import nearest
 from listener.wire import Command, Event, State, wall_clock
 
 EVERYTHING = "all"
+STEP_S = 1.0  # the wall clock was set, where it has moved by so much against the ticks
 
 Reload = Callable[[], Sequence[str]]  # what only a restart changes; ListenerError where the configuration is wrong
 Retune = Callable[[str, float | None], None]  # label, its new on-threshold or None for the configured one
@@ -29,13 +30,15 @@ class Controls:
         retune: Retune = lambda _label, _on: None,
         clock: Callable[[], float] = time.time,
         *,
+        ticks: Callable[[], float] | None = None,
         reload: Reload | None = None,
     ) -> None:
         self._labels, self._groups, self._sources = tuple(labels), groups, tuple(sources)
-        self._retune, self._clock, self._reload = retune, clock, reload
+        self._retune, self._clock, self._ticks, self._reload = retune, clock, ticks or _ticks, reload
+        self._epoch = clock() - self._ticks()  # Unix time of tick 0
         self._restart: tuple[str, ...] = ()
         self._lock = threading.RLock()
-        self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (Unix), or for good
+        self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (ticks), or for good
         self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, where it is not all
         self._thresholds: dict[str, float] = {}
         self._passed: set[str] = set()  # ids of events under way that were let pass: their ends must follow
@@ -101,8 +104,12 @@ class Controls:
         """What is in force now."""
         with self._lock:
             self._forget_expired()
+            self._follow_clock()
             return State(
-                snoozed={what: None if until is None else wall_clock(until) for what, until in self._snoozed.items()},
+                snoozed={
+                    what: None if until is None else wall_clock(self._epoch + until)
+                    for what, until in self._snoozed.items()
+                },
                 listening_for={source: list(labels) for source, labels in self._wanted.items()},
                 thresholds=dict(self._thresholds),
                 restart=list(self._restart),
@@ -138,8 +145,14 @@ class Controls:
             self._restart = restart
         return self.state()
 
+    def _follow_clock(self) -> None:
+        """Say times by the wall clock as it is set now; but not another one each time, for what passes in between."""
+        epoch = self._clock() - self._ticks()
+        if abs(epoch - self._epoch) > STEP_S:
+            self._epoch = epoch
+
     def _forget_expired(self) -> None:
-        now = self._clock()
+        now = self._ticks()
         for what in [what for what, until in self._snoozed.items() if until is not None and until <= now]:
             del self._snoozed[what]
             self._expired = True
@@ -147,7 +160,7 @@ class Controls:
     def _snooze(self, what: str, for_s: float | None) -> None:
         if for_s is not None and not 0 < for_s <= wire.LONGEST_SNOOZE_S:
             raise ValueError(f"snooze for {for_s:g} s: give more than 0 and at most a year")
-        self._snoozed[self._known(what)] = None if for_s is None else self._clock() + for_s
+        self._snoozed[self._known(what)] = None if for_s is None else self._ticks() + for_s
 
     def _listen(self, source: str, labels: Sequence[str] | None) -> None:
         if source not in self._sources:
@@ -182,6 +195,11 @@ class Controls:
             state = self.state()
             for watcher in self._watchers:
                 watcher(state)
+
+
+def _ticks() -> float:
+    """Seconds that go on while the machine sleeps, where there is such a clock, and that nobody sets."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _still_there(wanted: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:

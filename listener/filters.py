@@ -20,8 +20,15 @@ class FilterConfig(Section, frozen=True):
 
     labels: Annotated[tuple[str, ...], Meta(description="labels and groups of labels; empty: all")] = ()
     sources: Annotated[tuple[str, ...], Meta(description="names of sources; empty: all")] = ()
-    phases: Annotated[tuple[Phase, ...], Meta(description="of start, update and end; empty: all")] = ()
-    min_score: Annotated[float, Meta(ge=0, lt=1, description="an event is taken once its peak is so high")] = 0.0
+    phases: Annotated[
+        tuple[Phase, ...],
+        Meta(
+            description="of start, update and end; empty: all; the line at which an event is taken counts as its start"
+        ),
+    ] = ()
+    min_score: Annotated[
+        float, Meta(ge=0, lt=1, description="an event is taken once its peak is so high, at its start or later")
+    ] = 0.0
     hours: Annotated[str, Meta(description="local time of day, as 22:00-06:30; empty: always")] = ""
     cooldown_s: Annotated[
         float, Meta(ge=0, le=86_400, description="after an event, none of its label and source for so long")
@@ -31,7 +38,8 @@ class FilterConfig(Section, frozen=True):
 class Filter:
     """Decides event by event: whoever is given the start of one is given the rest of it, but for `phases`.
 
-    An event is taken at the first of its lines that meets everything, so one that becomes louder is taken late.
+    An event is taken at the first of its lines that meets everything, so one that becomes louder is taken late. For
+    `phases` that line is its start, whatever it is: who asks for starts alone must not miss what is sure only later.
     A filter that comes in the place of one `before` goes on with the events that this had taken. For one thread.
     """
 
@@ -55,15 +63,19 @@ class Filter:
 
     def __call__(self, event: Event) -> bool:
         """Whether the sink gets this line."""
-        taken = self._takes(event)
+        known = event.id in self._taken
+        taken = known or self._takes(event)
         if event.phase in ("end", None):
             self._taken.discard(event.id)
             self._refused.discard(event.id)
-        return taken and (not self._config.phases or event.phase in self._config.phases)
+        return taken and self._is_wanted(event, first=not known)
+
+    def _is_wanted(self, event: Event, *, first: bool) -> bool:
+        phases = self._config.phases
+        return not phases or event.phase in phases or (first and "start" in phases)
 
     def _takes(self, event: Event) -> bool:
-        if event.id in self._taken:
-            return True
+        """Whether an event is taken that was not before."""
         if event.id in self._refused or not self._is_meant(event):
             return False
         if self._cools_down(event):

@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from listener import database
 from listener.errors import SinkError
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 MOST_LINES = 10_000
 OLDEST_S = 7 * 86_400.0
@@ -27,7 +29,8 @@ class Spool:
 
     Removed only when it was delivered, a line may go out twice where the process dies in between, and never not at
     all. What is over the bounds is dropped, oldest first, and counted. What the disk does not take, a full one for
-    instance, waits in memory until it does: nothing here fails once it is open.
+    instance, waits in memory until it does: nothing here fails once it is open. A file that turns out to be damaged is
+    put aside, a new one begun, and what was lost with it counted as dropped.
     """
 
     def __init__(
@@ -127,23 +130,23 @@ class Spool:
 
     def _in_file(self, count: int) -> list[tuple[int, float, bytes]]:
         """The oldest lines in the file that are not done with: number, when, what. None where it cannot be read."""
-        oldest = "SELECT number, at, line FROM waiting ORDER BY number LIMIT ?"
         try:
-            rows = self._database.execute(oldest, (count + len(self._unremoved),)).fetchall()
+            rows = self._tried(lambda: self._read(count + len(self._unremoved)))
         except sqlite3.Error as err:
             self._note_trouble(err)
             return []
         return [row for row in rows if row[0] not in self._unremoved][:count]
 
+    def _read(self, count: int) -> list[tuple[int, float, bytes]]:
+        oldest = "SELECT number, at, line FROM waiting ORDER BY number LIMIT ?"
+        return self._database.execute(oldest, (count,)).fetchall()
+
     def _save(self) -> None:
         """Bring the file up to date, in one transaction."""
         if not self._unwritten and not self._unremoved:
             return
-        lines = [(number, at, line) for number, (at, line) in self._unwritten.items()]
         try:
-            with self._database as file:
-                file.executemany("INSERT INTO waiting (number, at, line) VALUES (?, ?, ?)", lines)
-                file.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number in self._unremoved])
+            self._tried(self._write)
         except sqlite3.Error as err:
             self._note_trouble(err)
             return
@@ -153,10 +156,38 @@ class Spool:
             log.info("%s: can be written again", self._path)
         self._troubled = False
 
+    def _write(self) -> None:
+        lines = [(number, at, line) for number, (at, line) in self._unwritten.items()]
+        with self._database as file:
+            file.executemany("INSERT INTO waiting (number, at, line) VALUES (?, ?, ?)", lines)
+            file.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number in self._unremoved])
+
+    def _tried(self, act: Callable[[], Result]) -> Result:
+        """What comes of something done with the file, or, where that turns out to be damaged, with a new one."""
+        try:
+            return act()
+        except sqlite3.DatabaseError as err:
+            if not _is_damage(err):
+                raise
+        self._begin_anew()
+        return act()
+
     def _note_trouble(self, err: sqlite3.Error) -> None:
         if not self._troubled:
             log.warning("%s; until then lines wait in memory", database.cannot(self._path, err))
         self._troubled = True
+
+    def _begin_anew(self) -> None:
+        """Go on with what is left of the lines, and count the others off: the readers go by how many wait."""
+        self._database.close()
+        self._database, left = _reopened(self._path)
+        self._unremoved &= left
+        left = (left - self._unremoved) | self._unwritten.keys()
+        self._given &= left
+        self._came = deque((number, at) for number, at in self._came if number in left)
+        lost, self._waiting = self._waiting - len(left), len(left)
+        self.dropped += lost
+        log.warning("%s: %d lines that waited are lost with what was damaged", self._path, lost)
 
 
 def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: ExitStack) -> Spool:
@@ -183,6 +214,21 @@ def _opened(path: Path) -> sqlite3.Connection:
             raise
         log.warning("%s; until the next start lines wait in memory", err)
         return database.in_memory(SCHEMA)
+
+
+def _reopened(path: Path) -> tuple[sqlite3.Connection, set[int]]:
+    """The database of a damaged file, a new one but for trifles, and the numbers of the lines in it."""
+    try:
+        file = _opened(path)
+        return file, {number for (number,) in file.execute("SELECT number FROM waiting")}
+    except (SinkError, sqlite3.Error) as err:
+        log.warning("%s; until the next start lines wait in memory", err)
+        return database.in_memory(SCHEMA), set()
+
+
+def _is_damage(err: sqlite3.Error) -> bool:
+    """Whether waiting does not help. Of a full disk or a lock, which pass, SQLite has other codes."""
+    return getattr(err, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _locked(path: Path) -> IO[bytes] | None:

@@ -33,6 +33,10 @@ def load(text: str, tmp_path: Path, *overrides: str) -> configuration.Config:
         ("[[sink]]\nkind = 'sockt'", "no sink is called 'sockt'; did you mean 'socket'?"),
         ("[[sink]]\nkind = 'socket'\npth = 'x'", "sink 1 (socket).pth: unknown key; did you mean 'path'?"),
         ("[[source]]\nkind = 'microphone'\n[[source]]\nkind = 'microphone'", "two sources are called 'microphone'"),
+        (
+            "[[source]]\nkind = 'microphone'\nname = 'all'",
+            "a snooze of 'all' is of every source; give this one another",
+        ),
         ("[clips]\nfirst_s = 1.0", "clips.first_s: 1.0 is more than clips.hop_s, 0.5"),
         ("[labels.dog_bark]\nonn = 0.5", "labels.dog_bark.onn: unknown key; did you mean 'on'?"),
         ("[labels]\ndog_bark = 1", "labels.dog_bark: write it as [labels.dog_bark]"),
@@ -100,6 +104,16 @@ def test_a_label_that_the_model_lacks_is_named_with_the_nearest(tiny: Bundle, tm
     faults = configuration.strangers(config, tiny)
     assert len(faults) == 2
     assert faults[0].endswith("labels.his: model tiny has no label 'his'; did you mean 'hiss'?")
+
+
+@pytest.mark.parametrize("name", ["kettle", "mine"])
+def test_a_source_named_like_a_label_or_a_group_is_said_to_be(name: str, tiny: Bundle, tmp_path: Path) -> None:
+    labels = "[labels.hiss]\nname = 'kettle'\n[groups]\nmine = ['hiss']"
+    config = load(f"{labels}\n[[source]]\nkind = 'microphone'\nname = '{name}'", tmp_path)
+    assert configuration.strangers(config, tiny) == [
+        f"{tmp_path}/config.toml: source.name: '{name}' is a label or group too; "
+        "a snooze of one would silence both: rename it"
+    ]
 
 
 def test_groups_are_of_labels_under_the_names_they_are_reported_under(tiny: Bundle, tmp_path: Path) -> None:

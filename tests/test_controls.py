@@ -24,7 +24,7 @@ def clock() -> Clock:
 @pytest.fixture
 def controls(clock: Clock) -> Controls:
     labels, groups = ["dog_bark", "rain"], {"animals": ["dog_bark"]}
-    return Controls(labels, groups, ["kitchen", "attic"], clock=clock)
+    return Controls(labels, groups, ["kitchen", "attic"], clock=clock, ticks=clock)
 
 
 @pytest.mark.parametrize("what", ["dog_bark", "animals", "kitchen", "all"])
@@ -35,6 +35,25 @@ def test_what_is_snoozed_is_not_reported_until_its_time_is_over(controls: Contro
     clock.s += 61
     assert controls.admits(event())
     assert controls.state().snoozed == {}
+
+
+def test_a_wall_clock_set_back_makes_no_snooze_longer_and_is_followed_where_its_end_is_said() -> None:
+    wall, ticks = Clock(), Clock()
+    controls = Controls(["rain"], {}, ["kitchen"], clock=wall, ticks=ticks)
+    controls.obey(Command(command="snooze", what="rain", for_s=60))
+    wall.s -= 30 * 86_400
+    assert controls.state().snoozed == {"rain": wire.wall_clock(wall.s + 60)}
+    ticks.s += 61
+    assert controls.admits(event(label="rain"))
+
+
+def test_the_end_of_a_snooze_is_said_the_same_each_time() -> None:
+    wall, ticks = Clock(), Clock()
+    controls = Controls(["rain"], {}, ["kitchen"], clock=wall, ticks=ticks)
+    before = controls.obey(Command(command="snooze", what="rain", for_s=60))
+    wall.s += 5.002  # the network's time is caught up with slowly, and two clocks are never read at once
+    ticks.s += 5
+    assert controls.state() == before
 
 
 def test_others_are_reported_meanwhile(controls: Controls) -> None:

@@ -72,6 +72,14 @@ def test_phases_leave_out_lines_and_no_events() -> None:
     assert [takes(event(phase=phase)) for phase in ("start", "update", "end")] == [False, False, True]
 
 
+@pytest.mark.parametrize("sure_at", ["update", "end"])
+def test_the_line_at_which_an_event_becomes_sure_counts_as_its_start(sure_at: str) -> None:
+    takes = admits(FilterConfig(phases=("start",), min_score=0.9))
+    peaks = {"start": 0.75, "update": 0.99 if sure_at == "update" else 0.8, "end": 0.99}
+    given = [phase for phase, peak in peaks.items() if takes(event(phase=phase, peak=peak))]
+    assert given == [sure_at]
+
+
 def test_a_cool_down_is_for_one_label_of_one_source_and_refuses_the_whole_event() -> None:
     clock = Clock()
     takes = admits(FilterConfig(cooldown_s=60), clock=clock)

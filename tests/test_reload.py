@@ -335,7 +335,7 @@ def test_home_assistant_is_told_of_new_labels_over_the_same_connection(
     client = Subscriber(broker, "#")
     mqtt = Mqtt(MqttConfig(**broker.settings()), hello)
     mqtt.open()
-    topic = "homeassistant/device/listener_s/config"
+    topic = "homeassistant/device/listener--s/config"
     eventually(lambda: client.on(topic), "the first announcement")
     mqtt.greet(Hello(**{name: getattr(hello, name) for name in hello.__struct_fields__} | {"labels": ["hiss", "hum"]}))
     eventually(lambda: b'"hum"' in client.on(topic)[-1], "the announcement of the new label")

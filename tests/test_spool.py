@@ -198,6 +198,48 @@ def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path, caplog:
     assert len(list(tmp_path.glob("spool.db.damaged-*"))) == 1
 
 
+def with_many(path: Path) -> Spool:
+    """A spool in whose file more lines wait than SQLite keeps in memory."""
+    before = Spool(path)
+    for number in range(800):
+        before.put(b"%d" % number + bytes(4000))
+    before.close()
+    return Spool(path)
+
+
+def damage(path: Path) -> None:
+    """Overwrite all that is in a file that is open."""
+    with path.open("r+b") as file:
+        file.write(os.urandom(path.stat().st_size))
+
+
+def test_a_file_damaged_while_it_is_open_is_put_aside_and_what_is_lost_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "spool.db"
+    spool = with_many(path)
+    damage(path)
+    assert lines(spool) == []
+    assert (len(spool), spool.dropped) == (0, 800)
+    assert "800 lines that waited are lost" in caplog.text
+    assert len(list(tmp_path.glob("spool.db.damaged-*"))) == 1
+    spool.put(b"on it goes")
+    assert lines(spool) == [b"on it goes"]
+    spool.close()
+    assert lines(Spool(path)) == [b"on it goes"]
+
+
+def test_a_line_that_was_on_its_way_when_the_file_was_lost_is_counted_off_once(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    spool = with_many(path)
+    on_its_way, _ = spool.first(1)[0]
+    damage(path)
+    lines(spool)
+    spool.put(b"new")
+    spool.remove(on_its_way)
+    assert (lines(spool), len(spool), spool.dropped) == ([b"new"], 1, 800)
+
+
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     with sqlite3.connect(path) as database:

@@ -63,8 +63,9 @@ def _topic(prefix: str, device: str) -> str:
 
 
 def _device_id(topics: Topics, source: str | None = None) -> str:
+    """No two alike, for no identifier has a double hyphen: base a_b, and source b of base a, are not the same."""
     daemon = identifier(topics.base)
-    return daemon if source is None else f"{daemon}_{identifier(source)}"
+    return daemon if source is None else f"{daemon}--{identifier(source)}"
 
 
 def _payload(hello: Hello, device: Payload, components: Mapping[str, Payload]) -> Payload:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -96,6 +97,20 @@ class _Rotating(RotatingFileHandler):
         """Not for every user of the machine: it says what is heard in a home."""
         handle = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
         return os.fdopen(handle, "a", encoding=self.encoding)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is not None and not self._is_in_place(self.stream):
+            before, self.stream = self.stream, self._open()
+            with suppress(OSError):  # what is still buffered of a line that failed, and was reported, before
+                before.close()
+        super().emit(record)
+
+    def _is_in_place(self, stream: TextIOWrapper) -> bool:
+        """Whether what is written lands in the file of the name: logrotate may have moved it, somebody deleted it."""
+        try:
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(stream.fileno()))
+        except FileNotFoundError:
+            return False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging names it so
         """Raise what went wrong: the handler of the standard library prints it and goes on."""

@@ -88,6 +88,7 @@ class Session:
         self._flying: deque[_Flight] = deque()
         self._sent = 0  # the number of the last line that was sent
         self._rest_until = 0.0
+        self._unreadable = False  # there are lines to be sent, and the spool does not give them
 
     def run(self, closing: threading.Event, lock: threading.Lock) -> None:
         """Serve until closing. Under `lock` a line is noted and spooled, so that the two are seen as one."""
@@ -106,8 +107,8 @@ class Session:
         self._tell(self._news.facts())
         self._send_lines()
         with lock:
-            labels = {} if self._has_unsent else self._news.label_facts()
-        self._tell(labels)  # only once all lines are out, whose own ON and OFF come first
+            labels = {} if self._has_unsent and not self._unreadable else self._news.label_facts()
+        self._tell(labels)  # only once all lines are out that can be read, whose own ON and OFF come first
         if not self._link.congested:
             for topic, payload in self._news.take_levels().items():
                 self._link.publish(topic, payload, qos=0)
@@ -139,7 +140,10 @@ class Session:
         fresh = [(number, line) for number, line in self._spool.first(WINDOW) if number > self._sent]
         for number, line in fresh:
             self._send_line(_Flight(number), line)
-        if len(fresh) > WINDOW // 2:
+        self._unreadable = not fresh
+        if self._unreadable:  # asked again at once, it would keep us busy and the disk too
+            self._rest_until = time.monotonic() + PATIENCE_S
+        elif len(fresh) > WINDOW // 2:
             self._rest_until = time.monotonic() + REST_S
 
     def _send_line(self, flight: _Flight, line: bytes) -> None:

@@ -13,11 +13,13 @@ from listener.sinks.socket_peer import Peer
 
 log = logging.getLogger(__name__)
 
-PEERS = 256  # more would eat the descriptors that sources need to start again
+PEERS = 256  # by the path, and as many by TCP; more would eat the descriptors that sources need to start again
 # So many of those who are sent away at the door are told why; whoever floods it is shut out without a word.
 LEAVING = 32
 LINGER_S = 1.0  # so long a client that is sent away may take to read why
 CHUNK_BYTES = 64 * 1024
+# A machine that was switched off says no good-bye: after two minutes without a sign of it, its connection ends.
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 
 class Clients:
@@ -138,7 +140,10 @@ class Clients:
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         peer = Peer(connection)
-        if connection.family == socket.AF_UNIX or not self._guard.stop(peer):
+        local = _is_local(peer)
+        if not local:
+            _keep_alive(connection)
+        if local or not self._guard.stop(peer):
             peer.answer(self._greeting())
         with self.lock:
             self._peers.add(peer)
@@ -263,9 +268,19 @@ class Clients:
         peer.connection.close()
 
 
+def _is_local(peer: Peer) -> bool:
+    return peer.connection.family == socket.AF_UNIX
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE:
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 def _too_many(peer: Peer, staying: Sequence[Peer]) -> str:
     """Why there is no room for one more; empty where there is."""
-    if len(staying) > PEERS:
+    if sum(_is_local(other) == _is_local(peer) for other in staying) > PEERS:
         return f"there are {PEERS} clients already"
     unproven = sum(other.prove_by is not None for other in staying)
     return CROWDED if peer.prove_by is not None and unproven > UNPROVEN else ""

@@ -113,6 +113,25 @@ def test_the_daemon_comes_first_and_each_microphone_is_reached_by_it() -> None:
     assert [payload["device"]["via_device"] for payload in microphones] == daemon["device"]["identifiers"] * 2
 
 
+def test_two_daemons_never_share_an_announcement_whatever_their_bases() -> None:
+    daemons = [made("kitchen", "-a", "a-"), made("kitchen", base="listener-"), made("oven", base="listener_kitchen")]
+    assert len({topic for found in daemons for topic in found}) == 4 + 2 + 2
+
+
+def test_what_was_announced_by_another_id_is_taken_back_before_it_is_announced_by_its_own() -> None:
+    found = made("kitchen")
+    before = {
+        "homeassistant/device/listener/config": {},
+        "homeassistant/device/listener_kitchen/config": {"event": "event"},
+    }
+    (taken_back, empty), *others = messages(found, before)
+    assert (taken_back, empty) == ("homeassistant/device/listener_kitchen/config", b"")
+    assert [topic for topic, _ in others] == [
+        "homeassistant/device/listener/config",
+        "homeassistant/device/listener--kitchen/config",
+    ]
+
+
 def test_a_microphone_has_an_event_sensors_of_alarms_a_problem_and_a_switch() -> None:
     _, payload = made("kitchen", labels=["smoke_alarm", "co_alarm", "dog_bark"]).values()
     parts = payload["components"]
@@ -177,7 +196,7 @@ def test_a_component_that_is_gone_is_published_once_with_only_its_platform() -> 
 
 def test_a_device_that_is_gone_has_its_announcement_emptied() -> None:
     gone = messages(made("kitchen"), announced(made("kitchen", "attic")))
-    assert gone[0] == ("homeassistant/device/listener_attic/config", b"")
+    assert gone[0] == ("homeassistant/device/listener--attic/config", b"")
 
 
 def test_names_that_differ_have_ids_that_differ() -> None:

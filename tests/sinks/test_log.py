@@ -37,6 +37,33 @@ def test_a_file_that_has_grown_is_put_aside_and_the_oldest_deleted(tmp_path: Pat
     assert all(path.stat().st_size <= 1000 for path in files)
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_file_that_was_moved_or_deleted_is_begun_again(tmp_path: Path, deleted: bool) -> None:
+    path, moved = tmp_path / "log", tmp_path / "log.old"
+    sink = opened(LogConfig(path=str(path)))
+    sink.emit(event(0))
+    path.rename(moved)
+    if deleted:
+        moved.unlink()
+    for number in (1, 2):
+        sink.emit(event(number))
+    sink.close()
+    assert [wire.decode(line) for line in path.read_bytes().splitlines()] == [event(1), event(2)]
+    assert deleted or moved.read_bytes() == wire.encode(event(0))
+
+
+def test_where_it_cannot_be_begun_again_the_event_says_so_and_the_next_tries_again(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    sink = opened(LogConfig(path=str(folder / "log")))
+    folder.rename(tmp_path / "away")
+    with pytest.raises(SinkError, match="make it writable"):
+        sink.emit(event(0))
+    folder.mkdir()
+    sink.emit(event(1))
+    sink.close()
+    assert wire.decode((folder / "log").read_bytes()) == event(1)
+
+
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     for _ in range(2):
         sink = opened(LogConfig(path=str(tmp_path / "log")))

@@ -446,7 +446,7 @@ def test_the_switch_stays_on_while_everything_is_snoozed_and_says_why(make: Make
 
 
 ALARMS = {"labels": ["smoke_alarm", "rain"], "groups": {"alarm": ["smoke_alarm"]}}
-CONFIG = "homeassistant/device/listener_kitchen/config"
+CONFIG = "homeassistant/device/listener--kitchen/config"
 
 
 def components(client: Client, number: int = -1) -> set[str]:
@@ -470,7 +470,7 @@ def test_what_is_no_more_is_taken_back_after_a_restart(make: Make, client: Clien
     eventually(lambda: len(client.on(CONFIG)) == 3, "all is told")
     assert json.loads(client.on(CONFIG)[1])["components"]["label_rain"] == {"platform": "binary_sensor"}
     assert "label_rain" not in components(client)
-    assert client.on("homeassistant/device/listener_attic/config")[-1] == b""
+    assert client.on("homeassistant/device/listener--attic/config")[-1] == b""
 
 
 def test_discovery_that_is_switched_off_is_taken_back(make: Make, client: Client) -> None:
@@ -482,7 +482,7 @@ def test_discovery_that_is_switched_off_is_taken_back(make: Make, client: Client
 def test_another_prefix_moves_what_was_announced(make: Make, client: Client) -> None:
     make(changed(**ALARMS)).close()
     make(changed(**ALARMS), discovery_prefix="ha")
-    eventually(lambda: client.on("ha/device/listener_kitchen/config"), "the microphone")
+    eventually(lambda: client.on("ha/device/listener--kitchen/config"), "the microphone")
     assert client.on(CONFIG)[-1] == b""
 
 

@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from listener import wire
 from listener.controls import Controls
 from listener.errors import ConfigError, SinkError
+from listener.sinks.socket_clients import Clients
+from listener.sinks.socket_guard import Guard
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level, status
 
@@ -248,6 +252,42 @@ def test_more_clients_than_can_be_served_are_told(serve: Serve) -> None:
     assert Visitor(server).hello == wire.Error(message="there are 256 clients already")
     server.emit(event())
     assert all(visitor.next() == event() for visitor in visitors)
+
+
+def test_as_many_as_can_be_served_by_tcp_keep_nobody_of_this_machine_out(serve: Serve) -> None:
+    server = serve(tcp="127.0.0.1:0")
+    with ExitStack() as stack:
+        greetings = []
+        for _ in range(257):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
+            greetings.append(wire.decode(stack.enter_context(client.makefile("rb")).readline()))
+        assert greetings == [HELLO] * 256 + [wire.Error(message="there are 256 clients already")]
+        assert Visitor(server).hello == HELLO
+
+
+class Door(socket.socket):
+    """A door that remembers whom it let in."""
+
+    def accept(self) -> tuple[socket.socket, object]:
+        self.let_in, address = super().accept()
+        return self.let_in, address
+
+
+def test_a_client_on_tcp_that_is_no_more_is_noticed_within_two_minutes() -> None:
+    clients, ended = Clients("test", 60, lambda: wire.encode(HELLO), lambda _peer, _line: None), threading.Event()
+    door = Door(socket.AF_INET)
+    door.bind(("127.0.0.1", 0))
+    door.listen()
+    door.setblocking(False)
+    clients.serve([door], Guard(b""), ended.set)
+    with socket.create_connection(door.getsockname(), 10) as client:
+        assert client.recv(1)
+        assert door.let_in.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        idle_s, interval_s, count = (door.let_in.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+        assert idle_s + interval_s * count == 120
+    clients.close()
+    assert ended.is_set()
 
 
 def test_what_waits_at_the_end_is_still_sent(serve: Serve) -> None:

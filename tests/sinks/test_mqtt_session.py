@@ -1,0 +1,85 @@
+"""What is said over a connection, without a broker: what a spool that cannot be read does to it."""
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+from listener.sinks.mqtt_news import News
+from listener.sinks.mqtt_session import PATIENCE_S, Announcer, Orders, Session
+from listener.sinks.mqtt_topics import Topics
+from listener.spool import Spool
+from tests.sinks.messages import event
+
+TOPICS = Topics("listener", ["kitchen"], ["smoke_alarm"])
+LABEL = "listener/kitchen/smoke_alarm"
+
+
+class FakeLink:
+    """Takes everything, and after some turns has the session end."""
+
+    congested = False
+
+    def __init__(self, turns: int, closing: threading.Event) -> None:
+        self._turns, self._closing = turns, closing
+        self.published: list[tuple[str, bytes]] = []
+        self.patience: list[float] = []
+        self._taken: list[Any] = []
+
+    def subscribe(self, topic: str) -> None:
+        pass
+
+    def publish(self, topic: str, payload: bytes, *, done: Any = None, **_how: Any) -> None:
+        self.published.append((topic, payload))
+        self._taken += [done] if done else []
+
+    def turn(self, patience_s: float) -> list[tuple[str, bytes, bool]]:
+        self.patience.append(patience_s)
+        taken, self._taken = self._taken, []
+        for done in taken:
+            done()
+        if len(self.patience) == self._turns:
+            self._closing.set()
+        return []
+
+    def on(self, topic: str) -> list[bytes]:
+        return [payload for where, payload in self.published if where == topic]
+
+
+def serve(spool: Spool, news: News, turns: int = 1) -> FakeLink:
+    """What a session of some turns says."""
+    closing = threading.Event()
+    link = FakeLink(turns, closing)
+    announcer = Announcer(birth=None, messages=list, delivered=lambda: None)
+    session = Session(link, spool, news, TOPICS, orders=Orders(None), announcer=announcer)  # type: ignore[arg-type]
+    session.run(closing, threading.Lock())
+    return link
+
+
+def unreadable(path: Path) -> Spool:
+    """A spool with a line in a file that cannot be read now."""
+    before = Spool(path)
+    before.put(b"old")
+    before.close()
+    spool = Spool(path)
+    with sqlite3.connect(path) as damage:
+        damage.execute("ALTER TABLE waiting RENAME TO away")
+    damage.close()
+    return spool
+
+
+def test_lines_that_cannot_be_read_are_not_asked_for_at_once_again(tmp_path: Path) -> None:
+    link = serve(unreadable(tmp_path / "spool.db"), News(TOPICS))
+    assert link.patience[0] > PATIENCE_S / 2
+
+
+def test_labels_are_told_though_lines_cannot_be_read(tmp_path: Path) -> None:
+    assert serve(unreadable(tmp_path / "spool.db"), News(TOPICS)).on(LABEL) == [b"OFF"]
+
+
+def test_labels_are_told_when_all_lines_are_out(tmp_path: Path) -> None:
+    spool, news = Spool(tmp_path / "spool.db"), News(TOPICS)
+    for phase in ("start", "end"):
+        spool.put(news.note_event(event(label="smoke_alarm", phase=phase)))
+    link = serve(spool, news, turns=2)
+    assert (link.on(LABEL), len(spool)) == ([b"ON", b"OFF"], 0)
