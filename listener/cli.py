@@ -67,9 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make_output_safe() -> None:
-    """Nothing that is printed may fail for the locale, nor for a standard output that was closed."""
+    """Nothing that is printed may fail for the locale, nor for a standard output or error that was closed."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

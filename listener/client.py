@@ -4,6 +4,7 @@ import logging
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from listener import paths, wire
@@ -13,6 +14,7 @@ from listener.schema import nearest
 log = logging.getLogger(__name__)
 
 ANSWER_S = 5.0  # a daemon that has not greeted by then is hung
+KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}  # tcp(7): seconds, and how often
 NOBODY = "there is no daemon to ask just now"
 START_ONE = "start one with `listener run`, or `systemctl start listener`"
 JOIN = "join its group, as by `sudo usermod -aG listener $USER`, and log in again; or start one of your own"
@@ -117,10 +119,8 @@ class Client:
     def _greeted(self, connection: socket.socket, lines: Iterable[bytes]) -> wire.Hello:
         """The daemon's greeting, once it has been shown the token."""
         if self._token and connection.family != socket.AF_UNIX:
-            try:
+            with _breaking():
                 connection.sendall(wire.encode(wire.Token(token=self._token)))
-            except OSError as err:
-                raise SinkError(f"the connection broke ({err.strerror}); is the daemon still running?") from err
         return _greeting(lines)
 
     def close(self) -> None:
@@ -136,9 +136,9 @@ class Client:
 def _parse(address: str) -> Address:
     kind, _, place = address.partition(":")
     if kind == "unix" and place:
-        return Path(place).expanduser()
+        return paths.expanded(place)
     host, _, port = place.rpartition(":")
-    if kind == "tcp" and host and port.isdecimal():
+    if kind == "tcp" and host and port.isdecimal() and int(port) <= 65_535:
         return host.strip("[]"), int(port)
     raise ConfigError(f"{address!r} is no address of a daemon; write unix:PATH or tcp:HOST:PORT")
 
@@ -151,8 +151,8 @@ def _connect(addresses: Sequence[Address]) -> socket.socket:
             return _connected(address)
         except PermissionError:
             closed.append(_spelled(address))
-        except OSError as err:
-            refusals.append(f"{_spelled(address)}: {err.strerror or err}")
+        except (OSError, UnicodeError) as err:  # a host like `a..b` can be no name
+            refusals.append(f"{_spelled(address)}: {getattr(err, 'strerror', None) or err}")
     if closed:
         raise NotLetIn(f"{closed[0]} is closed to this user; {JOIN}")
     raise NoDaemon(f"no daemon is running ({'; '.join(refusals)}); {START_ONE}")
@@ -160,7 +160,7 @@ def _connect(addresses: Sequence[Address]) -> socket.socket:
 
 def _connected(address: Address) -> socket.socket:
     if not isinstance(address, Path):
-        return socket.create_connection(address, ANSWER_S)
+        return _kept_alive(socket.create_connection(address, ANSWER_S))
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.settimeout(ANSWER_S)
@@ -168,6 +168,14 @@ def _connected(address: Address) -> socket.socket:
     except OSError:
         connection.close()
         raise
+    return connection
+
+
+def _kept_alive(connection: socket.socket) -> socket.socket:
+    """One that breaks within a minute of the other machine losing its power, which tells nobody."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
     return connection
 
 
@@ -202,18 +210,36 @@ def _check(asked: wire.Subscribe, hello: wire.Hello) -> None:
 def _answers(connection: socket.socket, lines: Iterable[bytes], asked: wire.Subscribe) -> Iterator[wire.Message]:
     """What the daemon sends from its Ack on: before that it sends every event, and we may have asked for fewer."""
     subscribed = False
-    try:
+    with _breaking():
         connection.sendall(wire.encode(asked))
-        for message in _decoded(lines):
-            if isinstance(message, wire.Error):
-                raise SinkError(f"the daemon ended the connection: {message.message}")
-            if subscribed:
-                yield message
-            subscribed = subscribed or isinstance(message, wire.Ack)
+    for message in _decoded(_arriving(lines)):
+        if isinstance(message, wire.Error):
+            raise SinkError(f"the daemon ended the connection: {message.message}")
+        if subscribed:
+            yield message
+        subscribed = subscribed or isinstance(message, wire.Ack)
+
+
+def _arriving(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines. Only what happens in reading them is the connection's; who takes them may fail for other reasons."""
+    coming = iter(lines)
+    while True:
+        with _breaking():
+            line = next(coming, None)
+        if line is None:
+            return
+        yield line
+
+
+@contextmanager
+def _breaking() -> Iterator[None]:
+    """SinkError where the connection breaks."""
+    try:
+        yield
     except TimeoutError as err:
         raise SinkError("the daemon has said nothing for long; it hangs, or the network does") from err
-    except ConnectionError as err:
-        raise SinkError(f"the connection broke ({err.strerror}); is the daemon still running?") from err
+    except OSError as err:
+        raise SinkError(f"the connection broke ({err.strerror or err}); is the daemon still running?") from err
 
 
 def _decoded(lines: Iterable[bytes]) -> Iterator[wire.Message]:

@@ -62,8 +62,11 @@ def is_for_want_of_room(err: SinkError) -> bool:
 def reading(path: Path, version: int) -> sqlite3.Connection:
     """The database of a file, to be read beside whoever writes it. SinkError where it cannot be."""
     try:
+        path.stat()
         return _read_only(path, version)
-    except sqlite3.Error as err:
+    except PermissionError as err:
+        raise SinkError(f"{path}: belongs to another user; try sudo") from err
+    except (OSError, sqlite3.Error) as err:
         raise SinkError(f"{path}: cannot be read ({err}); is it another user's, or damaged?") from err
 
 

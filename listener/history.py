@@ -1,16 +1,18 @@
 """The history: one row an event in an SQLite file, bounded in age and size, whatever ends the process."""
 
 import logging
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from listener import database, paths
+from listener import ageing, database, paths
+from listener.ageing import Ageing
 from listener.errors import SinkError
 from listener.wire import Event
 
@@ -58,6 +60,7 @@ TIDY_S = 600.0
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 BATCH = 1000
+CHUNK = 500  # rows that are read at once
 ROOM = 0.9  # a file that has grown too big is cut back to this share, or it would be too big again at once
 
 
@@ -70,11 +73,20 @@ class History:
     """The file, for whoever writes it, from any thread.
 
     A file that cannot be opened or written for now, the disk being full, is tried again with the next event; one that
-    was moved away or is found damaged is begun anew.
+    was moved away or is found damaged is begun anew. `ageing` says when its rows may be deleted for their age.
     """
 
-    def __init__(self, path: Path, *, keep_days: float, max_mb: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keep_days: float,
+        max_mb: float,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = ageing.uptime,
+    ) -> None:
         self.path = path
+        self.ageing = Ageing(clock, uptime)
         self._keep_s, self._max_bytes, self._clock = keep_days * DAY_S, max_mb * 1e6, clock
         self._database: sqlite3.Connection | None = None
         self._inode = 0
@@ -166,7 +178,7 @@ class History:
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         old = self._clock() - self._keep_s
-        while self._delete(connection, "WHERE at < ? ORDER BY at LIMIT ?", (old, BATCH)):
+        while self.ageing() and self._delete(connection, "WHERE at < ? ORDER BY at LIMIT ?", (old, BATCH)):
             pass
         if _used_bytes(connection) > self._max_bytes:
             while _used_bytes(connection) > ROOM * self._max_bytes and self._delete_oldest(connection):
@@ -217,6 +229,7 @@ class Query:
     min_score: float = 0.0
     limit: int | None = None
     before: tuple[float, int] | None = None  # the moment and number of an event: only what is before it
+    after: tuple[float, int] | None = None  # likewise: only what is after it
 
     def where(self) -> tuple[str, tuple[object, ...]]:
         """The condition in SQL, with its values."""
@@ -230,9 +243,10 @@ class Query:
             if moment is not None:
                 conditions.append(comparison)
                 wanted.append(moment)
-        if self.before is not None:
-            conditions.append("(at, number) < (?, ?)")
-            wanted += self.before
+        for comparison, place in (("<", self.before), (">", self.after)):
+            if place is not None:
+                conditions.append(f"(at, number) {comparison} (?, ?)")
+                wanted += place
         return " AND ".join(conditions), tuple(wanted)
 
 
@@ -244,22 +258,30 @@ class Reader:
         self._database = database.reading(path, VERSION)
 
     def rows(self, query: Query) -> Iterator[Row]:
-        """The events that are wanted, the oldest first."""
-        for _, row in self._numbered(query, "at, number"):
-            yield row
+        """The events that are wanted, the oldest first; none that came after the first was asked for.
+
+        They are read in chunks, each a transaction of its own: one that waits for a slow reader, a pipe into `less`
+        for one, keeps the writer from ever emptying its -wal.
+        """
+        newest = self._found("SELECT max(number) FROM events", ())[0][0] or 0
+        after: tuple[float, int] | None = self._eve(query)
+        while after is not None:
+            chunk = self._numbered(replace(query, after=after, limit=CHUNK), "at, number")
+            yield from (row for number, row in chunk if number <= newest)
+            after = (chunk[-1][1].at, chunk[-1][0]) if len(chunk) == CHUNK else None
 
     def page(self, query: Query) -> list[tuple[int, Row]]:
         """The events that are wanted, the latest first, each with its number: `before` it is the next page."""
-        return list(self._numbered(query, "at DESC, number DESC"))
+        return self._numbered(query, "at DESC, number DESC")
 
     def clip(self, event_id: str) -> str | None:
         """Where the recording of an event is, from the folder of this file; None where there is none."""
         return next((clip for (clip,) in self._found("SELECT clip FROM events WHERE id = ?", (event_id,))), None)
 
-    def by_hour(self, query: Query) -> Iterator[tuple[str, float, int]]:
-        """Label, the Unix time of an hour as local clocks count them, and how many events began in it."""
+    def by_hour(self, query: Query, clocks: tzinfo | None = None) -> Iterator[tuple[str, float, int]]:
+        """Label, the Unix time of an hour as these clocks count them, else local ones, and how many began in it."""
         where, values = query.where()
-        offset = datetime.now().astimezone().utcoffset()
+        offset = datetime.now().astimezone(clocks).utcoffset()
         past_s = offset.total_seconds() % HOUR_S if offset else 0.0  # somewhere clocks go by half hours
         hour = "CAST((at + ?) / ? AS INTEGER)"
         counted = f"SELECT label, {hour}, count(*) FROM events WHERE {where} GROUP BY 1, 2"
@@ -276,20 +298,27 @@ class Reader:
     def close(self) -> None:
         self._database.close()
 
-    def _numbered(self, query: Query, order: str) -> Iterator[tuple[int, Row]]:
+    def _eve(self, query: Query) -> tuple[float, int]:
+        """A place right before the oldest event that is wanted."""
+        if query.limit is None:
+            return -math.inf, 0
+        where, values = query.where()
+        oldest = f"SELECT at, number - 1 FROM events WHERE {where} ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?"
+        return next(iter(self._found(oldest, (*values, query.limit - 1))), (-math.inf, 0))
+
+    def _numbered(self, query: Query, order: str) -> list[tuple[int, Row]]:
         """Events with their numbers. Those that fit are sought in the index; their rows are read afterwards."""
         columns = ", ".join(f'"{field.name}"' for field in fields(Row))
         where, values = query.where()
         limit = -1 if query.limit is None else query.limit
-        latest = f"SELECT number FROM events WHERE {where} ORDER BY at DESC, number DESC LIMIT ?"
-        statement = f"SELECT number, {columns} FROM events WHERE number IN ({latest}) ORDER BY {order}"
-        for number, *row in self._found(statement, (*values, limit)):
-            yield number, Row(*row)
+        first = f"SELECT number FROM events WHERE {where} ORDER BY {order} LIMIT ?"
+        statement = f"SELECT number, {columns} FROM events WHERE number IN ({first}) ORDER BY {order}"
+        return [(number, Row(*row)) for number, *row in self._found(statement, (*values, limit))]
 
-    def _found(self, statement: str, values: tuple[object, ...]) -> Iterator[Any]:
+    def _found(self, statement: str, values: tuple[object, ...]) -> list[Any]:
+        """All of it at once: a cursor that is left open is a transaction that is."""
         try:
-            cursor = self._database.execute(statement, values)
-            yield from iter(cursor.fetchone, None)  # not from the cursor: left early, it would be closed too late
+            return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as err:
             raise SinkError(f"{self.path}: cannot be read ({err}); is it damaged?") from err
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from listener.errors import ConfigError
+
 
 def runtime_folder() -> Path:
     """For the socket: systemd's RUNTIME_DIRECTORY, else the user's runtime folder, else one in /tmp of our own."""
@@ -55,5 +57,13 @@ def notify_socket() -> str | None:
 def credential(name: str) -> Path:
     """Where a secret lies: a bare name in systemd's CREDENTIALS_DIRECTORY where there is one; a path is a path."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(name).expanduser()
+    path = expanded(name)
     return Path(folder) / name if folder and path == Path(path.name) else path
+
+
+def expanded(text: str | Path) -> Path:
+    """The path, with whose home `~` means. ConfigError where there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as err:
+        raise ConfigError(f"{text}: there is no such user; write the whole path") from err

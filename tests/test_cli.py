@@ -436,6 +436,13 @@ def test_output_that_cannot_be_written_is_one_line_and_no_success(
     assert b"No space left" in done.stderr
 
 
+def test_with_stderr_closed_it_runs_all_the_same(beeps: Path, environment: dict[str, str]) -> None:
+    command = f"exec {sys.executable} -m listener run --json --path {beeps} 2>&-"
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert json.loads(done.stdout.splitlines()[0])["phase"] == "start"
+
+
 @needs_silence
 def test_on_a_terminal_run_shows_the_display_and_gives_the_terminal_back(environment: dict[str, str]) -> None:
     ours, its = pty.openpty()

@@ -3,14 +3,14 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from listener import wire
-from listener.client import Client, NotLetIn
+from listener.client import KEEPALIVE, Client, NoDaemon, NotLetIn
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level
@@ -131,7 +131,9 @@ def test_a_label_that_the_daemon_does_not_know_is_refused_with_the_nearest(serve
         next(Client(f"unix:{server.path}").messages(labels=["sirens"]))
 
 
-@pytest.mark.parametrize("address", ["/run/listener.sock", "unix:", "tcp:localhost", "tcp:localhost:http", "http://x"])
+@pytest.mark.parametrize(
+    "address", ["/run/listener.sock", "unix:", "tcp:localhost", "tcp:localhost:http", "tcp:localhost:65536", "http://x"]
+)
 def test_an_address_of_no_kind_is_refused_with_how_to_write_one(address: str) -> None:
     with pytest.raises(ConfigError, match="write unix:PATH or tcp:HOST:PORT"):
         Client(address)
@@ -173,3 +175,50 @@ def test_a_daemon_that_ends_the_connection_is_quoted(tmp_path: Path) -> None:
         pytest.raises(SinkError, match="too many"),
     ):
         list(Client(f"unix:{tmp_path}/s").messages())
+
+
+def test_over_tcp_a_peer_that_lost_its_power_is_noticed(server: SocketServer) -> None:
+    client = Client(f"tcp:127.0.0.1:{server.port}")
+    messages = client.messages()
+    next(messages)
+    connection = client._connection
+    assert connection is not None
+    told = [connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+    told += [connection.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE]
+    messages.close()
+    assert told == [1, 30, 10, 3]
+
+
+@pytest.mark.parametrize("after", [1, 2])  # in what it sends after the greeting; in what it reads after an event
+def test_whatever_breaks_the_connection_is_an_error_of_ours(after: int, server: SocketServer) -> None:
+    """A network that goes away says EHOSTUNREACH, which is no ConnectionError; nor is what a file says to recv(2)."""
+    server.emit(event())
+    client = Client(f"tcp:127.0.0.1:{server.port}")
+    messages = client.messages(replay=1)
+    for _ in range(after):
+        next(messages)
+    assert client._connection is not None
+    with Path(os.devnull).open("rb") as null:
+        os.dup2(null.fileno(), client._connection.fileno())
+    with pytest.raises(SinkError, match=r"the connection broke \(Socket operation on non-socket\)"):
+        next(messages)
+
+
+def test_what_fails_in_taking_a_message_is_not_the_connection(server: SocketServer) -> None:
+    server.emit(event())
+    messages = Client(f"unix:{server.path}").messages(replay=1)
+    next(messages)
+    next(messages)
+    assert isinstance(messages, Generator)
+    with pytest.raises(BrokenPipeError):
+        messages.throw(BrokenPipeError())
+
+
+def test_a_host_that_can_be_no_name_is_nobody() -> None:
+    with pytest.raises(NoDaemon, match=r"tcp:a\.\.b:80: "):
+        next(Client("tcp:a..b:80").messages())
+
+
+def test_a_path_below_the_home_of_nobody_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no such user"):
+        Client("unix:~nobody-of-that-name/x")

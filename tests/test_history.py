@@ -25,13 +25,18 @@ DAY_S = 86_400.0
 @dataclass
 class Clock:
     now: float = NOON
+    wrong_s: float = 0.0  # by so much it was set ahead
 
     def __call__(self) -> float:
+        return self.now + self.wrong_s
+
+    def uptime(self) -> float:
         return self.now
 
 
 def opened(path: Path, clock: Clock | None = None, *, keep_days: float = 30, max_mb: float = 100) -> History:
-    history = History(path, keep_days=keep_days, max_mb=max_mb, clock=clock or Clock())
+    clock = clock or Clock()
+    history = History(path, keep_days=keep_days, max_mb=max_mb, clock=clock, uptime=clock.uptime)
     history.open()
     return history
 
@@ -156,27 +161,52 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
     assert [row.id for row in rows(tmp_path / "moved.db")] == ["e0"]
 
 
-def test_what_is_too_old_goes_at_the_next_start(tmp_path: Path) -> None:
+def test_what_is_too_old_goes_an_hour_after_the_next_start(tmp_path: Path) -> None:
     clock = Clock()
     history = opened(tmp_path / "h.db", clock, keep_days=7)
     fill(history, 3, NOON)
     history.close()
-    clock.now += 6 * DAY_S
-    opened(tmp_path / "h.db", clock, keep_days=7).close()
+    clock.now += 7 * DAY_S + 60
+    again = opened(tmp_path / "h.db", clock, keep_days=7)
     assert len(rows(tmp_path / "h.db")) == 3
-    clock.now += 1 * DAY_S + 60
-    opened(tmp_path / "h.db", clock, keep_days=7).close()
+    clock.now += 3600
+    again.tidy()
     assert rows(tmp_path / "h.db") == []
 
 
+def test_a_wrong_date_ahead_erases_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    history = opened(tmp_path / "h.db", clock, keep_days=7)
+    fill(history, 3)
+    clock.now += 7200
+    clock.wrong_s = 1000 * DAY_S
+    history.tidy()
+    assert "the clock was set by +1000 days; nothing is deleted for its age today" in caplog.text
+    clock.wrong_s = 0.0
+    history.tidy()
+    clock.now += DAY_S
+    history.tidy()
+    assert len(rows(tmp_path / "h.db")) == 3
+
+
+def test_but_the_size_is_kept_to(tmp_path: Path) -> None:
+    clock = Clock()
+    history = opened(tmp_path / "h.db", clock, max_mb=0.3)
+    fill(history, 3000)
+    clock.wrong_s = 1000 * DAY_S
+    history.tidy()
+    assert 0 < len(rows(tmp_path / "h.db")) < 3000
+    assert (tmp_path / "h.db").stat().st_size <= 300_000
+
+
 def test_and_while_it_runs_every_ten_minutes(tmp_path: Path) -> None:
-    clock = Clock(NOON + 7 * DAY_S - 60)
+    clock = Clock(NOON + 7 * DAY_S - 4000)
     history = opened(tmp_path / "h.db", clock, keep_days=7)
     fill(history, 3, NOON)
-    clock.now += 300
+    clock.now += 3900
     history.record(event(8, start=wall_clock(clock.now)))
     assert len(rows(tmp_path / "h.db")) == 4
-    clock.now += 600
+    clock.now += 601
     history.record(event(9, start=wall_clock(clock.now)))
     assert [row.id for row in rows(tmp_path / "h.db")] == ["e8", "e9"]
 
@@ -338,3 +368,41 @@ def test_a_reader_writes_nothing_and_holds_up_nobody(tmp_path: Path) -> None:
     assert len(list(found)) == 9
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader._database.execute("DELETE FROM events")
+
+
+def test_a_reader_in_the_middle_keeps_no_room_from_the_disk(tmp_path: Path) -> None:
+    """It may stand there for hours, behind `| less`: a transaction would hold the -wal at what was written since."""
+    path = tmp_path / "h.db"
+    history = opened(path)
+    fill(history, 1200)
+    reader = Reader(path)
+    found = reader.rows(Query())
+    first = next(found)
+    fill(history, 500, NOON + 5000)
+    history.tidy()
+    assert path.with_name("h.db-wal").stat().st_size == 0
+    assert [row.at for row in (first, *found)] == [NOON + number for number in range(1200)]
+
+
+@pytest.mark.parametrize("limit", [1, 499, 500, 501, 1000, 1003, 2000, None])
+def test_rows_are_the_same_however_many_are_read_at_once(limit: int | None, tmp_path: Path) -> None:
+    history = opened(tmp_path / "h.db")
+    for number in range(1003):  # at four moments, each of which goes over the bounds of what is read at once
+        history.record(event(number, start=wall_clock(NOON - number // 300), label=("rain", "siren")[number % 2]))
+    reader = Reader(tmp_path / "h.db")
+    for labels in ((), ("rain",)):
+        query = Query(limit=limit, labels=labels)
+        assert list(reader.rows(query)) == [row for _, row in reversed(reader.page(query))]
+    reader.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user for a while")
+def test_a_file_in_a_folder_that_is_closed_to_us_is_another_users(tmp_path: Path) -> None:
+    opened(tmp_path / "h.db").close()
+    tmp_path.chmod(0o700)
+    os.seteuid(65_534)
+    try:
+        with pytest.raises(SinkError, match=r"h\.db: belongs to another user; try sudo"):
+            Reader(tmp_path / "h.db")
+    finally:
+        os.seteuid(0)

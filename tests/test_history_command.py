@@ -195,6 +195,7 @@ def test_where_there_is_none_it_says_what_to_do(tmp_path: Path, said: Said) -> N
         ("--since 0001-01-01T00:00", "is no time"),
         ("--group animal", "did you mean 'animals'"),
         ("--limit 0", "at least 1"),
+        ("--limit 99999999999999999999", "at most 1000000000"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_refused(flags: str, says: str, path: Path, said: Said) -> None:
@@ -210,6 +211,12 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, said: Said) -> N
     assert status == 1
     assert "cannot be read" in err
     assert [path.name for path in tmp_path.glob("h.db*")] == ["h.db"]
+
+
+def test_a_path_below_the_home_of_nobody_is_a_wrong_flag(said: Said) -> None:
+    status, _, err = said("--path", "~nobody-of-that-name/h.db")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "~nobody-of-that-name/h.db: there is no such user" in err
 
 
 def test_what_would_steer_a_terminal_is_written_out(tmp_path: Path, said: Said) -> None:

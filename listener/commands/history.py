@@ -15,6 +15,7 @@ from typing import Any
 
 from listener import bundle as bundles
 from listener import config as configuration
+from listener import paths
 from listener.commands import _tables
 from listener.commands.snooze import seconds
 from listener.config import Config
@@ -25,6 +26,7 @@ from listener.signals import Capture
 from listener.sinks.text import duration
 
 LATEST = 50  # in a table; for scripts it is all
+MOST_ROWS = 1_000_000_000  # SQLite takes no number of more than 64 bits
 AGO = re.compile(r"-\d")
 BUCKETS = {"hour": "%H", "day": "%Y-%m-%d"}
 MOST_DAYS = 60
@@ -85,8 +87,8 @@ def moment(text: str, now: float) -> float:
 
 def _query(arguments: argparse.Namespace, config: Config | None) -> Query:
     now = time.time()
-    if arguments.limit is not None and arguments.limit < 1:
-        raise ConfigError(f"--limit {arguments.limit}: give a number of at least 1")
+    if arguments.limit is not None and not 1 <= arguments.limit <= MOST_ROWS:
+        raise ConfigError(f"--limit {arguments.limit}: give a number of at least 1 and at most {MOST_ROWS}")
     in_table = not (arguments.json or arguments.csv or arguments.counts)
     return Query(
         labels=(*arguments.label, *_labels(arguments.group, config)),
@@ -112,9 +114,9 @@ def _labels(groups: Sequence[str], config: Config | None) -> Iterator[str]:
 def candidates(path: Path | None, config: Config | None) -> list[Path]:
     """Where the database may be: as the flag says, as the configuration says, or by default, the user's first."""
     if path is not None:
-        return [path.expanduser()]
+        return [paths.expanded(path)]
     sinks = [part.config.path for part in config.sinks if part.kind == "history"] if config else []
-    named = [Path(sink).expanduser() for sink in sinks if sink]
+    named = [paths.expanded(sink) for sink in sinks if sink]
     return named or [default_path(), SYSTEM]
 
 

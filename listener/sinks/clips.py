@@ -27,10 +27,18 @@ PRUNE_S = 600.0
 
 
 class Folder:
-    """The files: for nobody but their owner, bounded in age and size."""
+    """The files: for nobody but their owner, bounded in age and size. `ageing` says when age may count."""
 
-    def __init__(self, path: Path, *, keep_days: float, max_mb: float, clock: Callable[[], float] = time.time) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keep_days: float,
+        max_mb: float,
+        ageing: Callable[[], bool],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path, self._ageing = path, ageing
         self._keep_s, self._max_bytes, self._clock = keep_days * DAY_S, max_mb * 1e6, clock
 
     def write(self, name: str, excerpt: Excerpt) -> None:
@@ -59,7 +67,7 @@ class Folder:
         found = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in self.path.glob("*.flac"))
         total = sum(size for _, size, _ in found)
         for written, size, file in found:
-            too_old = written < self._clock() - self._keep_s
+            too_old = written < self._clock() - self._keep_s and self._ageing()
             if not too_old and total <= self._max_bytes:
                 return
             file.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
 """Events in a database on this machine, for `listener history`; their audio too, if it is asked for."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from listener import history, wire
+from listener import ageing, history, paths, wire
 from listener.controls import Controls, is_muted
 from listener.errors import ConfigError
 from listener.needs import Needs
@@ -36,13 +37,20 @@ class History:
 
     Config = HistoryConfig
 
-    def __init__(self, config: HistoryConfig, hello: wire.Hello) -> None:
+    def __init__(
+        self, config: HistoryConfig, hello: wire.Hello, *, uptime: Callable[[], float] = ageing.uptime
+    ) -> None:
         self._config, self._hello = config, hello
         self._clip_labels = _clip_labels(config, hello)
         self._controls: Controls | None = None
-        self._history = history.History(_path(config), keep_days=config.keep_days, max_mb=config.max_mb)
+        self._history = history.History(_path(config), keep_days=config.keep_days, max_mb=config.max_mb, uptime=uptime)
         keep_days = min(config.clip_keep_days, config.keep_days)  # by age, no clip outlives its row
-        self._folder = Folder(_clip_folder(_path(config)), keep_days=keep_days, max_mb=config.clip_max_mb)
+        self._folder = Folder(
+            _clip_folder(_path(config)),
+            keep_days=keep_days,
+            max_mb=config.clip_max_mb,
+            ageing=self._history.ageing,
+        )
         self._clips = Clips(
             self._history,
             self._folder,
@@ -103,7 +111,7 @@ class History:
 
 
 def _path(config: HistoryConfig) -> Path:
-    return Path(config.path).expanduser() if config.path else history.default_path()
+    return paths.expanded(config.path) if config.path else history.default_path()
 
 
 def _clip_folder(database: Path) -> Path:

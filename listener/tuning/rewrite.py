@@ -4,7 +4,8 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tomlkit
@@ -14,6 +15,8 @@ from listener import config as configuration
 from listener.errors import ConfigError
 from listener.tuning.proposals import Proposal
 
+BACKUPS = 10
+
 
 def write(path: Path, proposals: Iterable[Proposal]) -> Path | None:
     """Put them into the file, whole or not at all; where the file as it was is now. None: there was none.
@@ -22,12 +25,14 @@ def write(path: Path, proposals: Iterable[Proposal]) -> Path | None:
     """
     path = path.resolve()  # a link stays one
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        was_there = path.exists()
+        before = path.read_text(encoding="utf-8") if was_there else ""
         path.parent.mkdir(parents=True, exist_ok=True)
-        backup = path.with_name(f"{path.name}.bak") if path.exists() else None
-        if backup:
-            shutil.copy2(path, backup)
-        _replace(path, rewritten(before, proposals))
+        with _checked(path, rewritten(before, proposals)) as fresh:
+            backup = _backup(path) if was_there else None
+            if backup:
+                shutil.copy2(path, backup)
+            fresh.replace(path)
     except OSError as err:
         raise ConfigError(f"{path}: cannot be written ({err.strerror}); as its owner? Try sudo") from err
     return backup
@@ -56,7 +61,9 @@ def _spelled(document: tomlkit.TOMLDocument) -> str:
     return text
 
 
-def _replace(path: Path, text: str) -> None:
+@contextmanager
+def _checked(path: Path, text: str) -> Iterator[Path]:
+    """A file beside it that may take its place, gone afterwards. ConfigError where the text is not right."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     fresh = Path(name)
     try:
@@ -66,10 +73,19 @@ def _replace(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         configuration.load(fresh)
         _like(fresh, path)
-        fresh.replace(path)
-    except BaseException:
+        yield fresh
+    finally:
         fresh.unlink(missing_ok=True)
-        raise
+
+
+def _backup(path: Path) -> Path:
+    """Where the file may be kept as it is: not over the first, which is as its owner wrote it; at last over the last.
+
+    A link, even to nothing, is there too: what it leads to is somebody's.
+    """
+    names = [f"{path.name}.bak", *(f"{path.name}.bak.{number}" for number in range(1, BACKUPS))]
+    places = [path.with_name(name) for name in names]
+    return next((place for place in places if not os.path.lexists(place)), places[-1])
 
 
 def _like(fresh: Path, path: Path) -> None:

@@ -74,7 +74,9 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
     def make(room: Room | None = None, controls: Controls | None = None, **changes: Any) -> History:
         settings: dict[str, Any] = {"path": str(tmp_path / "h.db"), "clips": ("dog_bark",)}
-        sink = History(HistoryConfig(**settings | changes), HELLO_HERE)
+        up_s = 0.0
+        sink = History(HistoryConfig(**settings | changes), HELLO_HERE, uptime=lambda: up_s)
+        up_s = 3601.0  # from then on age counts
         if controls:
             sink.steer(controls)
         if room:
@@ -161,7 +163,7 @@ def following(tmp_path: Path, room: Room, clock: Callable[[], float] = time.mono
     """Clips without their thread, told of an event from 10 to 12 s."""
     history = Store(tmp_path / "h.db", keep_days=30, max_mb=100)
     history.open()
-    folder = Folder(tmp_path / "h-clips", keep_days=30, max_mb=100)
+    folder = Folder(tmp_path / "h-clips", keep_days=30, max_mb=100, ageing=history.ageing)
     writer = Clips(history, folder, pre_s=2, most_s=20, speech=False, clock=clock)
     writer.hear(room.recorder)
     writer.follow(event(start_s=10.0))
@@ -365,7 +367,7 @@ def write(folder: Path, name: str, at: float, size: int) -> None:
 
 def test_old_clips_are_deleted_and_the_oldest_of_too_many(tmp_path: Path) -> None:
     now = 1_800_000_000.0
-    folder = Folder(tmp_path / "clips", keep_days=10, max_mb=0.0025, clock=lambda: now)
+    folder = Folder(tmp_path / "clips", keep_days=10, max_mb=0.0025, ageing=lambda: True, clock=lambda: now)
     for days in (11, 8, 6, 4, 2):
         write(folder.path, f"{days}.flac", now - days * 86_400, 1000)
     write(folder.path, "note.txt", 0, 1000)  # not ours
@@ -376,6 +378,27 @@ def test_old_clips_are_deleted_and_the_oldest_of_too_many(tmp_path: Path) -> Non
         "6.flac": "deleted to make room",
     }
     assert sorted(path.name for path in folder.path.iterdir()) == ["2.flac", "4.flac", "note.txt"]
+
+
+def test_while_the_date_is_in_doubt_only_room_costs_clips(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "clips", keep_days=10, max_mb=0.0025, ageing=lambda: False, clock=lambda: 1.8e9)
+    for days in (13, 12, 11):
+        write(folder.path, f"{days}.flac", 1.8e9 - days * 86_400, 1000)
+    assert dict(folder.prune()) == {"13.flac": "deleted to make room"}
+
+
+def test_clips_and_rows_go_by_the_same_clock(tmp_path: Path) -> None:
+    """In the first hour after a start nothing is too old."""
+    write(tmp_path / "h-clips", "old.flac", 0, 1000)
+    sink = History(HistoryConfig(path=str(tmp_path / "h.db")), HELLO_HERE, uptime=lambda: 0.0)
+    sink.open()
+    sink.close()
+    assert [clip.name for clip in clips(tmp_path)] == ["old.flac"]
+
+
+def test_a_path_below_the_home_of_nobody_is_a_wrong_configuration() -> None:
+    with pytest.raises(ConfigError, match="no such user"):
+        History(HistoryConfig(path="~nobody-of-that-name/h.db"), HELLO_HERE)
 
 
 def test_the_row_says_that_its_clip_was_deleted(tmp_path: Path, opened: Opened) -> None:

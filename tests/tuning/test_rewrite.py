@@ -82,6 +82,21 @@ def test_the_file_as_it_was_is_kept_beside_it_with_its_mode(tmp_path: Path) -> N
     assert sorted(each.name for each in tmp_path.iterdir()) == ["config.toml", "config.toml.bak"]
 
 
+def test_every_next_time_the_first_stays_and_at_last_the_last_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(OURS)
+    names = []
+    for number in range(12):
+        backup = write(path, [Proposal(("gate", "rise_db"), 10.0 + number, 9.0, "")])
+        assert backup
+        names.append(backup.name)
+    numbered = [f"config.toml.bak.{number}" for number in range(1, 10)]
+    assert names == ["config.toml.bak", *numbered, numbered[-1], numbered[-1]]
+    assert (tmp_path / "config.toml.bak").read_text() == OURS
+    assert configuration.load(tmp_path / "config.toml.bak.8").gate.rise_db == 17.0
+    assert configuration.load(tmp_path / "config.toml.bak.9").gate.rise_db == 20.0
+
+
 def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "dotfiles").mkdir()
     (tmp_path / "dotfiles" / "listener.toml").write_text(OURS)
@@ -103,7 +118,7 @@ def test_what_would_not_be_right_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gate\.rise_db"):
         write(path, [Proposal(("gate", "rise_db"), 400.0, 9.0, "")])
     assert path.read_text() == OURS
-    assert not list(tmp_path.glob(".config*"))
+    assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
