@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, runtime_checkable
 
 from listener.assembler import Assembler
 from listener.channel import Channel
@@ -15,7 +14,7 @@ from listener.pipeline import Change, Pipeline
 from listener.recorder import Recorder
 from listener.spectrograph import Spectrograph
 from listener.tracker import Rules
-from listener.types import Block, Doubtful, Frame, Source, SourceState
+from listener.types import Block, Doubtful, Frame, Patient, Source, SourceState
 from listener.wire import Event, Level, SourceStatus, at_wall_clock
 
 log = logging.getLogger(__name__)
@@ -23,14 +22,6 @@ log = logging.getLogger(__name__)
 CHANNEL_S = 10.0  # of audio between the two threads
 STARVED_S = 3.0  # without audio for so long, events under way are ended
 DEAF_S = 10.0  # a source that says it listens and is not heard for so long is not healthy, unless it is patient
-
-
-@runtime_checkable
-class Patient(Protocol):
-    """A source that may say it listens, give nothing for so long, and still be well."""
-
-    @property
-    def patience_s(self) -> float: ...
 
 
 class Ear:

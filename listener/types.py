@@ -131,6 +131,14 @@ class Doubtful(Protocol):
     def doubt(self) -> None: ...
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """A source that may say it listens, give nothing for so long, and still be well."""
+
+    @property
+    def patience_s(self) -> float: ...
+
+
 class Gate(Protocol):
     """Whether a frame may hold something worth classifying. Stateful: one per stream, each frame once."""
 

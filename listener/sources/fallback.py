@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 from listener.errors import SourceError
-from listener.types import Block, Doubtful, Report, Source
+from listener.types import Block, Doubtful, Patient, Report, Source
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,7 @@ class Fallback:
     @property
     def patience_s(self) -> float:
         """How long the one that plays may be silent."""
-        patience_s: float = getattr(self._playing, "patience_s", 0.0)
-        return patience_s
+        return self._playing.patience_s if isinstance(self._playing, Patient) else 0.0
 
     def blocks(self, report: Report) -> Iterator[Block]:
         """Blocks of the one, or of the other."""
