@@ -141,9 +141,17 @@ class Client:
         self._client.on_connect = lambda *_: [self._client.subscribe(topic, 1) for topic in topics] and None
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
-        self._client.connect("localhost", broker.port)
+        eventually(lambda: self._connects(broker.port), "the broker lets us in")
         self._client.loop_start()
         assert self._subscribed.wait(10)
+
+    def _connects(self, port: int) -> bool:
+        """A broker that has just begun may break off the first connection."""
+        try:
+            self._client.connect("localhost", port)
+        except OSError:
+            return False
+        return True
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         self.messages.append((message.topic, bytes(message.payload), message.retain, time.monotonic()))

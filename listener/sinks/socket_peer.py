@@ -36,6 +36,13 @@ class Peer:
         """Whether it asked for this kind of line, and for this label."""
         return kind in self.topics and (label is None or self.labels is None or label in self.labels)
 
+    def ask(self, topics: frozenset[str], labels: frozenset[str] | None) -> None:
+        """Go on with these. The events that waited go out before what is answered now, for that ends what was asked."""
+        self.topics, self.labels = topics, labels
+        self._unsent += b"".join(self._lanes["event"])
+        for kind in {"event", *(self._lanes.keys() - topics - {"answer"})}:
+            self._lanes[kind].clear()
+
     def offer(self, kind: str, line: bytes) -> None:
         """Queue a line; a full lane loses its oldest."""
         if self.leave_by is None:

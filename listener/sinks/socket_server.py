@@ -172,7 +172,7 @@ class SocketServer:
     def _subscribe(self, peer: Peer, asked: wire.Subscribe) -> None:
         labels = None if asked.labels is None else frozenset(asked.labels)
         with self._clients.lock:
-            peer.topics, peer.labels = frozenset(asked.subscribe), labels
+            peer.ask(frozenset(asked.subscribe), labels)
             newest_first = (line for label, line in reversed(self._history) if peer.wants("event", label))
             replayed = list(islice(newest_first, max(asked.replay, 0)))[::-1]
             answer = wire.Ack(subscribe=list(asked.subscribe), labels=asked.labels, replay=len(replayed))

@@ -17,6 +17,7 @@ from listener.controls import Controls
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_clients import Clients
 from listener.sinks.socket_guard import Guard
+from listener.sinks.socket_peer import Peer
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level, status
 
@@ -403,3 +404,16 @@ def test_the_spectrogram_goes_to_those_who_asked_for_it_and_only_then_is_it_want
     assert server.pictured
     server.picture(columns)
     assert looking.next() == columns
+
+
+def test_what_waited_is_sent_before_the_answer_that_ends_it_and_what_is_unwanted_never() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        peer = Peer(ours)
+        for kind, line in (("status", b"how it is\n"), ("event", b"a dog\n"), ("event", b"a bell\n")):
+            peer.offer(kind, line)
+        peer.ask(frozenset({"level"}), None)
+        peer.answer(b"as you wish\n")
+        peer.offer("level", b"quiet\n")
+        sent = [peer.next_line() for _ in range(4)]
+    assert sent == [b"a dog\na bell\n", b"as you wish\n", b"quiet\n", b""]
