@@ -48,7 +48,8 @@ def contrast_loss(embedding: Tensor, targets: Tensor) -> Tensor:
     embedding, targets = embedding[named], targets[named].float()
     if not len(embedding):
         return embedding.sum()
-    like = embedding @ embedding.T
+    with torch.autocast(embedding.device.type, enabled=False):  # in bfloat16 likenesses have steps of 0.004
+        like = embedding @ embedding.T
     own = ((targets @ targets.T) > 0) & ~torch.eye(len(like), dtype=torch.bool, device=like.device)
     strange = (targets @ targets.T) == 0
     least_own = like.masked_fill(~own, 2.0).amin(dim=1, keepdim=True)

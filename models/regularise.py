@@ -87,7 +87,7 @@ def mask_bands(mel: Tensor, share: float) -> Tensor:
     """The batch (batch, mels, columns) with one band set to its clip's mean, in some share of the clips."""
     count, mels, _ = mel.shape
     width = torch.randint(1, WIDEST + 1, (count, 1), device=mel.device)
-    low = (torch.rand(count, 1, device=mel.device) * (mels - width)).long()
+    low = (torch.rand(count, 1, device=mel.device) * (mels - width + 1)).long()
     row = torch.arange(mels, device=mel.device)
     chosen = torch.rand(count, 1, device=mel.device) < share
     masked = (chosen & (row >= low) & (row < low + width)).unsqueeze(2)

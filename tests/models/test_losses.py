@@ -68,6 +68,14 @@ def test_clips_without_a_label_take_no_part_in_the_contrast() -> None:
     torch.testing.assert_close(contrast_loss(with_noise, targets), contrast_loss(named, TWO_OF_EACH))
 
 
+def test_likenesses_are_as_fine_in_mixed_precision() -> None:
+    torch.manual_seed(0)
+    embedding = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = contrast_loss(embedding, TWO_OF_EACH)
+    torch.testing.assert_close(mixed, contrast_loss(embedding, TWO_OF_EACH))
+
+
 def test_every_loss_is_there_and_finite() -> None:
     said = parts(tiny_recipe())
     assert set(said) == {"clips", "frames", "teacher", "contrast"}

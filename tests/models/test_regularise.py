@@ -125,6 +125,12 @@ def test_a_mask_covers_one_band_of_some_clips_and_nothing_else() -> None:
     assert torch.equal(mask_bands(mel, 0.0), mel)
 
 
+def test_every_row_is_masked_now_and_then() -> None:
+    torch.manual_seed(0)
+    mel = torch.randn(2000, 12, 4)
+    assert (mask_bands(mel, 1.0) != mel).all(dim=2).any(dim=0).all()
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_freq_mix_style_swaps_statistics_or_does_nothing(share: float) -> None:
     torch.manual_seed(0)
