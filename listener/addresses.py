@@ -1,10 +1,13 @@
-"""Addresses of this machine to listen at, as a configuration writes them."""
+"""Addresses of this machine to listen at, as a configuration writes them, and what every connection over TCP needs."""
 
 import ipaddress
+import socket
 
 from listener.errors import ConfigError
 
 Address = tuple[str, int]  # host and port; port 0 is whichever is free
+
+KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}  # tcp(7): seconds, and how often
 
 
 def parsed(text: str, key: str, example: str) -> Address:
@@ -30,6 +33,16 @@ def of_door(text: str, key: str, example: str, *, guarded: bool) -> Address:
 def is_loopback(address: Address) -> bool:
     """Whether only this machine gets there."""
     return ipaddress.ip_address(address[0]).is_loopback
+
+
+def notice_the_gone(connection: socket.socket) -> None:
+    """Have it end within a minute of the other machine losing its power, which tells nobody.
+
+    Of a socket that listens, Linux hands this on to the connections that it accepts.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _is_ip(host: str) -> bool:

@@ -5,16 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from listener.clocks import uptime
+
 log = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
 FIRST_S = 3600.0  # after a start: a machine without a battery learns the date from the network, which may be late
 STEP_S = UNSURE_S = DAY_S
-
-
-def uptime() -> float:
-    """Seconds that nobody sets, those in which the machine sleeps with them."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Ageing:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from listener import paths
 from listener.errors import BundleError
 from listener.features import FeatureSpec
 from listener.types import Floats
@@ -76,7 +77,7 @@ class Bundle:
 def find(name: str) -> Path:
     """The folder of a bundle named in the configuration: one that is shipped, or a path."""
     shipped = ASSETS / name
-    return shipped if "/" not in name and shipped.is_dir() else Path(name).expanduser()
+    return shipped if "/" not in name and shipped.is_dir() else paths.expanded(name)
 
 
 def load(folder: Path) -> Bundle:

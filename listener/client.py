@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from listener import paths, wire
+from listener import addresses, paths, wire
 from listener.errors import ConfigError, SinkError
 from listener.schema import nearest
 
 log = logging.getLogger(__name__)
 
 ANSWER_S = 5.0  # a daemon that has not greeted by then is hung
-KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}  # tcp(7): seconds, and how often
 NOBODY = "there is no daemon to ask just now"
 START_ONE = "start one with `listener run`, or `systemctl start listener`"
 JOIN = "join its group, as by `sudo usermod -aG listener $USER`, and log in again; or start one of your own"
@@ -160,7 +159,9 @@ def _connect(addresses: Sequence[Address]) -> socket.socket:
 
 def _connected(address: Address) -> socket.socket:
     if not isinstance(address, Path):
-        return _kept_alive(socket.create_connection(address, ANSWER_S))
+        connection = socket.create_connection(address, ANSWER_S)
+        addresses.notice_the_gone(connection)
+        return connection
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.settimeout(ANSWER_S)
@@ -168,14 +169,6 @@ def _connected(address: Address) -> socket.socket:
     except OSError:
         connection.close()
         raise
-    return connection
-
-
-def _kept_alive(connection: socket.socket) -> socket.socket:
-    """One that breaks within a minute of the other machine losing its power, which tells nobody."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE.items():
-        connection.setsockopt(socket.IPPROTO_TCP, option, value)
     return connection
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from listener import wire
+from listener.clocks import uptime
 from listener.errors import ListenerError
 from listener.schema import nearest
 from listener.wire import Command, Event, State, wall_clock
@@ -30,11 +31,11 @@ class Controls:
         retune: Retune = lambda _label, _on: None,
         clock: Callable[[], float] = time.time,
         *,
-        ticks: Callable[[], float] | None = None,
+        ticks: Callable[[], float] = uptime,
         reload: Reload | None = None,
     ) -> None:
         self._labels, self._groups, self._sources = tuple(labels), groups, tuple(sources)
-        self._retune, self._clock, self._ticks, self._reload = retune, clock, ticks or _ticks, reload
+        self._retune, self._clock, self._ticks, self._reload = retune, clock, ticks, reload
         self._epoch = clock() - self._ticks()  # Unix time of tick 0
         self._restart: tuple[str, ...] = ()
         self._lock = threading.RLock()
@@ -195,11 +196,6 @@ class Controls:
             state = self.state()
             for watcher in self._watchers:
                 watcher(state)
-
-
-def _ticks() -> float:
-    """Seconds that go on while the machine sleeps, where there is such a clock, and that nobody sets."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _still_there(wanted: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:

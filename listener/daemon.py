@@ -32,9 +32,7 @@ class Daemon:
         self._controls = controls or Controls((), {}, ())
         self._ears: dict[str, Ear] = {}
         self._outlets: Sequence[Outlet] = ()  # replaced whole
-        self._publishing = (
-            threading.Lock()
-        )  # an ear's thread in the midst of it must not offer to an outlet that has gone
+        self._publishing = threading.Lock()  # no outlet goes while an ear's thread is offering to it
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
         self._unfinished: list[str] = []

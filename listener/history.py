@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from listener import ageing, database, paths
+from listener import clocks, database, paths
 from listener.ageing import Ageing
 from listener.errors import SinkError
 from listener.wire import Event
@@ -83,7 +83,7 @@ class History:
         keep_days: float,
         max_mb: float,
         clock: Callable[[], float] = time.time,
-        uptime: Callable[[], float] = ageing.uptime,
+        uptime: Callable[[], float] = clocks.uptime,
     ) -> None:
         self.path = path
         self.ageing = Ageing(clock, uptime)

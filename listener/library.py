@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from listener import bundle as bundles
 from listener import config as configuration
-from listener import pipeline, wire
+from listener import paths, pipeline, wire
 from listener.assembler import frames_of
 from listener.bundle import Bundle
 from listener.channel import Channel
@@ -78,7 +78,7 @@ def _blocks(audio: str | os.PathLike[str] | ArrayLike | None, rate: float | None
     if audio is None:
         return None
     if isinstance(audio, str | os.PathLike):
-        blocks = read_blocks(Path(audio).expanduser())
+        blocks = read_blocks(paths.expanded(audio))
         return chain([next(blocks)], blocks)
     return _cut(_checked(_array(audio)), _checked_rate(rate))
 

@@ -61,7 +61,7 @@ def credential(name: str) -> Path:
     return Path(folder) / name if folder and path == Path(path.name) else path
 
 
-def expanded(text: str | Path) -> Path:
+def expanded(text: str | os.PathLike[str]) -> Path:
     """The path, with whose home `~` means. ConfigError where there is no such user."""
     try:
         return Path(text).expanduser()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from listener.ageing import DAY_S, Ageing, uptime
+from listener.ageing import DAY_S, Ageing
+from listener.clocks import uptime
 
 
 @dataclass

@@ -147,6 +147,25 @@ def test_check_finds_what_run_would_refuse(text: str, says: str, tmp_path: Path,
         assert f"{tmp_path / 'c.toml'}: " in done.stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[model]\nbundle = '~no-such-user/b'",
+        "[[source]]\nkind = 'file'\npath = '~no-such-user/s.wav'",
+        "[[sink]]\nkind = 'log'\npath = '~no-such-user/l.jsonl'",
+        "[[sink]]\nkind = 'socket'\npath = '~no-such-user/l.sock'",
+        "[[sink]]\nkind = 'command'\nrun = ['~no-such-user/notify']",
+        "[[sink]]\nkind = 'webhook'\nurl = 'https://localhost'\nca_file = '~no-such-user/ca.pem'",
+        "[[sink]]\nkind = 'web'\nconfig = '~no-such-user/c.toml'",
+    ],
+)
+def test_the_home_of_nobody_is_an_error_with_a_remedy(text: str, tmp_path: Path, listener: Listener) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    done = listener("check", "--config", tmp_path / "c.toml")
+    assert done.returncode == 2
+    assert "there is no such user; write the whole path" in one_line(done.stderr)
+
+
 def test_check_says_everything_that_parts_lack_or_want_twice(tmp_path: Path, listener: Listener) -> None:
     (tmp_path / "c.toml").write_text(
         '[[source]]\nkind = "file"\npath = "/nowhere.wav"\n'

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from listener import wire
-from listener.client import KEEPALIVE, Client, NoDaemon, NotLetIn
+from listener.addresses import KEEPALIVE
+from listener.client import Client, NoDaemon, NotLetIn
 from listener.errors import ConfigError, SinkError
 from listener.sinks.socket_server import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level

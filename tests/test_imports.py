@@ -13,7 +13,7 @@ PACKAGE = ROOT / "listener"
 
 # A module may import those of its own level and below.
 LEVELS = [
-    {"errors", "types", "paths"},
+    {"errors", "types", "paths", "clocks"},
     {
         "schema",
         "wire",
@@ -59,7 +59,7 @@ LEVELS = [
     {"web"},
     {"commands", "cli", "library"},
 ]
-VALUES = {"types", "wire", "errors", "schema", "paths", "addresses", "needs", "credentials"}
+VALUES = {"types", "clocks", "wire", "errors", "schema", "paths", "addresses", "needs", "credentials"}
 PARTS_MAY_USE = VALUES | {"ageing", "controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},

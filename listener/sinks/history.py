@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from listener import ageing, history, paths, wire
+from listener import clocks, history, paths, wire
 from listener.controls import Controls, is_muted
 from listener.errors import ConfigError
 from listener.needs import Needs
@@ -38,7 +38,7 @@ class History:
     Config = HistoryConfig
 
     def __init__(
-        self, config: HistoryConfig, hello: wire.Hello, *, uptime: Callable[[], float] = ageing.uptime
+        self, config: HistoryConfig, hello: wire.Hello, *, uptime: Callable[[], float] = clocks.uptime
     ) -> None:
         self._config, self._hello = config, hello
         self._clip_labels = _clip_labels(config, hello)

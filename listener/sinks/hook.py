@@ -8,10 +8,9 @@ import threading
 import time
 from collections import deque
 from math import inf
-from pathlib import Path
 from typing import Annotated
 
-from listener import wire
+from listener import paths, wire
 from listener.errors import ConfigError, SinkError
 from listener.needs import Needs
 from listener.schema import Meta, Section
@@ -189,7 +188,7 @@ def _checked(run: tuple[str, ...]) -> list[str]:
         )
     if any("\0" in argument for argument in run):
         raise ConfigError(f"command: run: {run[0]!r} or an argument holds a zero byte, which no program can be given")
-    program = str(Path(run[0]).expanduser()) if run[0].startswith("~") else run[0]
+    program = str(paths.expanded(run[0])) if run[0].startswith("~") else run[0]
     return [program, *run[1:]]
 
 

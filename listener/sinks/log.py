@@ -46,7 +46,7 @@ class Log:
     def path(self) -> Path | None:
         """The file; None for the journal."""
         if self._config.path:
-            return Path(self._config.path).expanduser()
+            return paths.expanded(self._config.path)
         return None if self._journal else paths.state_folder() / "events.jsonl"
 
     @property

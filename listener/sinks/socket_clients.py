@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from listener import wire
+from listener import addresses, wire
 from listener.sinks.socket_guard import CROWDED, UNPROVEN, Guard
 from listener.sinks.socket_peer import Peer
 
@@ -18,8 +18,6 @@ PEERS = 256  # by the path, and as many by TCP; more would eat the descriptors t
 LEAVING = 32
 LINGER_S = 1.0  # so long a client that is sent away may take to read why
 CHUNK_BYTES = 64 * 1024
-# A machine that was switched off says no good-bye: after two minutes without a sign of it, its connection ends.
-KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 
 class Clients:
@@ -142,7 +140,7 @@ class Clients:
         peer = Peer(connection)
         local = _is_local(peer)
         if not local:
-            _keep_alive(connection)
+            addresses.notice_the_gone(connection)
         if local or not self._guard.stop(peer):
             peer.answer(self._greeting())
         with self.lock:
@@ -270,12 +268,6 @@ class Clients:
 
 def _is_local(peer: Peer) -> bool:
     return peer.connection.family == socket.AF_UNIX
-
-
-def _keep_alive(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE:
-        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _too_many(peer: Peer, staying: Sequence[Peer]) -> str:

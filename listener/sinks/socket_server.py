@@ -4,7 +4,6 @@ import logging
 import socket
 from collections import deque
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 from listener import credentials, paths, wire
@@ -53,7 +52,7 @@ class SocketServer:
         self._tcp = socket_doors.tcp_address(config.tcp, guarded=bool(config.token_file)) if config.tcp else None
         self._token_file = config.token_file
         self._default = not config.path
-        self.path = Path(config.path).expanduser() if config.path else paths.runtime_folder() / "listener.sock"
+        self.path = paths.expanded(config.path) if config.path else paths.runtime_folder() / "listener.sock"
         self.port: int | None = None  # of TCP, once it is open
         self._hello = wire.encode(hello)
         self._history: deque[tuple[str, bytes]] = deque(maxlen=EVENTS)  # guarded by the clients' lock

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from listener import addresses, wire
+from listener import addresses, paths, wire
 from listener.credentials import SHORTEST
 from listener.errors import ConfigError
 from listener.needs import Needs
@@ -51,7 +51,7 @@ class Web:
         self._address = addresses.of_door(
             config.address, "web.address", "127.0.0.1:8787", guarded=bool(config.token_file)
         )
-        self._own = str(Path(config.config).expanduser()) if config.config else ""
+        self._own = str(paths.expanded(config.config)) if config.config else ""
         self._of_daemon = Path(hello.config)
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()

@@ -85,7 +85,7 @@ class Webhook:
         secrets = {"token_file": config.token_file, "secret_file": config.secret_file}
         return Needs(
             secrets={key: name for key, name in secrets.items() if name},
-            reads={"ca_file": Path(config.ca_file).expanduser()} if config.ca_file else {},
+            reads={"ca_file": paths.expanded(config.ca_file)} if config.ca_file else {},
             folders=(paths.state_folder(),),
         )
 

@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
+from listener import paths
 from listener.errors import ConfigError, SinkError
 from listener.sinks.webhook_sender import Answer
 
@@ -36,7 +36,7 @@ def trusted(ca_file: str, verify: bool) -> ssl.SSLContext | bool:
     if not ca_file or not verify:
         return verify
     try:
-        return ssl.create_default_context(cafile=Path(ca_file).expanduser())
+        return ssl.create_default_context(cafile=paths.expanded(ca_file))
     except OSError as err:  # ssl.SSLError is one
         raise ConfigError(f"webhook: ca_file {ca_file}: cannot be used ({err}); give a PEM file") from err
 

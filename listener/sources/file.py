@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+from listener import paths
 from listener.errors import ConfigError, SourceError
 from listener.needs import Needs
 from listener.schema import Meta, Section
@@ -44,7 +45,7 @@ class File:
 
     @property
     def needs(self) -> Needs:
-        return Needs(reads={"path": Path(self._config.path).expanduser()})
+        return Needs(reads={"path": paths.expanded(self._config.path)})
 
     def close(self) -> None:
         """End `blocks` soon."""
@@ -52,7 +53,7 @@ class File:
 
     def blocks(self, report: Report) -> Iterator[Block]:
         """Blocks until the end or `close`. SourceError where the file is no audio that can be read."""
-        path = Path(self._config.path).expanduser()
+        path = paths.expanded(self._config.path)
         began = time.monotonic()
         start = 0
         report(SourceState.LISTENING, str(path))

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from listener.clocks import uptime
 from listener.errors import SourceError
 from listener.sources.child import Child
 from listener.sources.pcm import amplified
@@ -107,7 +108,7 @@ class Program:
         self._recipe, self.name = recipe, name
         self._wait, self._gain_db = wait, gain_db
         self._closed = threading.Event()
-        self._timeline = Timeline(_clock, _asleep)
+        self._timeline = Timeline(uptime, _asleep)
         self._ever_heard = False
         self._doubted = False
 
@@ -201,11 +202,6 @@ def _started(recipe: Recipe) -> Child:
         raise SourceError(f"{argv[0]!r} cannot be run: {err.strerror}; is it installed and on PATH?") from err
 
 
-def _clock() -> float:
-    """Seconds that go on while the machine sleeps, where there is such a clock."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
 def _asleep() -> float:
     """How long the machine has slept since it was started."""
-    return _clock() - time.monotonic()
+    return uptime() - time.monotonic()

@@ -17,7 +17,6 @@ from listener.web.app import Site
 PATIENCE_S = 1  # for pages that are open when it ends
 CONNECTIONS = 256
 ASKED_S = 10.0  # a request has come whole within it, or its connection is closed
-KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))  # seconds, seconds, times
 
 
 @contextmanager
@@ -35,7 +34,7 @@ def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, s
         why = os.strerror(err.errno) if err.errno else str(err)  # else with the address once more
         raise SinkError(f"the page: {address} is not to be had ({why}); choose another address") from err
     with door:
-        _notice_the_gone(door)
+        addresses.notice_the_gone(door)
         port = door.getsockname()[1]
         yield door, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
@@ -104,10 +103,3 @@ def server(site: Site) -> Server:
         ),
         site.let_go,
     )
-
-
-def _notice_the_gone(door: socket.socket) -> None:
-    """Have the connections that are made here end though the other side cannot say so: Linux hands the options on."""
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE:
-        door.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -8,6 +8,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from listener import addresses
 from listener.errors import ConfigError
 from listener.web import door
 from listener.web.guard import HEADERS, Guard
@@ -134,7 +135,7 @@ def test_the_connections_of_machines_that_are_gone_end() -> None:
         listening.accept()[0] as accepted,
     ):
         assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        for option, value in door.KEEPALIVE:
+        for option, value in addresses.KEEPALIVE.items():
             assert accepted.getsockopt(socket.IPPROTO_TCP, option) == value
 
 
