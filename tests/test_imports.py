@@ -13,7 +13,7 @@ PACKAGE = ROOT / "listener"
 
 # A module may import those of its own level and below.
 LEVELS = [
-    {"errors", "types", "paths", "clocks"},
+    {"errors", "types", "paths", "clocks", "cells"},
     {
         "schema",
         "wire",
@@ -59,7 +59,7 @@ LEVELS = [
     {"web"},
     {"commands", "cli", "library"},
 ]
-VALUES = {"types", "clocks", "wire", "errors", "schema", "paths", "addresses", "needs", "credentials"}
+VALUES = {"types", "clocks", "cells", "wire", "errors", "schema", "paths", "addresses", "needs", "credentials"}
 PARTS_MAY_USE = VALUES | {"ageing", "controls", "spool", "database", "history", "recorder"}
 ONE_PLACE = {
     "onnxruntime": {"classifier.py"},
@@ -69,7 +69,7 @@ ONE_PLACE = {
     "sounddevice": {"sources/portaudio.py"},
     "pyaudio": {"sources/portaudio.py"},
     "paho": {"sinks/mqtt_link.py"},
-    "rich": {"terminal/canvas.py", "commands/_tables.py", "screen/lines.py"},
+    "rich": {"terminal/canvas.py", "commands/_tables.py", "cells.py"},
     "prometheus_client": {"sinks/prometheus.py"},
     "httpx": {"sinks/webhook.py"},
     "starlette": {"web/app.py", "web/guard.py"},

@@ -2,7 +2,8 @@
 
 from itertools import islice
 
-from listener.screen.lines import Line, padded, plain, titled_rule
+from listener.cells import padded
+from listener.screen.lines import Line, plain, titled_rule
 from listener.screen.scene import is_on
 from listener.screen.view import Shot
 from listener.sinks import text

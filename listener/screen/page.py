@@ -4,10 +4,11 @@ import textwrap
 from datetime import datetime
 
 from listener import __version__
+from listener.cells import cells
 from listener.screen.events import events
 from listener.screen.kept import Kept
 from listener.screen.keys import HELP
-from listener.screen.lines import Line, cells, cropped, length, plain, spread
+from listener.screen.lines import Line, cropped, length, plain, spread
 from listener.screen.panes import panes
 from listener.screen.scene import Scene
 from listener.screen.timeline import timeline

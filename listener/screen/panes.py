@@ -3,8 +3,9 @@
 from itertools import islice, zip_longest
 
 from listener import wire
+from listener.cells import fitted
 from listener.screen import palette, spectrogram
-from listener.screen.lines import NAME_WIDTH, Line, Look, bar, fitted, plain, side_by_side, spread
+from listener.screen.lines import NAME_WIDTH, Line, Look, bar, plain, side_by_side, spread
 from listener.screen.view import Shot
 from listener.sinks import text
 

@@ -2,7 +2,8 @@
 
 from math import ceil, floor
 
-from listener.screen.lines import NAME_WIDTH, Line, Look, fitted, plain
+from listener.cells import fitted
+from listener.screen.lines import NAME_WIDTH, Line, Look, plain
 from listener.screen.scene import Scene, is_on
 from listener.screen.view import Shot
 from listener.wire import Event

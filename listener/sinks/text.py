@@ -2,19 +2,23 @@
 
 from datetime import datetime
 
+from listener.cells import padded
 from listener.wire import Event
+
+NAME_CELLS = 20
 
 
 def line(event: Event) -> str | None:
     """One line for a start, an end or a whole event; None for an update, which says nothing new to a person."""
+    name = padded(event.label, NAME_CELLS)
     match event.phase:
         case "start":
-            return f"{moment(event.start, event.start_s)}  {event.label:<20}  {event.score:.2f}  {event.source}"
+            return f"{moment(event.start, event.start_s)}  {name}  {event.score:.2f}  {event.source}"
         case "update":
             return None
     when = moment(event.end, event.end_s) if event.phase == "end" else moment(event.start, event.start_s)
     lasted = duration((event.end_s or event.start_s) - event.start_s)
-    return f"{when}  {event.label:<20}  ended after {lasted}, peak {event.peak:.2f}  {event.source}"
+    return f"{when}  {name}  ended after {lasted}, peak {event.peak:.2f}  {event.source}"
 
 
 def moment(wall: str | None, stream_s: float | None) -> str:

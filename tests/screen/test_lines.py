@@ -1,40 +1,10 @@
-"""Lines are measured in cells of the terminal, of which a character takes none, one or two."""
+"""Lines of styled text are measured in cells of the terminal."""
 
-import pytest
-
-from listener.screen.lines import cells, cropped, fitted, length, padded, side_by_side, spread
+from listener.screen.lines import cropped, length, side_by_side, spread
 
 
-@pytest.mark.parametrize(
-    ("text", "width"),
-    [
-        ("dog", 3),
-        ("café", 4),
-        ("cafe\u0301", 4),
-        ("犬", 2),
-        ("🐕", 2),
-        ("\u0915\u093f", 2),  # ki: two in tmux, though rich counts one
-        ("\u2764\ufe0f", 2),  # a red heart: two in many terminals
-        ("━▀·▸", 4),
-    ],
-)
-def test_a_text_is_as_wide_as_a_terminal_shows_it(text: str, width: int) -> None:
-    assert cells(text) == width
-
-
-def test_a_wide_character_across_the_edge_leaves_a_space() -> None:
+def test_a_line_that_is_cut_in_a_wide_character_has_a_space_there() -> None:
     assert cropped([("犬犬", "bold"), ("x", "")], 3) == [("犬 ", "bold")]
-    assert fitted("犬犬", 3) == "犬 "
-    assert fitted("犬", 3) == "犬 "
-
-
-def test_an_accent_stays_with_its_letter() -> None:
-    assert fitted("ae\u0301x", 2) == "ae\u0301"
-
-
-def test_padding_counts_cells_and_cuts_nothing() -> None:
-    assert padded("犬", 4) == "犬  "
-    assert padded("犬犬", 3) == "犬犬"
 
 
 def test_what_stands_to_the_right_of_wide_names_stands_where_it_should() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from listener import wire
+from listener.cells import cells
 from listener.errors import OutputClosed, SinkError
 from listener.sinks.console import Console, ConsoleConfig
 from tests.sinks.messages import HELLO, event
@@ -31,6 +32,15 @@ def test_a_person_reads_one_line_at_the_start_and_one_at_the_end() -> None:
     start, end = out.getvalue().decode().splitlines()
     assert start.split() == ["12.5", "s", "dog_bark", "0.93", "kitchen"]
     assert end.split() == ["15.7", "s", "dog_bark", "ended", "after", "3.2", "s,", "peak", "0.97", "kitchen"]
+
+
+def test_names_of_wide_characters_take_as_many_columns() -> None:
+    out = io.BytesIO()
+    sink = console(out)
+    sink.emit(event(label="dog_bark"))
+    sink.emit(event(label="犬の声"))
+    plain, wide = out.getvalue().decode().splitlines()
+    assert cells(plain.partition("0.93")[0]) == cells(wide.partition("0.93")[0])
 
 
 def test_with_json_every_phase_is_a_line() -> None:
