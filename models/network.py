@@ -163,7 +163,8 @@ def make_net(recipe: Recipe) -> SoundNet:
 
 def loudness(mel: Tensor) -> Tensor:
     """Mean power of clips (batch, mels, columns), in the units of the log-mel: (batch, 1, 1)."""
-    return torch.exp(TEN * mel).mean(dim=(1, 2), keepdim=True).log() / TEN
+    cells = mel.shape[1] * mel.shape[2]
+    return (torch.logsumexp(TEN * mel, dim=(1, 2), keepdim=True) - math.log(cells)) / TEN
 
 
 def multiply_adds(net: SoundNet, mels: int, columns: int) -> int:

@@ -5,9 +5,7 @@ torchrun --nproc-per-node 2 -m models.train …, which shares each batch out amo
 """
 
 import argparse
-import copy
 import logging
-import math
 import os
 import sys
 import time
@@ -15,25 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from models import checkpoint, parallel
-from models.beginning import asked, check_folds, check_heard, check_place, nothing_left, told
-from models.checkpoint import Checkpoint
+from models.beginning import asked, check_folds, check_heard, check_place, told
 from models.command import command, noted_interrupts
 from models.data import DataError
 from models.embedding import fitted
-from models.losses import losses
-from models.mixing import FRAMES
-from models.network import SoundNet, make_net
+from models.learning import Batches, Learning, learning_rate
 from models.peer import PEER
 from models.pool import CACHE, DATA, Pool, open_pool
 from models.recipe import Mixing, Recipe
-from models.regularise import Batch, regularise
 from models.resuming import begun_so, begun_with
 from models.settings import resuming_command
 
@@ -41,9 +33,6 @@ log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 120.0
 REPORT_EVERY = 25  # steps
-WARM_UP = 0.06  # share of the steps in which the learning rate rises
-FINAL_RATE = 0.002  # of the peak
-TEACHER_SAMPLE = 2000  # clips whose logits give the teacher's means and deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,131 +59,38 @@ def train(recipe: Recipe, pool: Pool, out: Path, manner: Manner, data: Sequence[
     if earlier:
         begun_so(earlier, recipe, data)
         begun_with(earlier, pool)
-    torch.manual_seed(recipe.seed)
-    net = make_net(recipe).to(manner.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = copy.deepcopy(net).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
-    first = _take_up(earlier, net, averaged, optimiser) if earlier else 0
-    batches = Batches(recipe, pool, manner.device)
-    steps = range(first, min(recipe.steps, manner.until or recipe.steps))
-    learner: torch.nn.Module = Learner(net, recipe)
-    if parallel.world() > 1:
-        learner = DistributedDataParallel(learner, find_unused_parameters=True)
+    learning, batches = Learning(recipe, manner.device, earlier), Batches(recipe, pool, manner.device)
 
-    def save(step: int) -> None:
+    def save() -> None:
         if parallel.rank() == 0:
-            states = averaged.state_dict(), net.state_dict(), optimiser.state_dict()
-            checkpoint.save(path, Checkpoint(recipe, pool.filters, step, *states, data=tuple(data)))
+            checkpoint.save(path, learning.checkpoint(pool, tuple(data)))
 
-    started = saved = time.monotonic()
-    report = _Report(out)
+    steps = range(learning.step, min(recipe.steps, manner.until or recipe.steps))
+    report, started = _Report(out), time.monotonic()
+    saved = started
     with noted_interrupts() as interrupted:  # or a step is broken off halfway, and cannot be gone on with
         for step in tqdm(steps, "training", mininterval=5, disable=parallel.rank() > 0):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step)
-            parts = _step(learner, net, optimiser, batches, step)
-            _average(averaged, net, min(recipe.ema_decay, (1 + step) / (10 + step)))
-            clips_a_second = (step - first + 1) * recipe.batch / (time.monotonic() - started)
+            parts = learning(batches(step))
+            _check(parts, step)
+            clips_a_second = (step - steps.start + 1) * recipe.batch / (time.monotonic() - started)
             report(step, parts, learning_rate(recipe, step), clips_a_second)
             if interrupted() or time.monotonic() - saved > SAVE_EVERY_S:
                 saved = time.monotonic()
-                save(step + 1)
+                save()
             if interrupted():
-                raise KeyboardInterrupt(
-                    f"stopped after step {step + 1}; go on with {resuming_command(out, manner.device)}"
-                )
-        save(max(first, steps.stop))
+                remedy = resuming_command(out, manner.device)
+                raise KeyboardInterrupt(f"stopped after step {learning.step}; go on with {remedy}")
+    save()
     return path
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """A short rise, then half a cosine down to next to nothing."""
-    progress = step / max(1, recipe.steps)
-    if progress < WARM_UP:
-        return recipe.peak_rate * (step + 1) / (WARM_UP * recipe.steps + 1)
-    fall = 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-    return recipe.peak_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
-
-
-class Batches:
-    """Batches by the number of their step: the same for the same recipe and pool, whatever went before."""
-
-    def __init__(self, recipe: Recipe, pool: Pool, device: str) -> None:
-        self.recipe, self._pool, self._device = recipe, pool, device
-        left_out = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.leave_out_labels]
-        self._labels = np.array([n for n in range(len(recipe.mixing.labels)) if n not in left_out])
-        clips = pool.without(recipe.left_out, recipe.leave_out_datasets, left_out)
-        self._clips = clips if recipe.mixtures else clips[pool.targets[clips].sum(axis=1) <= 1]
-        if not len(self._clips):
-            raise DataError(nothing_left(pool.fold, recipe.left_out))
-        if len(pool.teacher):
-            some = pool.teacher[self._clips[: TEACHER_SAMPLE * 4 : 4]].astype(np.float32)
-            self._teacher_mean, self._teacher_scale = some.mean(axis=(0, 1)), some.std(axis=(0, 1)) + 1
-
-    def __call__(self, step: int) -> Batch:
-        """This process's share of a step's batch, changed as the recipe says."""
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step * 101 + parallel.rank())
-        share = self.recipe.batch // parallel.world()
-        rng = np.random.default_rng([self.recipe.seed, step])
-        chosen = rng.choice(self._clips, self.recipe.batch)[parallel.rank() * share :][:share]
-        return regularise(self._gathered(chosen), self.recipe)
-
-    def _gathered(self, clips: np.ndarray) -> Batch:
-        pool = self._pool
-        teacher = np.zeros((len(clips), 0, 0), np.float32)
-        if len(pool.teacher) and self.recipe.teacher_loss:
-            teacher = (pool.teacher[clips].astype(np.float32) - self._teacher_mean) / self._teacher_scale
-        frames = np.unpackbits(pool.frames[clips], axis=2, count=FRAMES)[:, self._labels]
-        arrays = (
-            pool.mel[clips].astype(np.float32),
-            pool.targets[clips][:, self._labels],
-            pool.known[clips][:, self._labels],
-            frames.astype(bool),
-            teacher,
+def _check(parts: dict[str, Tensor], step: int) -> None:
+    """DataError where a loss is no number any more: nothing is learned from then on, and nothing is saved."""
+    if lost := [name for name, part in parts.items() if not part.isfinite()]:
+        raise DataError(
+            f"step {step}: the loss of {', '.join(lost)} is no number any more. Train anew in another --out, with a "
+            "lower rate: --set peak_rate=…"
         )
-        return Batch(*(torch.from_numpy(array).to(self._device, non_blocking=True) for array in arrays))
-
-
-class Learner(torch.nn.Module):
-    """A network and its losses in one call: DistributedDataParallel must see every use of a weight."""
-
-    def __init__(self, net: SoundNet, recipe: Recipe) -> None:
-        super().__init__()
-        self.net, self._recipe = net, recipe
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return losses(self.net, self.net(batch.mel), batch, self._recipe)
-
-
-def _step(
-    learner: torch.nn.Module, net: SoundNet, optimiser: torch.optim.Optimizer, batches: Batches, step: int
-) -> dict[str, Tensor]:
-    batch = batches(step)
-    net.train()
-    with torch.autocast(batch.mel.device.type, torch.bfloat16):  # twice as fast with AVX512-BF16, and on CUDA
-        parts = learner(batch)
-    optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-    optimiser.step()
-    return {name: part.detach() for name, part in parts.items()}
-
-
-@torch.no_grad()
-def _average(averaged: SoundNet, net: SoundNet, decay: float) -> None:
-    for mean, value in zip(averaged.state_dict().values(), net.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)
-
-
-def _take_up(earlier: Checkpoint, net: SoundNet, averaged: SoundNet, optimiser: torch.optim.Optimizer) -> int:
-    """Put everything back as it was saved; the step to go on with."""
-    net.load_state_dict(earlier.weights)
-    averaged.load_state_dict(earlier.averaged)
-    optimiser.load_state_dict(earlier.optimiser)
-    return earlier.step
 
 
 class _Report:

@@ -19,12 +19,13 @@ from models.beginning import check_heard, told
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError, Recording, read_any
+from models.learning import Batches, learning_rate
 from models.network import make_net
 from models.peer import CLASSES
 from models.pool import DATA, Pool, open_pool, pool_folder
 from models.recipe import Mixing, Recipe, from_plain, to_plain
 from models.settings import resuming_command, with_settings
-from models.train import Batches, Manner, learning_rate, main, train
+from models.train import Manner, main, train
 from tests.models.sounds import label_folders, listed, random_pool, tiny_mixing, tiny_recipe
 
 THREE_LABELS = tiny_mixing(labels=("low", "high", "mid"))
@@ -187,6 +188,14 @@ def test_a_network_learns_to_tell_a_high_tone_from_a_low_one(tmp_path: Path) -> 
     alone = np.flatnonzero(pool.targets.sum(axis=1) == 1)[:100]
     scores = learned.classifier()(pool.mel[alone].astype(np.float32))
     assert (scores.argmax(axis=1) == pool.targets[alone].argmax(axis=1)).mean() > 0.9
+
+
+def test_a_run_whose_loss_is_no_number_any_more_ends_and_saves_nothing(tmp_path: Path) -> None:
+    pool = random_pool()
+    pool.mel[:] = np.inf
+    with pytest.raises(DataError, match=r"step 0: the loss of .*clips.* is no number any more.*peak_rate"):
+        train(tiny_recipe(), pool, tmp_path, Manner())
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_it_trains_without_a_teacher(tmp_path: Path) -> None:
