@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,50 +34,47 @@ log = logging.getLogger(__name__)
 UNSAID = "not said"
 
 
-def export(
-    trained: Checkpoint,
-    out: Path,
-    *,
-    name: str = "unnamed",
-    licence: str = UNSAID,
-    data: str = UNSAID,
-    calibration: Calibration | None = None,
-    report: Path | None = None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a bundle is told of its model. Without a calibration it has the rules that were chosen beforehand."""
+
+    name: str = "unnamed"
+    licence: str = UNSAID
+    data: str = UNSAID  # in words
+    calibration: Calibration | None = None
+    report: Path | None = None  # of models.evaluate
+
+
+def export(trained: Checkpoint, out: Path, about: About = About()) -> None:
     """Write the bundle. ExportError where ONNX Runtime does not answer as torch does."""
-    if calibration:
-        calibration = calibration.of(trained.recipe.labels)
-    manifest = manifest_of(trained, name=name, licence=licence, data=data, calibration=calibration, report=report)
-    model = to_onnx(Exported(trained.net(), calibration, trained.examples), trained.recipe.spec)
+    manifest = manifest_of(trained, about)
+    model = to_onnx(Exported(trained.net(), _calibration(trained, about), trained.examples), trained.recipe.spec)
     bundle.write(out, manifest, model, trained.filters)
     log.info("wrote %s: %d labels, %.2f MB, equal to torch", out, len(manifest.labels), len(model) / 1e6)
 
 
-def manifest_of(
-    trained: Checkpoint,
-    *,
-    name: str = "unnamed",
-    licence: str = UNSAID,
-    data: str = UNSAID,
-    calibration: Calibration | None = None,
-    report: Path | None = None,
-) -> bundle.Manifest:
-    """What a checkpoint's bundle says of itself; the calibration has the checkpoint's labels."""
-    labels = list(trained.recipe.labels)
+def manifest_of(trained: Checkpoint, about: About = About()) -> bundle.Manifest:
+    """What a checkpoint's bundle says of itself."""
+    labels, calibration = list(trained.recipe.labels), _calibration(trained, about)
     return bundle.Manifest(
         format=bundle.FORMAT,
-        name=name,
+        name=about.name,
         labels=labels,
         groups=groups_for(labels),
         rules=calibration.rules if calibration else rules_for(labels),
         features=trained.recipe.spec,
         sha256={},
-        licence=licence,
-        provenance=_provenance(trained, data) | _size(trained),
-        metrics=_metrics(trained.recipe, report) if report else {},
+        licence=about.licence,
+        provenance=_provenance(trained, about.data) | _size(trained),
+        metrics=_metrics(trained.recipe, about.report) if about.report else {},
         frame_s=FRAME_STEP / trained.recipe.spec.sample_rate,
         familiar=0.0 if trained.examples is None else FAMILIAR,
     )
+
+
+def _calibration(trained: Checkpoint, about: About) -> Calibration | None:
+    """That of the checkpoint's labels."""
+    return about.calibration and about.calibration.of(trained.recipe.labels)
 
 
 def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
@@ -143,10 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export(options: argparse.Namespace) -> None:
     trained = _finished(options.checkpoint)
     calibration = calibrations.read(options.calibration) if options.calibration else None
-    export(
-        trained, options.out, name=options.name, licence=options.licence, data=options.trained_on,
-        calibration=calibration, report=options.report,
-    )  # fmt: skip
+    about = About(options.name, options.licence, options.trained_on, calibration, options.report)
+    export(trained, options.out, about)
 
 
 def _finished(path: Path) -> Checkpoint:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from msgspec.structs import replace as replace_rule
 
-from export.bundle import export
+from export.bundle import About, export
 from export.rules import GROUPS, rules_for
 from listener.bundle import LabelRule
 from listener.features import FeatureSpec
@@ -162,7 +162,7 @@ def calibrate(runs: Path, seeds: Sequence[int], minutes: float) -> None:
         others = [other for other in folds if other is not fold]
         calibration = fit(others)
         calibrations.write(fold.folder / "calibration.json", calibration)
-        export(fold.trained, fold.folder / "bundle", calibration=calibration)
+        export(fold.trained, fold.folder / "bundle", About(calibration=calibration))
         judged = scenes.score(fold.folder / "bundle", fold.scenes)
         (fold.folder / "scenes.json").write_text(json.dumps(judged, indent=1) + "\n")
         log.info("%s: %s", fold.folder, {key: value for key, value in judged.items() if key != "labels"})

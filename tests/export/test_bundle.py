@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundle import export, main, manifest_of
+from export.bundle import About, export, main, manifest_of
 from export.card import card
 from export.graph import Runtime
 from export.rules import GROUPS, RULES, groups_for, rules_for
@@ -70,7 +70,7 @@ def checkpoint_of(recipe: Recipe) -> Checkpoint:
 def described(trained: Checkpoint, report: dict[str, Any], folder: Path) -> bundle.Bundle:
     """A bundle that is right in all but its model, which takes seconds to make."""
     (folder / "report.json").write_text(json.dumps(report))
-    manifest = manifest_of(trained, report=folder / "report.json")
+    manifest = manifest_of(trained, About(report=folder / "report.json"))
     bundle.write(folder, manifest, b"no model", trained.filters)
     return bundle.load(folder)
 
@@ -88,7 +88,7 @@ def folder(trained: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("export")
     (folder / "report.json").write_text(json.dumps(REPORT))
     out = folder / "bundle"
-    export(trained, out, name="tiny", licence="CC0", data="tones", report=folder / "report.json")
+    export(trained, out, About(name="tiny", licence="CC0", data="tones", report=folder / "report.json"))
     return out
 
 

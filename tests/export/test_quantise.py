@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from export import bundle as exporting
-from export.bundle import export
+from export.bundle import About, export
 from export.graph import OUTPUTS, Exported, ExportError, Runtime, to_onnx
 from export.quantise import Accuracy, manifest_of, parity, quantise, quantised, same
 from listener import bundle
@@ -101,19 +101,20 @@ def test_files_of_other_labels_prove_nothing() -> None:
 
 def test_a_bundle_of_the_checkpoint_is_known_though_its_scores_are_calibrated(tmp_path: Path) -> None:
     calibration = Calibration(LABELS, (2.0, 0.5), (-1.0, 0.3), {label: LabelRule() for label in LABELS})
-    export(_trained(), tmp_path, calibration=calibration)
+    export(_trained(), tmp_path, About(calibration=calibration))
     same(_trained(), bundle.load(tmp_path))
 
 
 def test_a_quantised_bundle_has_another_name_and_none_of_the_figures() -> None:
-    given = msgspec.structs.replace(exporting.manifest_of(_trained(), name="one"), metrics={"esc10_own_labels": 0.9})
+    plain = exporting.manifest_of(_trained(), About(name="one"))
+    given = msgspec.structs.replace(plain, metrics={"esc10_own_labels": 0.9})
     told = manifest_of(given)
     assert (told.name, told.metrics) == ("one-int8", {})
     assert told.labels == given.labels
 
 
 def test_a_bundle_of_another_checkpoint_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    export(_trained(), tmp_path / "bundle", name="one")
+    export(_trained(), tmp_path / "bundle", About(name="one"))
     for other in (_trained(seed=1), _trained(leave_out_labels=("high",))):
         with pytest.raises(ExportError, match="one was not made of this checkpoint"):
             quantise(other, tmp_path / "bundle", tmp_path / "out")
