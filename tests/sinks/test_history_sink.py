@@ -107,6 +107,17 @@ def clips(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "h-clips").glob("*"))
 
 
+def clip_of_one(tmp_path: Path, opened: Opened) -> Path:
+    """What a sink that has closed leaves of one event, heard whole."""
+    room = Room()
+    sink = opened(room)
+    room.hear(20)
+    emit(sink)
+    sink.close()
+    (clip,) = clips(tmp_path)
+    return clip
+
+
 def test_every_event_is_a_row(tmp_path: Path, opened: Opened) -> None:
     sink = opened(clips=())
     emit(sink, 0)
@@ -149,12 +160,7 @@ def test_a_clip_is_the_event_with_its_pre_roll_as_flac(tmp_path: Path, opened: O
 
 
 def test_it_is_for_nobody_but_its_owner(tmp_path: Path, opened: Opened) -> None:
-    room = Room()
-    sink = opened(room)
-    room.hear(20)
-    emit(sink)
-    sink.close()
-    (clip,) = clips(tmp_path)
+    clip = clip_of_one(tmp_path, opened)
     assert stat.S_IMODE(clip.stat().st_mode) == 0o600
     assert stat.S_IMODE(clip.parent.stat().st_mode) == 0o700
 
@@ -402,12 +408,7 @@ def test_a_path_below_the_home_of_nobody_is_a_wrong_configuration() -> None:
 
 
 def test_the_row_says_that_its_clip_was_deleted(tmp_path: Path, opened: Opened) -> None:
-    room = Room()
-    sink = opened(room)
-    room.hear(20)
-    emit(sink)
-    sink.close()
-    (clip,) = clips(tmp_path)
+    clip = clip_of_one(tmp_path, opened)
     os.utime(clip, (0, 0))
     again = opened(clips=())  # no more clips are wanted, and those of earlier days go when they are due
     again.close()
@@ -417,12 +418,7 @@ def test_the_row_says_that_its_clip_was_deleted(tmp_path: Path, opened: Opened) 
 
 
 def test_no_clip_outlives_the_rows(tmp_path: Path, opened: Opened) -> None:
-    room = Room()
-    sink = opened(room)
-    room.hear(20)
-    emit(sink)
-    sink.close()
-    (clip,) = clips(tmp_path)
+    clip = clip_of_one(tmp_path, opened)
     two_days_ago = time.time() - 2 * 86_400
     os.utime(clip, (two_days_ago, two_days_ago))
     opened(keep_days=1, clip_keep_days=30).close()
