@@ -30,6 +30,10 @@ Row = dict[str, str]
 
 CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
+TAUGHT = (
+    " Beside the labels the network learned to tell what YAMNet, its teacher, says of each clip in 521 classes of its "
+    "own; that part is left out of what is shipped, and nothing of YAMNet is in it."
+)
 MACHINES = ("air_conditioner", "engine_idling", "drilling", "jackhammer")  # in the order of card.md
 
 
@@ -55,6 +59,7 @@ def card(loaded: Bundle, report: Report, listing: Sequence[Row], *, commands: st
         "most": len(recipe.mixing.sounds_in_clip) - 1,
         "underneath": f"{recipe.mixing.underneath:.0%}",
         "pairs": f"{recipe.pairs:.0%}",
+        "teacher": TAUGHT if recipe.teacher_loss else "",
         "machines": _listed([str(_recordings(used, label)) for label in MACHINES]),
         "described": _described(recipe, report),
         "history": history.strip(),

@@ -211,6 +211,13 @@ def test_synthesised_sounds_beside_recordings_are_told(tmp_path: Path) -> None:
     assert "synthesised alone" not in text
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_the_card_names_a_teacher_where_there_was_one(weight: float, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, teacher_loss=weight)
+    text = card(described(checkpoint_of(recipe), REPORT, tmp_path), REPORT, LISTING, commands="", history="")
+    assert ("YAMNet, its teacher" in text) == bool(weight)
+
+
 def test_the_card_counts_recordings_not_the_files_cut_from_them(tmp_path: Path) -> None:
     machines = ("jackhammer", "air_conditioner", "drilling", "engine_idling")
     recipe = replace(RECIPE, mixing=tiny_mixing(labels=machines))
