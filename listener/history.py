@@ -11,8 +11,9 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from listener import clocks, database, paths
+from listener import database, paths
 from listener.ageing import Ageing
+from listener.clocks import uptime
 from listener.errors import SinkError
 from listener.wire import Event
 
@@ -83,7 +84,7 @@ class History:
         keep_days: float,
         max_mb: float,
         clock: Callable[[], float] = time.time,
-        uptime: Callable[[], float] = clocks.uptime,
+        uptime: Callable[[], float] = uptime,
     ) -> None:
         self.path = path
         self.ageing = Ageing(clock, uptime)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from listener import clocks, history, paths, wire
+from listener import history, paths, wire
+from listener.clocks import uptime
 from listener.controls import Controls, is_muted
 from listener.errors import ConfigError
 from listener.needs import Needs
@@ -37,9 +38,7 @@ class History:
 
     Config = HistoryConfig
 
-    def __init__(
-        self, config: HistoryConfig, hello: wire.Hello, *, uptime: Callable[[], float] = clocks.uptime
-    ) -> None:
+    def __init__(self, config: HistoryConfig, hello: wire.Hello, *, uptime: Callable[[], float] = uptime) -> None:
         self._config, self._hello = config, hello
         self._clip_labels = _clip_labels(config, hello)
         self._controls: Controls | None = None
