@@ -1,5 +1,6 @@
 """Turns scores, half a second apart, into events with a start, a peak and an end."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -87,6 +88,7 @@ class Tracker:
         ]
         self._tuned: dict[str, float] = {}  # reported name -> on, where it is not the rule's
         self._last: Prediction | None = None
+        self._levels: deque[tuple[int, float]] = deque()  # of the last clips' length: where each clip ended, and dBFS
         self._under_way = 0
 
     @property
@@ -96,6 +98,11 @@ class Tracker:
 
     def update(self, prediction: Prediction) -> Iterator[Event]:
         """The events that begin, change or end with this prediction."""
+        if self._last and prediction.span.start > self._last.span.stop:  # nobody heard whether it went on
+            yield from self._part(self._last, prediction.span.start)
+        self._levels.append((prediction.span.stop, prediction.heard.level_dbfs))
+        while self._levels[0][0] <= prediction.span.start:
+            self._levels.popleft()
         keep = self._weight_of_the_past(prediction.span)
         for track in self._tracks:
             track.smoothed = keep * track.smoothed + (1 - keep) * float(prediction.scores[track.index])
@@ -124,8 +131,9 @@ class Tracker:
         self._rules = rules
         reported = {rules.called(label) for label in rules.rules}
         self._tuned = {name: on for name, on in self._tuned.items() if name in reported}
+        now = self._last.span.stop if self._last else 0  # what was heard before is not asked about a new label
         self._tracks = [
-            known.get(label) or _Track(index, label, rules.rules[label])
+            known.get(label) or _Track(index, label, rules.rules[label], last_quiet=now, fresh=now)
             for index, label in enumerate(rules.labels)
             if label in rules.rules
         ]
@@ -138,6 +146,12 @@ class Tracker:
             if track.id and self._last:
                 yield from self._end(track, self._last)
             track.smoothed = 0.0
+
+    def _part(self, last: Prediction, now: int) -> Iterator[Event]:
+        """The ends of the events that do not outlast a gap in the stream."""
+        for track in self._tracks:
+            if track.id and self._is_over(track, now):
+                yield from self._end(track, last)
 
     def _weight_of_the_past(self, span: Span) -> float:
         """Smoothing for clips one hop apart; a pause forgets more, the extra clip at a gate's edge less."""
@@ -188,7 +202,7 @@ class Tracker:
         track.start = self._onset(track, prediction, sounds)
         track.first = track.start if sounds else prediction.span.stop
         track.sound_stop = None
-        track.level_dbfs = prediction.heard.level_dbfs
+        track.level_dbfs = max(level_dbfs for stop, level_dbfs in self._levels if stop > track.start)
 
     def _onset(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> int:
         """Where the frames have the sound that pushed the score up; else where the gate's activity began, if that

@@ -148,6 +148,37 @@ def test_a_label_without_a_rule_is_never_reported() -> None:
     assert {event.label for event in follow(tracker(), [0.9] * 5)} == {"bark"}
 
 
+def test_its_level_is_the_loudest_since_it_began_though_its_score_rose_later() -> None:
+    subject, said = tracker(), []
+    for hop, (score, level_dbfs) in enumerate([(0.1, -5.0), (0.1, -40.0), (0.1, -12.0), (0.9, -50.0), (0.1, -60.0)]):
+        clip = prediction(hop, score)
+        said += subject.update(replace(clip, heard=Heard(Span(HOP + 160, clip.span.stop), level_dbfs)))
+    assert said[0].start_s == (HOP + 160) / RATE
+    assert said[0].level_dbfs == -12.0
+
+
+def test_an_event_ends_at_a_gap_that_is_longer_than_its_hold() -> None:
+    night = 8 * 3600 * 2  # hops
+    before, after = range(4), range(night, night + 4)
+    subject = tracker()
+    said = [event for hop in before for event in subject.update(prediction(hop, 0.9))]
+    for hop in after:
+        clip = prediction(hop, 0.9)
+        said += subject.update(replace(clip, span=Span(night * HOP, clip.span.stop)))
+    assert phases(said) == ["start", "end", "start"]
+    assert (said[1].end_s or 0) <= 2.0
+    assert said[2].start_s >= night / 2
+
+
+def test_a_label_that_was_taken_away_and_given_back_begins_no_event_in_what_was_heard_before() -> None:
+    subject = tracker()
+    with_bark, without = subject._rules, replace(subject._rules, rules={})
+    said = [event for stop_s in (3.0, 3.5) for event in subject.update(framed(stop_s, [(1.0, 3.0)]))]
+    said += [*subject.adopt(without), *subject.adopt(with_bark)]
+    said += [event for stop_s in (4.0, 4.5, 5.0) for event in subject.update(framed(stop_s, [(1.0, 3.0)]))]
+    assert phases(said) == ["start", "end"]
+
+
 def test_a_renamed_label_is_reported_under_its_name() -> None:
     (event,) = follow(tracker(names={"bark": "rex"}), [0.9])
     assert event.label == "rex"
