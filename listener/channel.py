@@ -17,16 +17,18 @@ def _one(_item: object) -> float:
 class Channel(Generic[T]):
     """A queue of at most `bound`, in whatever `weigh` measures: items if it is left out, seconds of audio for blocks.
 
-    When it is full, `drop_oldest` forgets what has waited longest and counts it in `lost`; `block` makes the
-    producer wait. An item heavier than the bound passes alone. Iterating gives items until it is closed and empty.
+    When it is full, `drop_oldest` forgets what has waited longest and counts it in `lost`, until there is room for
+    `spare` more than the item that comes: then the losses of a slow consumer lie apart. `block` makes the producer
+    wait. An item heavier than the bound passes alone. Iterating gives items until it is closed and empty.
     """
 
-    def __init__(self, bound: float, policy: Policy, weigh: Callable[[T], float] = _one) -> None:
+    def __init__(self, bound: float, policy: Policy, weigh: Callable[[T], float] = _one, *, spare: float = 0.0) -> None:
         if bound <= 0:
             raise ValueError(f"a channel needs room: bound is {bound}")
         self._bound = bound
         self._policy = policy
         self._weigh = weigh
+        self._spare = spare
         self._waiting: deque[tuple[T, float]] = deque()
         self._weight = 0.0
         self._lost = 0.0
@@ -49,19 +51,21 @@ class Channel(Generic[T]):
         with self._changed:
             return self._closed and not self._waiting
 
-    def put(self, item: T) -> None:
-        """Offer an item. After `close` it is ignored: nobody is there to miss it."""
+    def put(self, item: T) -> bool:
+        """Offer an item; whether it was taken, which it is not after `close`."""
         weight = self._weigh(item)
         with self._changed:
             if self._policy == "block":
                 self._changed.wait_for(lambda: self._closed or self._fits(weight))
             if self._closed:
-                return
-            while not self._fits(weight):
-                self._lost += self._remove()[1]
+                return False
+            if not self._fits(weight):
+                while self._waiting and not self._fits(weight + self._spare):
+                    self._lost += self._remove()[1]
             self._waiting.append((item, weight))
             self._weight += weight
             self._changed.notify_all()
+            return True
 
     def close(self, discard: bool = False) -> None:
         """Take nothing more. What waits can still be had, unless it is discarded, which is not counted as lost."""

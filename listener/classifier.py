@@ -37,6 +37,8 @@ class Classifier:
             scores, *further = self._session.run([SCORES, *self._further], {INPUT: features.mel[None]})
         except Exception as err:  # onnxruntime raises bare RuntimeErrors and classes of its own
             raise ClassifierError(f"the model failed on a clip: {err}") from err
+        if not np.isfinite(scores).all():  # smoothed scores would never be rid of it
+            raise ClassifierError("the model gave a score that is no number")
         of = {name: output[0] for name, output in zip(self._further, further, strict=True)}
         familiarity = float(of[FAMILIARITY]) if FAMILIARITY in of else None
         return Prediction(features.span, scores[0], features.heard, of.get(FRAMES), of.get(EMBEDDING), familiarity)
@@ -80,6 +82,8 @@ def _check_shapes(session: ort.InferenceSession, further: list[str], bundle: Bun
             f"bundle {bundle.name}: {MODEL} does not take {INPUT} (1, {spec.mels}, {spec.columns}) "
             f"and give {', '.join(names)}: {err}. Export the bundle again."
         ) from err
+    if not np.isfinite(outputs[0]).all():
+        raise BundleError(f"bundle {bundle.name}: {MODEL} gives scores that are no numbers. Export the bundle again.")
     for fault in _faults({name: output.shape for name, output in zip(names, outputs, strict=True)}, bundle):
         raise BundleError(f"bundle {bundle.name}: {MODEL} {fault}. Export the bundle again.")
 

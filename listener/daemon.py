@@ -205,6 +205,9 @@ class Daemon:
             outlet.finish()
         draining = [outlet.thread for outlet in self._outlets if outlet.is_open]
         _join([*draining, *listening], deadline)
+        for outlet in self._outlets:
+            if outlet.late:
+                log.warning("sink %s: %d events came too late at the stop, and are lost", outlet.name, outlet.late)
         self._unfinished = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
         if self._unfinished:
             log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(self._unfinished))

@@ -20,7 +20,11 @@ from listener.wire import Event, Level, SourceStatus, at_wall_clock
 log = logging.getLogger(__name__)
 
 CHANNEL_S = 10.0  # of audio between the two threads
+# What is dropped when it is full, at once: a gap at every block would leave the model no whole clip, for as long as the
+# machine is too slow and longer, for clips are cut at gaps as well.
+SPARE_S = 5.0
 STARVED_S = 3.0  # without audio for so long, events under way are ended
+CLOCK_SET_S, DRIFT = 1.0, 1e-3  # sample clocks run off by less, and a wall clock that moves by more was set
 DEAF_S = 10.0  # a source that says it listens and is not heard for so long is not healthy, unless it is patient
 
 
@@ -42,7 +46,9 @@ class Ear:
         self._source = source
         self._pipeline, self.meter = metered(pipeline, source.name, rules)
         self._assembler = Assembler(rules.sample_rate)
-        self._blocks: Channel[Block] = Channel(CHANNEL_S, "drop_oldest" if source.live else "block", _seconds)
+        self._blocks: Channel[Block] = Channel(
+            CHANNEL_S, "drop_oldest" if source.live else "block", _seconds, spare=SPARE_S
+        )
         self._publish, self._fail = publish, fail
         self._spectrograph: Spectrograph | None = None
         self._threads = [
@@ -120,7 +126,7 @@ class Ear:
         return SourceStatus(
             state=self._health.state,
             detail=self._health.detail,
-            trouble=self._health.trouble,
+            trouble=self._health.trouble or self._losses.trouble,
             heard_s=round(clipper.frames / 50, 2),
             lost_s=round(self._assembler.lost_s, 2),
             gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
@@ -164,6 +170,7 @@ class Ear:
         while not self._blocks.finished:
             for event in self._pipeline.events(self._stretch()):
                 self._publish(self._stamped(event))
+            self._take_changes()
         self._fail(self.name, None)
 
     def _stretch(self) -> Iterable[Frame]:
@@ -179,10 +186,13 @@ class Ear:
     def _audio(self) -> Iterator[Block]:
         """Blocks until no more come. Between two of them the loop stands still, and what is to change, does."""
         for block in self._blocks.until_starved(STARVED_S):
-            while self._changes:
-                for event in self._changes.popleft()():
-                    self._publish(self._stamped(event))
+            self._take_changes()
             yield block
+
+    def _take_changes(self) -> None:
+        while self._changes:
+            for event in self._changes.popleft()():
+                self._publish(self._stamped(event))
 
     def _adopted(self, change: Change) -> Iterator[Event]:
         yield from self._pipeline.adopt(change)
@@ -191,7 +201,8 @@ class Ear:
     def _stamped(self, event: Event) -> Event:
         """The event with wall-clock times, anchored anew by the latest block: sample clocks drift.
 
-        All lines of an event say the same start, so its anchor is kept until the end.
+        All lines of an event say the same start, so its anchor is kept until the end, and beyond where the wall clock
+        was set meanwhile: an end before its start would help nobody.
         """
         now_at = self._assembler.clock_offset_s
         if now_at is None:
@@ -199,6 +210,9 @@ class Ear:
         began_at = self._began.setdefault(event.id, now_at)
         if event.phase == "end":
             del self._began[event.id]
+            lasted_s = (event.end_s or event.start_s) - event.start_s
+            if abs(now_at - began_at) > CLOCK_SET_S + DRIFT * lasted_s:
+                now_at = began_at
         return at_wall_clock(event, began_at, now_at)
 
     def _guard(self, stage: Callable[[], None]) -> None:

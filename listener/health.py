@@ -3,10 +3,11 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from listener.episodes import Episodes
-from listener.hearing import CLIPPING, SILENCE, Ailment, Hearing
+from listener.hearing import CANCELLING, CLIPPING, SILENCE, Ailment, Hearing
 from listener.types import Block, SourceState
 
 log = logging.getLogger(__name__)
@@ -14,7 +15,12 @@ log = logging.getLogger(__name__)
 DEAF_STEADY_S = 10.0  # a microphone that listened for so long is back
 ILL_STEADY_S = 30.0  # longer than it takes to notice that it is as silent as before
 
-LOSING_S = 60.0
+LOSING_S = 60.0  # what is lost in the course of so long is one line,
+LOSING_TIMES = 3  # and trouble, where it is lost in so many different seconds of it
+LOSING = (
+    "audio is lost again and again: this machine, or its sound card, does not keep up."
+    " Look at its load, and take other work from it, or give it fewer sources or a smaller model"
+)
 
 Line = tuple[int, str]  # level, text
 
@@ -31,7 +37,7 @@ class Health:
         self._ailment: Ailment | None = None
         self._hearing = Hearing()
         self._deaf = Episodes(DEAF_STEADY_S, clock)
-        self._ailments = {ailment.name: Episodes(ILL_STEADY_S, clock) for ailment in (SILENCE, CLIPPING)}
+        self._ailments = {ailment.name: Episodes(ILL_STEADY_S, clock) for ailment in (SILENCE, CANCELLING, CLIPPING)}
         self._said = False
         self._lock = threading.Lock()
 
@@ -129,10 +135,16 @@ class Losses:
     def __init__(self) -> None:
         self._said_s = self._before_s = 0.0
         self._said_at = 0.0
+        self._lost_at: deque[float] = deque(maxlen=LOSING_TIMES)
+        self.trouble = ""  # while it goes on losing
 
     def news(self, lost_s: float, now: float, *, known: bool = False) -> float:
         """How many seconds to say now, of so many lost in all; to be asked about once a second. `known`: none."""
         before_s, self._before_s = self._before_s, lost_s
+        if lost_s > before_s and not known:
+            self._lost_at.append(now)
+        often = len(self._lost_at) == LOSING_TIMES and now - self._lost_at[0] <= LOSING_S
+        self.trouble = LOSING if often else ""
         if known:
             self._said_s = lost_s
         if lost_s == self._said_s:  # if an episode begins, then after this

@@ -39,8 +39,8 @@ class Loud:
 
     A sound is loud when a frame stands `over_db` over the room's own level, and it ends `hold_s` after its last
     loud frame; a gap counts as quiet. The floor comes up by 1 dB a second, so that whatever stays becomes the
-    room, and no event goes on for ever. Its score is how far over the floor it is, as a share of twice `over_db`:
-    0.5 is just loud enough.
+    room; a hammer that pauses for less than `hold_s` is one event for as long as it does. Its score is how far
+    over the floor it is, as a share of twice `over_db`: 0.5 is just loud enough.
     """
 
     def __init__(

@@ -110,6 +110,7 @@ class Outlet:
         self._required, self._retry_s = route.required, retry_s
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
         self._stop = stop
+        self.late = 0  # events that came when no more was taken
         self._failed = 0  # events that the sink refused
         self._failing_since: int | None = None  # how many it had refused when it began to
         self._dropping_since: float | None = None  # how many the outbox had dropped when it began to
@@ -119,8 +120,9 @@ class Outlet:
 
     @property
     def lost(self) -> int:
-        """Events that did not get out: too many waiting, refused by the sink, or given up by it."""
-        return int(self._outbox.lost) + self._failed + (self.sink.lost if isinstance(self.sink, Queueing) else 0)
+        """Events that did not get out: too many waiting, too late at the stop, refused by the sink, given up by it."""
+        given_up = self.sink.lost if isinstance(self.sink, Queueing) else 0
+        return int(self._outbox.lost) + self.late + self._failed + given_up
 
     @property
     def waiting(self) -> int:
@@ -147,8 +149,8 @@ class Outlet:
 
     def offer(self, event: Event) -> None:
         with self._lock:
-            if self._admits(event):
-                self._outbox.put(event)
+            if self._admits(event) and not self._outbox.put(event):
+                self.late += 1
 
     def say_what_was_lost(self) -> None:
         """Log that the sink does not keep up, once an episode: to be called about once a second."""

@@ -1,7 +1,7 @@
 """The channel: bounded, closable, and honest about what it lost."""
 
 import threading
-from itertools import islice
+from itertools import islice, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +37,25 @@ def test_the_bound_is_in_the_unit_of_the_weight() -> None:
     channel.close()
     assert channel.lost == 0.5
     assert list(channel) == [0.4, 0.3]
+
+
+def test_one_that_makes_room_for_more_gives_a_slow_consumer_long_stretches() -> None:
+    channel: Channel[int] = Channel(10, "drop_oldest", spare=5)
+    taking, got = iter(channel), []
+    for number in range(0, 400, 2):  # twice as fast as they are taken
+        filled(channel, range(number, number + 2))
+        got.append(next(taking))
+    breaks = sum(after != before + 1 for before, after in pairwise(got))
+    assert channel.lost + channel.waiting + len(got) == 400
+    assert 1 < breaks <= len(got) / 5
+
+
+def test_after_its_end_nothing_is_taken() -> None:
+    channel: Channel[int] = Channel(2, "drop_oldest")
+    assert channel.put(1)
+    channel.close()
+    assert not channel.put(2)
+    assert list(channel) == [1]
 
 
 def test_an_item_heavier_than_the_bound_passes_alone() -> None:

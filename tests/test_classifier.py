@@ -1,5 +1,6 @@
 """The classifier: independent scores, in the bundle's order, from the provider that was asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,25 @@ def test_a_familiarity_that_the_manifest_does_not_know_of_is_refused(tmp_path: P
     bundle = bundle_of(framed_model(familiarity=there), tmp_path, familiar=0.0 if there else 0.4)
     with pytest.raises(BundleError, match=r"familiarity, bundle\.json says familiar = 0"):
         Classifier(bundle)
+
+
+def test_a_score_that_is_no_number_is_an_error(tiny: Bundle) -> None:
+    features = LogMel(tiny.features, tiny.filters)(whole(noise(3, -10)))
+    with pytest.raises(ClassifierError, match="no number"):
+        Classifier(tiny)(replace(features, mel=np.full_like(features.mel, np.nan)))
+
+
+def test_a_model_whose_scores_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(tiny_model(3))
+    (last,) = (node for node in model.graph.node if "scores" in node.output)
+    last.output[0] = "sure"
+    model.graph.initializer.append(numpy_helper.from_array(np.full(3, np.nan, np.float32), "nothing"))
+    model.graph.node.append(helper.make_node("Add", ["sure", "nothing"], ["scores"]))
+    with pytest.raises(BundleError, match=r"scores that are no numbers. Export the bundle again"):
+        Classifier(bundle_of(model.SerializeToString(), tmp_path, frame_s=0.0))
 
 
 def test_an_embedding_alone_is_read_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,40 @@ def test_a_live_source_loses_its_oldest_audio_and_counts_it(tiny: Bundle) -> Non
     status = listening.status()
     assert status.lost_s > 30
     assert status.heard_s + status.lost_s == pytest.approx(60, abs=0.1)
+
+
+def test_a_source_that_loses_audio_again_and_again_is_in_trouble(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    go_on = threading.Semaphore(0)
+
+    def gaps() -> Iterator[Block]:
+        for number in range(5):
+            yield Block(number * 2 * 640, 16_000, pcm(noise(0.04, -60))[:, None])
+            go_on.acquire(timeout=20)
+
+    daemon = Daemon()
+    listening = ear(FakeSource(gaps(), live=True), daemon, tiny)
+    background(lambda: daemon.run([listening], []))
+    for lost_s in (0.04, 0.08, 0.12, 0.16):
+        assert not listening.status().trouble or lost_s > 0.12
+        go_on.release()
+        eventually(lambda due=lost_s: listening.status().lost_s == due)  # type: ignore[misc]
+        listening.say_what_was_lost(time.monotonic())
+    assert "does not keep up" in listening.status().trouble
+    go_on.release()
+
+
+def test_what_is_changed_while_a_source_is_silent_does_not_wait_for_it(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    daemon = Daemon()
+    listening = ear(FakeSource(blocks(BARKS), live=True, then="wait"), daemon, tiny)
+    background(lambda: daemon.run([listening], []))
+    eventually(lambda: listening.status().heard_s > 5.9)
+    listening.retune("bark", 0.5)
+    eventually(lambda: not listening._changes, "the change is made")
+    daemon.stop()
 
 
 def test_a_failing_classifier_ends_the_daemon_with_its_error(tiny: Bundle) -> None:
@@ -360,6 +395,27 @@ def test_stop_ends_within_two_seconds_at_any_moment(tiny: Bundle, background: Ca
     assert time.monotonic() - began < 2
 
 
+def test_an_event_that_ends_too_late_at_the_stop_is_counted_as_lost(
+    tiny: Bundle, background: Callable[..., threading.Thread], caplog: pytest.LogCaptureFixture
+) -> None:
+    stopping, sink, daemon = threading.Event(), FakeSink(), Daemon()
+
+    def slow(features: Features) -> Prediction:
+        if stopping.is_set():  # then it ends after the sinks have
+            eventually(lambda: "close" in sink.calls)
+        return FakeClassifier(3)(features)
+
+    bark = pcm(noise(3600, -12))
+    thread = background(lambda: daemon.run([ear(FakeSource(blocks(bark)), daemon, tiny, slow)], [Route("log", sink)]))
+    eventually(lambda: sink.events)
+    stopping.set()
+    daemon.stop()
+    thread.join(5)
+    assert "end" not in [event.phase for event in sink.events]
+    assert not daemon.lossless
+    assert "sink log: 1 events came too late at the stop, and are lost" in caplog.messages
+
+
 def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     viewer, daemon = FakeViewer(), Daemon()
     background(
@@ -376,6 +432,21 @@ def test_events_of_a_live_source_carry_wall_clock_times(tiny: Bundle) -> None:
     sink = FakeSink()
     run([FakeSource(stamped)], [sink], tiny)
     assert (sink.events[0].start or "").startswith("2001-09-09T01:46:42.0")
+
+
+@pytest.mark.parametrize("set_s", [-30.0, 3600.0])
+def test_a_clock_that_is_set_in_the_midst_of_an_event_makes_it_no_longer_and_no_shorter(
+    set_s: float, tiny: Bundle
+) -> None:
+    def captured_at(block: Block) -> float:
+        at_s = (block.start + len(block.pcm)) / 16_000
+        return 1_000_000_000 + at_s + (set_s if at_s > 2.6 else 0.0)
+
+    sink = FakeSink()
+    run([FakeSource([replace(block, captured_at=captured_at(block)) for block in blocks(BARKS)])], [sink], tiny)
+    end = sink.events[-1]
+    start, stop = (datetime.fromisoformat(text or "").timestamp() for text in (end.start, end.end))
+    assert stop - start == pytest.approx((end.end_s or 0) - end.start_s, abs=0.002)
 
 
 def test_events_of_a_file_carry_none(tiny: Bundle) -> None:

@@ -132,6 +132,21 @@ def test_what_was_lost_is_said_once(lost: list[float], said: list[float]) -> Non
     assert [losses.news(lost_s, 1000.0 + second) for second, lost_s in enumerate(lost)] == said
 
 
+def test_audio_that_is_lost_again_and_again_is_trouble_until_a_minute_went_well() -> None:
+    losses, trouble = Losses(), []
+    for second, lost_s in enumerate([0, 5, 5, 10, 10, 15, *[15] * 60]):
+        losses.news(lost_s, 1000.0 + second)
+        trouble.append(bool(losses.trouble))
+    assert trouble == [False] * 5 + [True] * 57 + [False] * 4
+
+
+def test_what_is_lost_while_a_microphone_is_away_is_no_such_trouble() -> None:
+    losses = Losses()
+    for lost_s in range(9):
+        losses.news(lost_s, lost_s, known=True)
+    assert not losses.trouble
+
+
 def test_what_was_lost_while_it_was_deaf_is_not_said_twice() -> None:
     losses = Losses()
     assert [losses.news(lost_s, lost_s, known=lost_s < 4) for lost_s in (1, 2, 3, 4, 4)] == [0, 0, 0, 0, 1]

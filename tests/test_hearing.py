@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from listener.hearing import CLIPPING, SILENCE, Ailment, Hearing
+from listener.hearing import CANCELLING, CLIPPING, SILENCE, Ailment, Hearing
 from listener.types import Block, Pcm
 from tests.fakes import noise, pcm
 
@@ -55,6 +55,22 @@ def test_one_channel_of_two_that_is_heard_is_enough() -> None:
     hearing = Hearing()
     stereo = np.stack([ZEROS, ROOM], axis=1)
     assert [hearing(Block(0, RATE, stereo)) for _ in range(100)][-1] is None
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"),
+    [
+        pytest.param([ROOM, -ROOM], CANCELLING, id="the wrong way round"),
+        pytest.param([ROOM, -ROOM // 2], None, id="one louder than the other"),
+        pytest.param([ROOM, pcm(noise(0.2, -80, seed=1))], None, id="unlike each other"),
+        pytest.param([ROOM, ZEROS[: len(ROOM)]], None, id="one off"),
+        pytest.param([ROOM] * 8, None, id="eight alike"),
+    ],
+)
+def test_channels_that_cancel_each_other_are_said_to(channels: list[Pcm], said: Ailment | None) -> None:
+    hearing, stereo = Hearing(), np.stack(channels, axis=1)
+    each = [hearing(Block(0, RATE, stereo)) for _ in range(52)]  # of 0.2 s
+    assert (each[48], each[51]) == (None, said)
 
 
 def test_samples_at_full_scale_are_clipping_within_seconds() -> None:

@@ -153,7 +153,7 @@ def _of_the_sources(sources: dict[str, wire.SourceStatus]) -> "Iterator[Metric]"
     ]
     yield _gauge("source_state", "1 for the state in which a source is", ("source", "state"), states)
     troubles = [((name,), float(bool(source.trouble))) for name, source in sources.items()]
-    yield _gauge("source_trouble", "1 while a source gives digital silence or is clipped", of, troubles)
+    yield _gauge("source_trouble", "1 while what a source gives is silence, clipped or lost", of, troubles)
     yield _counter("heard_seconds", "Audio that went through the pipeline", of, each("heard_s"))
     yield _counter("lost_seconds", "Audio that did not", of, each("lost_s"))
     yield _gauge("waiting_seconds", "Audio that was captured and waits to be heard", of, each("waiting_s"))
