@@ -1,6 +1,7 @@
 """SQLite files that survive whatever happens to the process: opened, looked at, set aside where they are broken."""
 
 import errno
+import fcntl
 import logging
 import os
 import sqlite3
@@ -14,18 +15,22 @@ from listener.errors import SinkError
 log = logging.getLogger(__name__)
 
 BUSY_S = 5.0
+MAGIC, LEAST_PAGE = b"SQLite format 3\0", 512  # https://www.sqlite.org/fileformat.html
 MODE = 0o640  # what is heard in a home is not for every user of the machine
 
 
-def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, schema: Sequence[str], version: int, *, shrinks: bool = False, ours: bool = True
+) -> sqlite3.Connection:
     """The database of a file, made if it is not there, usable from any one thread at a time.
 
     A file that is damaged is put aside, said in the log, and a new one begun. SinkError where it cannot be opened, or
-    is of a newer version of this program. One that `shrinks` gives room back when it is told PRAGMA incremental_vacuum.
+    is of a newer version of this program, or is not surely `ours` and by its beginning never was a database. One that
+    `shrinks` gives room back when it is told PRAGMA incremental_vacuum.
     """
     try:
-        if path.is_dir():
-            raise SinkError(f"{path}: is a folder; name a file in it")
+        _refuse_folder(path)
+        ours = ours or path.with_name(f"{path.name}-wal").exists()  # now: SQLite deletes it, if it opens nothing
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # the files beside it will be as this one
@@ -33,6 +38,8 @@ def connect(path: Path, schema: Sequence[str], version: int, *, shrinks: bool = 
     except sqlite3.DatabaseError as err:
         if isinstance(err, sqlite3.OperationalError):
             raise SinkError(cannot(path, err)) from err
+        if not (ours or _begins_as_database(path)):
+            raise SinkError(f"{path}: is no database, and left as it is; name another file, or move it away") from err
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         log.warning("%s: is damaged (%s); it is put aside as %s and a new one begun", path, err, aside.name)
         _put_aside(path, aside)
@@ -63,6 +70,7 @@ def reading(path: Path, version: int) -> sqlite3.Connection:
     """The database of a file, to be read beside whoever writes it. SinkError where it cannot be."""
     try:
         path.stat()
+        _refuse_folder(path)
         return _read_only(path, version)
     except PermissionError as err:
         raise SinkError(f"{path}: belongs to another user; try sudo") from err
@@ -83,6 +91,55 @@ def writing(database: sqlite3.Connection, path: Path) -> Iterator[None]:
 def cannot(path: Path, err: Exception) -> str:
     """What to say of a database that cannot be used."""
     return f"{path}: cannot be used ({err}); is the disk full, or the file damaged or another user's?"
+
+
+class Presence:
+    """Tells other processes that this one writes a database, by a lock beside it that ends with the process.
+
+    Whoever comes is `alone` or not, and keeps others from coming until it calls `share`. Where no lock can be had, the
+    disk being full or a network's, it is as if nobody else wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.alone = True
+        self._lock: int | None = None  # a file descriptor
+        try:
+            self._lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, MODE)
+            self.alone = _is_first(self._lock)
+        except OSError as err:
+            log.debug("%s: cannot be locked (%s)", path, err)
+            self.end()
+
+    def share(self) -> None:
+        """Let others come."""
+        if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def end(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
+
+
+def _is_first(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # no longer than somebody else comes
+        return False
+    return True
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise SinkError(f"{path}: is a folder; name a file in it")
+
+
+def _begins_as_database(path: Path) -> bool:
+    """Whether a file was one of SQLite's. A power cut may leave zeros of it."""
+    with path.open("rb") as file:
+        first = file.read(LEAST_PAGE)
+    return first.startswith(MAGIC) or not any(first)
 
 
 def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> sqlite3.Connection:

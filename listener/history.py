@@ -14,6 +14,7 @@ from typing import Any
 from listener import database, paths
 from listener.ageing import Ageing
 from listener.clocks import uptime
+from listener.database import Presence
 from listener.errors import SinkError
 from listener.wire import Event
 
@@ -54,6 +55,7 @@ PUT = """
     ON CONFLICT (id) DO UPDATE SET peak = excluded.peak, level_dbfs = excluded.level_dbfs, "end" = excluded."end",
         end_s = excluded.end_s, under_way = excluded.under_way, note = NULL
 """
+LEAVE = "UPDATE events SET under_way = 0, note = ? WHERE under_way"
 END_UNKNOWN = "end unknown: listener was ended while it was under way"
 SYSTEM = Path("/var/lib/listener/history.db")  # what the systemd unit's state folder makes of the default
 
@@ -90,6 +92,7 @@ class History:
         self.ageing = Ageing(clock, uptime)
         self._keep_s, self._max_bytes, self._clock = keep_days * DAY_S, max_mb * 1e6, clock
         self._database: sqlite3.Connection | None = None
+        self._presence: Presence | None = None
         self._inode = 0
         self._tidied = 0.0
         self._lock = threading.RLock()
@@ -97,7 +100,7 @@ class History:
     def open(self) -> None:
         """Open it, and close the rows that an earlier process left open.
 
-        SinkError where it can never be written; a full disk is only said, for it may be emptied.
+        SinkError where it can never be written, or is no database; a full disk is only said, for it may be emptied.
         """
         with self._lock:
             try:
@@ -111,7 +114,9 @@ class History:
         with self._lock:
             if self._database is not None:
                 self._database.close()
-            self._database = None
+            if self._presence is not None:
+                self._presence.end()
+            self._database = self._presence = None
 
     def record(self, event: Event) -> None:
         """Write what a line says of its event. SinkError where the disk does not take it."""
@@ -154,19 +159,22 @@ class History:
         if self._database is not None and not self._was_moved():
             return self._database
         self.close()
-        connection = database.connect(self.path, SCHEMA, VERSION, shrinks=True)
+        connection = database.connect(self.path, SCHEMA, VERSION, shrinks=True, ours=not self._was_moved())
+        presence = Presence(self.path)
         try:
             with database.writing(connection, self.path):
                 for statement in INDICES:
                     connection.execute(statement)
-                left = connection.execute("UPDATE events SET under_way = 0, note = ? WHERE under_way", (END_UNKNOWN,))
-            if left.rowcount:
-                log.info("%s: %d events have no end: listener was ended in them", self.path, left.rowcount)
+                left = connection.execute(LEAVE, (END_UNKNOWN,)).rowcount if presence.alone else 0
+            if left:
+                log.info("%s: %d events have no end: listener was ended in them", self.path, left)
+            presence.share()
             self._inode = self.path.stat().st_ino
         except BaseException:
             connection.close()
+            presence.end()
             raise
-        self._database = connection
+        self._database, self._presence = connection, presence
         self.tidy()
         return connection
 

@@ -1,6 +1,7 @@
 """The history: a row an event, bounded in age and size, over kills, damage and full disks."""
 
 import contextlib
+import logging
 import os
 import signal
 import sqlite3
@@ -93,6 +94,34 @@ def test_rows_left_open_are_closed_with_a_note_at_the_next_start(tmp_path: Path)
     assert (row.end_s, row.note) == (15.5, None)
 
 
+def test_what_another_process_has_under_way_is_left_to_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "h.db"
+    first = opened(path)
+    first.record(event(1))
+    second = opened(path)
+    second.record(event(2))
+    first.close()
+    first = opened(path)  # nor does it take what came after it for what it left
+    assert [(row.under_way, row.note) for row in rows(path)] == [(1, None), (1, None)]
+    assert "have no end" not in caplog.text
+    first.close()
+    second.close()
+    opened(path).close()
+    assert [row.note for row in rows(path)] == [END_UNKNOWN, END_UNKNOWN]
+    assert "2 events have no end" in caplog.text
+
+
+def test_where_no_lock_can_be_made_it_is_as_if_nobody_else_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    path.with_name("h.db.lock").mkdir()
+    history = opened(path)
+    history.record(event())
+    history.close()
+    opened(path).close()
+    assert [row.note for row in rows(path)] == [END_UNKNOWN]
+
+
 KILLED = """
 import sys
 import time
@@ -128,13 +157,44 @@ def test_a_kill_loses_at_most_the_line_being_written_and_never_the_file(lines: i
         assert found[f"e{number}"].end_s == 15.0
 
 
-def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("beginning", [b"SQLite format 3\0", bytes(512)], ids=["its own", "zeros"])
+def test_a_damaged_file_is_put_aside_and_a_new_one_begun(
+    beginning: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "h.db"
-    path.write_bytes(b"this is no database, and never was one" * 100)
+    path.write_bytes(beginning + os.urandom(8000))
     history = opened(path)
     history.record(event())
     assert len(rows(path)) == 1
     assert "is damaged" in caplog.text
+    assert len(list(tmp_path.glob("h.db.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("length", [5, 4000])
+def test_a_file_that_never_was_a_database_is_left_alone_and_said(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "diary.txt"
+    path.write_bytes(b"dear diary, " * (length // 12) + b"bye")
+    before = path.read_bytes()
+    for _ in range(2):  # it is tried again
+        with pytest.raises(SinkError, match=r"diary.txt: is no database, and left as it is; name another file"):
+            opened(path)
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
+@pytest.mark.parametrize("left", ["the -wal", "nothing"])
+def test_a_file_whose_beginning_is_lost_is_ours_by_what_lies_beside_it_or_by_having_been_open(
+    left: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "h.db"
+    history = opened(path)
+    history.close()
+    path.write_bytes(os.urandom(8000))
+    if left == "the -wal":
+        path.with_name("h.db-wal").touch()
+        history = opened(path)
+    history.record(event())
+    assert len(rows(path)) == 1
     assert len(list(tmp_path.glob("h.db.damaged-*"))) == 1
 
 
@@ -327,6 +387,8 @@ def test_damage_that_shows_while_it_runs_is_put_aside_with_the_next_event(
 def test_a_folder_in_its_place_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="is a folder"):
         opened(tmp_path)
+    with pytest.raises(SinkError, match="is a folder"):
+        Reader(tmp_path)
 
 
 def test_a_query_asks_by_label_source_time_and_score(tmp_path: Path) -> None:

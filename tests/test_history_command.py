@@ -91,6 +91,7 @@ def test_or_comma_separated_values(path: Path, said: Said) -> None:
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["label"] for row in rows] == ["rain", "dog_bark", "dog_bark"]
     assert (rows[0]["end_s"], rows[2]["end_s"]) == ("75.0", "")
+    assert [row["under_way"] for row in rows] == ["false", "false", "true"]  # as in JSON
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,8 @@ def test_where_there_is_none_it_says_what_to_do(tmp_path: Path, said: Said) -> N
         ("--group animal", "did you mean 'animals'"),
         ("--limit 0", "at least 1"),
         ("--limit 99999999999999999999", "at most 1000000000"),
+        ("--counts --limit 2", "--limit 2: --counts counts all that fit; leave one of them out"),
+        ("--by day", "--by day: says how --counts counts; give both, or neither"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_refused(flags: str, says: str, path: Path, said: Said) -> None:
@@ -211,6 +214,22 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, said: Said) -> N
     assert status == 1
     assert "cannot be read" in err
     assert [path.name for path in tmp_path.glob("h.db*")] == ["h.db"]
+
+
+@pytest.mark.parametrize("path", [".", "", "/", ".."])
+def test_a_folder_is_an_error(path: str, said: Said) -> None:
+    status, _, err = said("--path", path)
+    assert (status, err) == (1, f"listener: {path or '.'}: is a folder; name a file in it\n")
+
+
+@pytest.mark.parametrize("flags", ["", "--counts", "--json"])
+def test_a_reader_that_has_had_enough_is_no_failure(flags: str, path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = [sys.executable, "-m", "listener", "history", "--path", str(path), *flags.split()]
+    done = subprocess.run(line, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_path_below_the_home_of_nobody_is_a_wrong_flag(said: Said) -> None:

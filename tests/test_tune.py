@@ -118,6 +118,13 @@ def test_without_a_microphone_it_says_what_to_do(tune: Tune) -> None:
     assert "if it is the running daemon that has the microphone" in done.stderr.casefold()
 
 
+def test_a_recording_that_cannot_be_read_is_not_said_to_be_a_microphone(tune: Tune, tmp_path: Path) -> None:
+    done = tune("--path", tmp_path / "nope.wav")
+    assert done.returncode == 1
+    assert "nope.wav: cannot be read" in done.stderr
+    assert "microphone" not in done.stderr
+
+
 def test_of_several_sources_one_is_named(tune: Tune, tmp_path: Path, restless: Path) -> None:
     source = '[[source]]\nkind = "file"\nname = "{}"\npath = "{}"\n'
     (tmp_path / "c.toml").write_text(source.format("hall", restless) + source.format("kitchen", restless))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -14,5 +15,12 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | Non
     table = Table(*columns, title=title, title_justify="left", box=None)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDEST)
+    console = _Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDEST)
     console.print(table, soft_wrap=not console.is_terminal)
+
+
+class _Console(Console):
+    """One that leaves it to the cli what it means that a reader has had enough; rich exits with 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError

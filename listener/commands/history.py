@@ -52,18 +52,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--json", action="store_true", help="JSON lines")
     how.add_argument("--csv", action="store_true", help="comma-separated, with a header")
     parser.add_argument("--counts", action="store_true", help="how many of each label, by hour of the day, as bars")
-    parser.add_argument("--by", choices=BUCKETS, default="hour", help="with --counts: the hours of the day, or days")
+    parser.add_argument("--by", choices=BUCKETS, help="with --counts: the hours of the day, or days")
 
 
 def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
     """Print the events that fit, the oldest first."""
+    _refuse_idle_flags(arguments)
     needs_config = arguments.path is None or arguments.group
     config = configuration.load(arguments.config or configuration.find()) if needs_config else None
     query = _query(arguments, config)
     reader = Reader(there(candidates(arguments.path, config)))
     try:
         if arguments.counts:
-            _print_counts(arguments, reader.counts(query, BUCKETS[arguments.by]))
+            by = arguments.by or "hour"
+            _print_counts(arguments, by, reader.counts(query, BUCKETS[by]))
         else:
             _print_events(arguments, reader.path, reader.rows(query))
     finally:
@@ -83,6 +85,13 @@ def moment(text: str, now: float) -> float:
         return datetime.fromisoformat(text.strip()).timestamp()  # without a zone, it is local time
     except (ConfigError, ValueError, OverflowError, OSError) as err:
         raise ConfigError(f"{text!r} is no time; write it as 2h, 3d, today, 2026-05-01 or 2026-05-01T18:30") from err
+
+
+def _refuse_idle_flags(arguments: argparse.Namespace) -> None:
+    if arguments.counts and arguments.limit is not None:
+        raise ConfigError(f"--limit {arguments.limit}: --counts counts all that fit; leave one of them out")
+    if arguments.by and not arguments.counts:
+        raise ConfigError(f"--by {arguments.by}: says how --counts counts; give both, or neither")
 
 
 def _query(arguments: argparse.Namespace, config: Config | None) -> Query:
@@ -176,11 +185,17 @@ def _print_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow([printable(cell) if isinstance(cell, str) else cell for cell in row])
+        writer.writerow(map(_cell, row))
 
 
-def _print_counts(arguments: argparse.Namespace, counts: dict[tuple[str, str], int]) -> None:
-    by = arguments.by
+def _cell(value: object) -> object:
+    """A value as CSV has it: true and false as JSON does."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return printable(value) if isinstance(value, str) else value
+
+
+def _print_counts(arguments: argparse.Namespace, by: str, counts: dict[tuple[str, str], int]) -> None:
     if arguments.json:
         for (label, when), count in counts.items():
             print(json.dumps({"label": label, by: when, "count": count}))

@@ -56,7 +56,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     capture.deliver_to(source.close)
     how_long = f"for {duration(seconds)}" if seconds < inf else "to its end"
     print(f"listening to {part.config.name} {how_long}: leave the room as it is when nothing happens to be told of")
-    found = _surveyed(setup, classifier, source, seconds)
+    found = _surveyed(setup, classifier, source, seconds, of_microphone=part.kind == "microphone")
     said = _advice(setup, found, arguments.keep)
     _print(said, found)
     if said.proposals:
@@ -97,11 +97,13 @@ def _source(part: Part) -> Source:
     return source
 
 
-def _surveyed(setup: Setup, classifier: Classifier, source: Source, seconds: float) -> Survey:
+def _surveyed(setup: Setup, classifier: Classifier, source: Source, seconds: float, *, of_microphone: bool) -> Survey:
     screen = _Progress(seconds)
     try:
         return survey(setup.config, setup.bundle, classifier, source, seconds=seconds, look=screen.show)
     except SourceError as err:
+        if not of_microphone:
+            raise
         hint = "if it is the running daemon that has the microphone, stop it meanwhile, or record a file and --path it"
         raise SourceError(f"{err}. {hint[0].upper()}{hint[1:]}") from err
     finally:

@@ -5,8 +5,9 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from http.client import HTTPException
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from listener import bundle as bundles
 from listener import needs, paths, service
@@ -22,6 +23,7 @@ from listener.wire import Hello
 LIMIT_S = 15.0  # of a broker that lets us wait
 ANSWER_S = 1.0
 LITTLE_MB, HARDLY_ANY_MB = 200, 20
+OURS = {"/metrics": b"\nlistener_", "/login": b"<title>listener"}  # the form to log in by is shown to anybody
 
 
 def lanes(config: Config) -> list[Lane]:
@@ -121,7 +123,7 @@ def _tcp_door(name: str, address: Address, holder: str) -> Finding:
     try:
         socket.create_server(address, family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as err:
-        holder = holder or _greets(f"tcp:{host}:{port}") or _serves_metrics(host, port)
+        holder = holder or _greets(f"tcp:{host}:{port}") or _serves(host, port)
         if holder:
             return Finding(name, Level.OK, f"{host}:{port} is {holder}")
         text = f"{host}:{port} is not to be had ({os.strerror(err.errno or 0)})"
@@ -144,12 +146,20 @@ def _greets(address: str) -> str:
     return f"held by a running listener (process {first.pid})" if isinstance(first, Hello) else ""
 
 
-def _serves_metrics(host: str, port: int) -> str:
+def _serves(host: str, port: int) -> str:
+    """Likewise, where it is our metrics or our page that are served there."""
+    ours = any(mark in _page(host, port, path) for path, mark in OURS.items())
+    return "held by a running listener" if ours else ""
+
+
+def _page(host: str, port: int, path: str) -> bytes:
+    """What is served there; nothing where that is refused. The page is for whoever calls it by an address."""
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
     try:
-        with urlopen(f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics", timeout=ANSWER_S) as answer:
-            return "held by a running listener" if b"\nlistener_" in answer.read() else ""
-    except (OSError, ValueError):
-        return ""
+        with urlopen(Request(url, headers={"Host": f"127.0.0.1:{port}"}), timeout=ANSWER_S) as answer:
+            return bytes(answer.read())
+    except (OSError, HTTPException, ValueError):
+        return b""
 
 
 def _room(name: str, text: str, folder: Path) -> Finding:

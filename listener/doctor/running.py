@@ -16,6 +16,7 @@ from listener.types import SILENT_DBFS, SourceState
 from listener.wire import Hello, Level, Message, Status, Topic
 
 STATUS_S = 5.0  # it tells one each second
+FIRST_S = 3.0  # likewise it looks once a second whether anybody wants levels; more where nothing was heard yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,18 @@ def running(config: Config) -> Running:
 
 
 def room(config: Config, source: str, seconds: float) -> Room:
-    """What the daemon's meter says of a source for some time, ten times a second."""
+    """What the daemon's meter says of a source for some time from its first level on, ten times a second."""
     levels: list[Level] = []
     began = time.monotonic()
-    with _messages(config, ["level"], seconds) as messages:
-        levels += [message for message in messages if isinstance(message, Level) and message.source == source]
+    with _messages(config, ["level"], FIRST_S + seconds) as messages:
+        for message in messages:
+            if not (isinstance(message, Level) and message.source == source and message.at_s):
+                continue  # at 0 s nothing was heard yet, which is no silence
+            if not levels:
+                began = time.monotonic()
+            levels.append(message)
+            if time.monotonic() - began >= seconds:
+                break
     levels_dbfs = np.array([level.level_dbfs for level in levels], np.float32)
     return Room(
         seconds=time.monotonic() - began,

@@ -114,7 +114,7 @@ def _path(config: HistoryConfig) -> Path:
 
 
 def _clip_folder(database: Path) -> Path:
-    return database.with_name(f"{database.stem}-clips")
+    return database.parent / f"{database.stem}-clips"
 
 
 def _clip_labels(config: HistoryConfig, hello: wire.Hello) -> set[str]:

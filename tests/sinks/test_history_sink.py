@@ -19,7 +19,7 @@ from listener.bundle import Bundle
 from listener.controls import Controls
 from listener.daemon import Daemon
 from listener.ear import Ear
-from listener.errors import ConfigError
+from listener.errors import ConfigError, SinkError
 from listener.history import History as Store
 from listener.history import Query, Reader, Row
 from listener.outlet import Recording, Route, Sink, Steering
@@ -88,6 +88,13 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
     yield make
     for sink in sinks:
         sink.close()
+
+
+@pytest.mark.parametrize("path", [".", "/", ".."])
+def test_a_folder_for_a_file_is_said_when_it_is_opened(path: str) -> None:
+    sink = History(HistoryConfig(path=path), HELLO_HERE)
+    with pytest.raises(SinkError, match="is a folder; name a file in it"):
+        sink.open()
 
 
 def emit(sink: History, number: int = 0, start_s: float = 10.0, end_s: float = 12.0, **changes: Any) -> None:
