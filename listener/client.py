@@ -56,7 +56,8 @@ class Client:
         """The daemon's Hello, then what was asked for, until the daemon stops or `close` is called.
 
         With `patience_s`, SinkError where nothing has come for so long; whoever asks for status hears once a second.
-        SinkError where no daemon is there or it refuses; ConfigError for a label that it does not know.
+        SinkError where no daemon is there or it refuses; ConfigError for a label that it does not know and
+        for a negative replay.
         """
         asked = wire.Subscribe(
             subscribe=list(subscribe), labels=None if labels is None else list(labels), replay=replay
@@ -195,6 +196,8 @@ def _greeting(lines: Iterable[bytes]) -> wire.Hello:
 
 
 def _check(asked: wire.Subscribe, hello: wire.Hello) -> None:
+    if asked.replay < 0:
+        raise ConfigError(f"replay is {asked.replay}; give 0 or more")
     for label in asked.labels or ():
         if label not in hello.labels:
             raise ConfigError(f"the daemon's model has no label {label!r}{nearest(label, hello.labels)}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from listener import paths, registry
+from listener import needs, paths, registry
 from listener.bundle import Bundle, LabelRule
 from listener.controls import EVERYTHING
 from listener.errors import ConfigError
@@ -331,7 +331,12 @@ def _build(document: dict[str, Any], path: Path | None) -> Config:
 def _label(table: Any, label: str) -> LabelConfig:
     if not isinstance(table, dict):
         raise ConfigError(f"labels.{label}: write it as [labels.{label}]")
-    return convert(table, LabelConfig, f"labels.{label}")
+    section = convert(table, LabelConfig, f"labels.{label}")
+    if section.name is not None and not section.name.strip():
+        raise ConfigError(f"labels.{label}.name: it is empty; write a name, or leave it out")
+    if section.name == EVERYTHING:
+        raise ConfigError(f"labels.{label}.name: a snooze of {EVERYTHING!r} is of everything; give it another name")
+    return section
 
 
 def _groups(table: dict[str, Any]) -> dict[str, list[str]]:
@@ -368,6 +373,10 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"source.name: two sources are called {twice!r}; give each a name of its own")
     if EVERYTHING in heard:
         raise ConfigError(f"source.name: a snooze of {EVERYTHING!r} is of every source; give this one another name")
+    sources = enumerate(config.sources, 1)
+    wanted = [(f"source {number} ({part.kind})", needs.of(part.factory)) for number, part in sources]
+    if clash := next(needs.clashes(wanted), None):
+        raise ConfigError(clash)
     for number, sink in enumerate(config.sinks, 1):
         for name in sink.when.sources:
             if name not in heard:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,10 @@ from listener.schema import nearest
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A part that has any declares them as its property `needs`. Keys are those of its section."""
+    """A part that has any declares them as its property `needs`. Keys are those of its section.
+
+    What does not depend on its section it may declare as `needs` of its class, which is known before it is made.
+    """
 
     reads: Mapping[str, Path] = field(default_factory=dict)  # files that must be readable
     secrets: Mapping[str, str] = field(default_factory=dict)  # likewise; a bare name may be a credential of systemd's
@@ -51,6 +55,8 @@ def faults(needs: Needs) -> Iterator[str]:
     for door in needs.binds:
         if isinstance(door, Path) and (why := unwritable(door)):
             yield f"socket {door} cannot be made ({why}); give the socket sink another path"
+        elif isinstance(door, Path) and _is_taken(door):
+            yield f"socket {door}: something else has this name; remove it, or give the socket sink another path"
 
 
 def strangers(needs: Needs, known: Sequence[str]) -> Iterator[str]:
@@ -115,6 +121,14 @@ def _secret_faults(key: str, name: str, shortest: int) -> Iterator[str]:
     elif path.is_file() and len(path.read_bytes().strip()) < shortest:
         least = f"has less than {shortest} characters" if shortest > 1 else "is empty"
         yield f"{key}: {path} {least}; write the secret into it"
+
+
+def _is_taken(door: Path) -> bool:
+    """Whether what lies at the place of a socket is none: an old socket is taken over, anything else is not ours."""
+    try:
+        return not stat.S_ISSOCK(door.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _files(needs: Needs) -> Iterator[Path]:

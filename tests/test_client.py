@@ -127,6 +127,11 @@ def test_without_a_daemon_it_says_where_it_looked_and_how_to_start_one(tmp_path:
         next(Client(f"unix:{tmp_path}/nobody").messages())
 
 
+def test_a_negative_replay_is_refused(server: SocketServer) -> None:
+    with pytest.raises(ConfigError, match="replay is -1; give 0 or more"):
+        next(Client(f"unix:{server.path}").messages(replay=-1))
+
+
 def test_a_label_that_the_daemon_does_not_know_is_refused_with_the_nearest(server: SocketServer) -> None:
     with pytest.raises(ConfigError, match="no label 'sirens'; did you mean 'siren'"):
         next(Client(f"unix:{server.path}").messages(labels=["sirens"]))

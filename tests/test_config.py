@@ -37,6 +37,12 @@ def load(text: str, tmp_path: Path, *overrides: str) -> configuration.Config:
             "[[source]]\nkind = 'microphone'\nname = 'all'",
             "a snooze of 'all' is of every source; give this one another",
         ),
+        (
+            "[[source]]\nkind = 'stdin'\n[[source]]\nkind = 'stdin'\nname = 'two'",
+            "source 2 (stdin): standard input is source 1 (stdin)'s already",
+        ),
+        ("[labels.rooster]\nname = 'all'", "labels.rooster.name: a snooze of 'all' is of everything"),
+        ("[labels.rooster]\nname = ''", "labels.rooster.name: it is empty; write a name, or leave it out"),
         ("[clips]\nfirst_s = 1.0", "clips.first_s: 1.0 is more than clips.hop_s, 0.5"),
         ("[labels.dog_bark]\nonn = 0.5", "labels.dog_bark.onn: unknown key; did you mean 'on'?"),
         ("[labels]\ndog_bark = 1", "labels.dog_bark: write it as [labels.dog_bark]"),

@@ -1,7 +1,9 @@
 """What parts need of this machine is looked for before they are opened."""
 
 import os
+import socket
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,19 @@ def test_where_a_file_is_to_be_made_the_nearest_folder_decides(tmp_path: Path) -
     assert not list(needs.faults(Needs(writes=(tmp_path / "new" / "folder" / "events.jsonl",))))
     assert "is no folder" in next(needs.faults(Needs(writes=(tmp_path / "file" / "events.jsonl",))))
     assert "it is a folder" in next(needs.faults(Needs(writes=(tmp_path,))))
+
+
+def test_what_lies_at_the_place_of_a_socket_must_be_one(tmp_path: Path) -> None:
+    door = tmp_path / "s"
+    assert not list(needs.faults(Needs(binds=(door,))))
+    with closing(socket.socket(socket.AF_UNIX)) as old:
+        old.bind(str(door))
+    assert not list(needs.faults(Needs(binds=(door,))))
+    door.unlink()
+    door.write_text("a letter")
+    assert list(needs.faults(Needs(binds=(door,)))) == [
+        f"socket {door}: something else has this name; remove it, or give the socket sink another path"
+    ]
 
 
 def test_two_parts_may_not_have_one_file_port_or_name(tmp_path: Path) -> None:

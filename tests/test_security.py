@@ -290,7 +290,7 @@ def heard_something(home: Path) -> bool:
 def test_audio_is_never_written_unless_asked(tmp_path: Path) -> None:
     eventually(lambda: heard_something(tmp_path), "events have been written", 60)
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "config.toml"]
-    assert {path.name.partition("-")[0] for path in files} == {"events.jsonl", "history.db"}
+    assert {path.name.partition("-")[0] for path in files} == {"events.jsonl", "history.db", "history.db.lock"}
     assert not {path.suffix for path in files} & AUDIO
     assert b"fLaC" not in b"".join(path.read_bytes() for path in files)
 

@@ -11,6 +11,8 @@ from listener.wire import Command
 STEP = 0.05
 LOWEST, HIGHEST = 0.01, 0.999
 
+WAITS = "what w wrote waits for a reload"
+
 HELP = (
     ("q", "quit"),
     ("p, space", "let the picture stand; again: catch up"),
@@ -62,7 +64,9 @@ def _help(_scene: Scene, view: View) -> Step:
 
 def _keep(scene: Scene, view: View) -> Step:
     if not scene.state.thresholds:
-        return Step(view, notice="no threshold was changed yet: up, down, then + and -")
+        waits = any(_is_unread(scene, view, label) for label in (view.kept.settings if view.kept else ()))
+        nothing = f"nothing new to write; {WAITS}" if waits else "no threshold is changed now: up, down, then + and -"
+        return Step(view, notice=nothing)
     return Step(view, then="keep")
 
 
@@ -114,11 +118,19 @@ def _tune(by: float) -> Callable[[Scene, View], Step]:
     return step
 
 
-def _configured(_scene: Scene, view: View) -> Step:
+def _configured(scene: Scene, view: View) -> Step:
     if not view.label:
         return _unselected(view)
-    said = f"{view.label} is reported as the configuration has it"
+    said = f"{view.label} is reported as the configuration was last read"
+    said = f"{said}; {WAITS}" if _is_unread(scene, view, view.label) else said
     return Step(view, Command(command="threshold", what=view.label), said)
+
+
+def _is_unread(scene: Scene, view: View, label: str) -> bool:
+    """Whether the label's threshold was written, and the daemon has not read it since."""
+    written = view.kept.settings.get(label, {}).get("on") if view.kept and view.kept.path else None
+    read = scene.hello.thresholds.get(label) if scene.hello else None
+    return None not in (written, read) and written != read
 
 
 def _unselected(view: View) -> Step:

@@ -223,15 +223,27 @@ class Mqtt:
             self._trouble.forget(time.monotonic() - began, f"{self._broker}: connections are ended again and again")
 
     def _announcer(self) -> "Announcer":
-        """What Home Assistant is told; with discovery switched off, that what it was told before is no more."""
+        """What Home Assistant is told; with discovery switched off, that what it was told before is no more.
+
+        What the broker keeps of sources and labels that are gone is taken back likewise.
+        """
         from listener.sinks.mqtt_session import Announcer
 
         memory = _Memory(paths.state_folder() / f"{self._name}.announced.json")
         return Announcer(
             birth=f"{self._config.discovery_prefix}/status" if self._config.discovery else None,
-            messages=lambda: homeassistant.messages(self._announcements(), memory.read()),
-            delivered=lambda: memory.write(homeassistant.announced(self._announcements())),
+            messages=lambda: self._announced(memory),
+            delivered=memory.confirm,
         )
+
+    def _announced(self, memory: "_Memory") -> list[tuple[str, bytes]]:
+        """What is announced, and what takes back what is no more; it is remembered.
+
+        Our own retained topics are in the memory too, without components.
+        """
+        announcements, kept = self._announcements(), self._topics.retained()
+        before = memory.exchange(homeassistant.announced(announcements) | {topic: {} for topic in kept})
+        return homeassistant.messages(announcements, {topic: before[topic] for topic in before if topic not in kept})
 
     def _announcements(self) -> dict[str, homeassistant.Payload]:
         config = self._config
@@ -278,28 +290,45 @@ class _Trouble:
 
 
 class _Memory:
-    """What Home Assistant was told, in a file, so that it can be taken back after a restart."""
+    """What Home Assistant was told, and what the broker keeps, in a file: it can be taken back after a restart."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._now: Announced = {}
+        self._unconfirmed = 0
 
-    def read(self) -> Announced:
+    def exchange(self, now: Announced) -> Announced:
+        """What may be at the broker so far. Until what is told now is confirmed, both are remembered."""
+        before = self._read()
+        self._now, self._unconfirmed = now, self._unconfirmed + 1
+        both = {topic: before.get(topic, {}) | now.get(topic, {}) for topic in before | now}
+        if both != before:
+            self._write(both)
+        return before
+
+    def confirm(self) -> None:
+        """The broker has taken what was told by one `exchange`; the last confirmed, only that is remembered."""
+        self._unconfirmed -= 1
+        if not self._unconfirmed and self._read() != self._now:
+            self._write(self._now)
+
+    def _read(self) -> Announced:
         try:
             found = json.loads(self._path.read_bytes())
             return {str(topic): dict(components) for topic, components in found.items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as err:
-            log.warning("%s: cannot be read (%s); what is no more may stay in Home Assistant", self._path, err)
+            log.warning("%s: cannot be read (%s); what is no more may stay at the broker", self._path, err)
             return {}
 
-    def write(self, announced: Announced) -> None:
+    def _write(self, announced: Announced) -> None:
         fresh = self._path.with_suffix(".new")
         try:
             fresh.write_text(json.dumps(announced), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as err:
-            log.warning("%s: cannot be written (%s); what is no more may stay in Home Assistant", self._path, err)
+            log.warning("%s: cannot be written (%s); what is no more may stay at the broker", self._path, err)
 
 
 def _check(config: MqttConfig) -> None:

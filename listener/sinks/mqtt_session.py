@@ -23,6 +23,10 @@ REST_S = 0.03  # after so many, so that a backlog does not overrun the queue a b
 PATIENCE_S = 1.0
 LEAVE_S = 0.8
 LONGEST_ORDER = 64 * 1024
+# As a payload names it -> the daemon's own command: these are about the topic's source, unless they name another.
+OF_THE_SOURCE = {"mute": "snooze", "unmute": "wake", "listen": "listen"}
+A_NAME = "give a label, group, source or 'all'; the microphone itself is muted by mute, and again heard by unmute"
+OF_SOMETHING = {"snooze": A_NAME, "wake": A_NAME, "threshold": "give a label"}
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +72,10 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Announcer:
-    """What is published for Home Assistant: at each connection, and whenever it says on `birth` that it is there."""
+    """What is published at each connection, and whenever Home Assistant says on `birth` that it is there.
+
+    `messages` are what it is told, and what takes back what is no more; `delivered` is called when all are taken.
+    """
 
     birth: str | None
     messages: Callable[[], list[tuple[str, bytes]]]
@@ -186,8 +193,11 @@ class Session:
 
     def _announce(self) -> None:
         messages = self._announcer.messages()
+        if not messages:
+            self._announcer.delivered()
         for number, (topic, payload) in enumerate(messages, 1):
             last = number == len(messages)
+            self._said.pop(topic, None)  # one that is taken back, and may come again
             self._link.publish(topic, payload, retain=True, done=self._announcer.delivered if last else None)
 
     def _take_leave(self) -> None:
@@ -214,9 +224,9 @@ def _command(source: str, payload: bytes) -> wire.Command:
         raise ValueError(f"this is no command ({err}); send ON, OFF or a JSON object") from err
     if not isinstance(asked, dict):
         raise ValueError("this is no command; send ON, OFF or a JSON object")  # noqa: TRY004 - as for all else
-    plain = {"mute": "snooze", "unmute": "wake"}.get(str(asked.get("command")))
-    if plain:
-        asked |= {"command": plain, "what": source}
-    elif asked.get("command") in ("snooze", "wake", "listen"):
-        asked = {"what": source} | asked
+    name = str(asked.get("command"))
+    if name in OF_THE_SOURCE:
+        asked = {"what": source} | asked | {"command": OF_THE_SOURCE[name]}
+    elif name in OF_SOMETHING and "what" not in asked:  # that of the source would mute a microphone by an oversight
+        raise ValueError(f"{name} lacks `what`: {OF_SOMETHING[name]}")
     return wire.decode_command(json.dumps(asked).encode())

@@ -33,6 +33,11 @@ class Topics:
         """A topic of a source: one of `LEAVES`, or a label."""
         return f"{self.base}/{level(source)}/{level(leaf)}"
 
+    def retained(self) -> list[str]:
+        """The topics of sources that a broker keeps the last message of."""
+        leaves = (AVAILABILITY, STATUS, STATE, *self.labels)
+        return [self.of(source, leaf) for source in self.sources for leaf in leaves]
+
     def orders(self) -> dict[str, str]:
         """The topics on which commands come -> the source that each is of."""
         return {self.of(source, SET): source for source in self.sources}

@@ -10,7 +10,7 @@ from listener import credentials, paths, wire
 from listener.controls import Controls
 from listener.errors import ConfigError, SinkError
 from listener.needs import Needs
-from listener.schema import Meta, Section
+from listener.schema import Meta, Section, nearest
 from listener.sinks import socket_doors
 from listener.sinks.socket_clients import Clients
 from listener.sinks.socket_guard import Guard
@@ -54,9 +54,9 @@ class SocketServer:
         self._default = not config.path
         self.path = paths.expanded(config.path) if config.path else paths.runtime_folder() / "listener.sock"
         self.port: int | None = None  # of TCP, once it is open
-        self._hello = wire.encode(hello)
+        self._hello = hello
         self._history: deque[tuple[str, bytes]] = deque(maxlen=EVENTS)  # guarded by the clients' lock
-        self._clients = Clients(str(self.path), config.stall_s, lambda: self._hello, self._heed)
+        self._clients = Clients(str(self.path), config.stall_s, lambda: wire.encode(self._hello), self._heed)
         self._controls: Controls | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -73,7 +73,7 @@ class SocketServer:
 
     def greet(self, hello: wire.Hello) -> None:
         """Greet with this from now on, and tell those who asked for status."""
-        self._hello = wire.encode(hello)
+        self._hello = hello
         self._offer("status", hello)
 
     def open(self) -> None:
@@ -169,12 +169,24 @@ class SocketServer:
             peer.answer(wire.encode(answer))
 
     def _subscribe(self, peer: Peer, asked: wire.Subscribe) -> None:
+        _check(asked, self._hello)
         labels = None if asked.labels is None else frozenset(asked.labels)
         with self._clients.lock:
             peer.ask(frozenset(asked.subscribe), labels)
             newest_first = (line for label, line in reversed(self._history) if peer.wants("event", label))
-            replayed = list(islice(newest_first, max(asked.replay, 0)))[::-1]
+            replayed = list(islice(newest_first, asked.replay))[::-1]
             answer = wire.Ack(subscribe=list(asked.subscribe), labels=asked.labels, replay=len(replayed))
             peer.answer(wire.encode(answer))
             for line in replayed:
                 peer.offer("event", line)
+
+
+def _check(asked: wire.Subscribe, hello: wire.Hello) -> None:
+    """ValueError for what would be acknowledged and never come. A name that is a label and a group is the label."""
+    if asked.replay < 0:
+        raise ValueError(f"this is no subscription (replay is {asked.replay}; give 0 or more)")
+    for label in asked.labels or ():
+        if label not in hello.labels:
+            group = hello.groups.get(label)
+            remedy = f"; it is a group: write its labels, {', '.join(group)}" if group else nearest(label, hello.labels)
+            raise ValueError(f"this is no subscription (there is no label {label!r}{remedy})")

@@ -12,13 +12,16 @@ from listener import paths
 from listener.errors import ConfigError, SourceError
 from listener.needs import Needs
 from listener.schema import Meta, Section
-from listener.sources.pcm import LEAST_RATE, MOST_RATE, from_floats
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, SAMPLE_BYTES, from_floats
+from listener.sources.wav import header
 from listener.types import Block, Report, SourceState
 
 log = logging.getLogger(__name__)
 
 BLOCK_S = 1.0
 REALTIME_BLOCK_S = 0.04
+HEADER_BYTES = 1 << 16
+CUT_OFF_S = 0.1  # less is not missing: some programs count the end of a WAV a little wrong
 
 
 class FileConfig(Section, frozen=True):
@@ -87,6 +90,9 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Block]:
         log.warning("%s: damaged after %.1f s (%s); the rest is left out", path, start / rate, err.error_string)
     if not start:
         raise SourceError(f"{path}: holds no audio; it has a header and no samples")
+    if (missing_s := _cut_off_s(path)) > CUT_OFF_S:
+        why = f"it is cut off: {missing_s:.1f} s that its header promises are not there"
+        log.warning("%s: damaged after %.1f s (%s); the rest is left out", path, start / rate, why)
 
 
 def _opened(path: Path) -> Any:
@@ -107,3 +113,17 @@ def _opened(path: Path) -> Any:
         recording.close()
         raise SourceError(f"{path}: its header declares {recording.samplerate} Hz, which is no audio")
     return recording
+
+
+def _cut_off_s(path: Path) -> float:
+    """How much of a WAV is not in the file, which libsndfile passes over; 0 for another kind, or one it cannot tell."""
+    try:
+        with path.open("rb") as file:
+            found = header(file.read(HEADER_BYTES))
+        there = path.stat().st_size
+    except (OSError, SourceError):
+        return 0.0
+    if found is None or found.audio_bytes is None:
+        return 0.0
+    bytes_a_second = SAMPLE_BYTES[found.format] * found.channels * found.rate
+    return max(0, found.begins + found.audio_bytes - there) / bytes_a_second

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from listener.errors import SourceError
+from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples, amplified
 from listener.sources.wav import header
@@ -20,7 +21,20 @@ from listener.types import Block, Report, SourceState
 READ_BYTES = 1 << 16
 POLL_MS = 100
 DRIFT = 1e-3  # what comes faster than time by no more is captured now, by a clock that runs fast
-COMPRESSED = {b"OggS": "Ogg", b"fLaC": "FLAC", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
+MARKS: dict[tuple[int, bytes], str] = {  # at this byte
+    (0, b"OggS"): "Ogg",
+    (0, b"fLaC"): "FLAC",
+    (0, b"ID3\x02"): "MP3",
+    (0, b"ID3\x03"): "MP3",
+    (0, b"ID3\x04"): "MP3",
+    (0, b"caff\x00\x01"): "CAF",
+    (0, b"\x1aE\xdf\xa3"): "Matroska or WebM",
+    (0, b"FORM"): "AIFF",
+    (4, b"ftyp"): "MP4",
+}
+MPEG_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # of layer III, by their index from 1 on
+MPEG_2_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+MPEG_RATES = (44100, 48000, 32000)
 
 
 class StdinConfig(Section, frozen=True):
@@ -68,6 +82,7 @@ class Stdin:
     """Standard input until it ends; the writer waits for us, nothing is lost."""
 
     Config = StdinConfig
+    needs = Needs(takes=("standard input",))
     live = False
     patience_s = math.inf  # the writer may pause for as long as it likes
 
@@ -94,6 +109,8 @@ class Stdin:
                 first, start = start, start + len(pcm)
                 captured_at = arrival.captured_at(start / begun.rate) if timed else None
                 yield Block(first, begun.rate, pcm, captured_at)
+        if not start and not self._closed.is_set():
+            raise SourceError("standard input holds no audio; it ended before there was a whole sample")
 
     def _is_file(self) -> bool:
         if os.isatty(self._fd):
@@ -116,8 +133,9 @@ class Stdin:
             return self._wav(received)
         if looks_like_wav:
             raise SourceError(f"standard input is a WAV, not {declared} as declared; set format to wav or auto")
-        if received[:4] in COMPRESSED:
-            kind = COMPRESSED[received[:4]]
+        if (frame_bytes := _mpeg_frame_bytes(received)) > len(received) - 4:
+            received += self._at_least(frame_bytes + 4 - len(received))
+        if kind := _encoded(received):
             raise SourceError(f"standard input is {kind}, not PCM; decode it first: ffmpeg -i - -f wav - | …")
         samples = Samples("s16le" if declared == "auto" else declared, self._config.channels)
         return _Begun(samples, self._config.rate, received, None)
@@ -157,3 +175,28 @@ class Stdin:
             if poll.poll(POLL_MS):
                 return os.read(self._fd, READ_BYTES)
         return b""
+
+
+def _encoded(received: bytes) -> str:
+    """What it is, where it begins as no PCM does; else empty.
+
+    The sync word of MPEG may well be two samples: it counts with another one where the first frame ends.
+    """
+    for (at, mark), kind in MARKS.items():
+        if received.startswith(mark, at):
+            return kind
+    frame_bytes = _mpeg_frame_bytes(received)
+    return "MP3" if frame_bytes and _mpeg_frame_bytes(received[frame_bytes:]) else ""
+
+
+def _mpeg_frame_bytes(received: bytes) -> int:
+    """The length of the frame of MPEG layer III that begins here, by its header; 0 where that is none."""
+    if len(received) < 4 or received[0] != 0xFF or received[1] & 0xE6 != 0xE2:
+        return 0
+    version, bitrate, rate = received[1] >> 3 & 3, received[2] >> 4, received[2] >> 2 & 3
+    if version == 1 or bitrate in (0, 15) or rate == 3:
+        return 0
+    is_first, padding = version == 3, received[2] >> 1 & 1
+    kbps = (MPEG_KBPS if is_first else MPEG_2_KBPS)[bitrate - 1]
+    hz = MPEG_RATES[rate] // {3: 1, 2: 2, 0: 4}[version]
+    return (144 if is_first else 72) * kbps * 1000 // hz + padding

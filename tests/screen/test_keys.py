@@ -1,8 +1,12 @@
 """What keys do."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
-from listener.screen.keys import Step, pressed
+from listener.screen.kept import Kept
+from listener.screen.keys import WAITS, Step, pressed
 from listener.screen.scene import Scene
 from listener.screen.view import View
 from listener.wire import Command, State
@@ -80,8 +84,17 @@ def test_any_key_leaves_the_help() -> None:
 
 
 def test_w_keeps_thresholds_once_there_is_one_to_keep() -> None:
-    assert "no threshold was changed" in after("w", busy()).notice
+    assert "no threshold is changed" in after("w", busy()).notice
     assert after("w", changed(thresholds={"rain": 0.6})).then == "keep"
+
+
+def test_after_w_the_daemon_is_on_the_old_file_until_it_has_read_the_new_one() -> None:
+    written = View(label="rain", kept=Kept({"rain": {"on": 0.6, "off": 0.4}}, Path("config.toml")))
+    hello = busy().hello
+    assert hello is not None
+    read = busy().after(msgspec.structs.replace(hello, thresholds=hello.thresholds | {"rain": 0.6}))
+    assert [pressed(key, busy(), written).notice.partition("; ")[2] for key in "0w"] == [WAITS, WAITS]
+    assert [WAITS in pressed(key, read, written).notice for key in "0w"] == [False, False]
 
 
 def test_q_quits_from_everywhere() -> None:

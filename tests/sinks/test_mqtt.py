@@ -382,7 +382,8 @@ def test_what_was_changed_is_taken_back(make: Make, client: Client) -> None:
     pairs = [
         (b"ON", b"OFF"),
         (b'{"command":"mute"}', b'{"command":"unmute"}'),
-        (b'{"command":"snooze"}', b'{"command":"wake"}'),
+        (b'{"command":"snooze","what":"kitchen"}', b'{"command":"wake","what":"kitchen"}'),
+        (b'{"command":"mute","what":"siren"}', b'{"command":"unmute","what":"siren"}'),
         (b'{"command":"listen","labels":[]}', b'{"command":"listen","labels":null}'),
         (b'{"command":"threshold","what":"rain","on":0.9}', b'{"command":"threshold","what":"rain","on":null}'),
     ]
@@ -404,8 +405,12 @@ GARBAGE = [
     b'{"command":"explode"}',
     b'{"command":["mute"]}',
     b'{"command":"snooze","what":"unicorn"}',
-    b'{"command":"snooze","for_s":NaN}',
-    b'{"command":"snooze","for_s":-1}',
+    b'{"command":"mute","for_s":NaN}',
+    b'{"command":"mute","for_s":-1}',
+    b'{"command":"snooze"}',
+    b'{"command":"snooze","for_s":60}',
+    b'{"command":"wake"}',
+    b'{"command":"threshold","on":0.5}',
     b'{"command":"threshold","what":"siren","on":7}',
     b'{"command":"mute","unknown":1}',
 ]
@@ -423,6 +428,7 @@ def test_garbage_is_answered_with_one_sentence_and_harms_nothing(
         )
     assert all(len(answer) < 500 and b"\n" not in answer for answer in client.on("listener/kitchen/error"))
     assert len([line for line in caplog.messages if "command for kitchen" in line]) == 1
+    assert not json.loads(client.on("listener/kitchen/state")[-1])["muted"]
     sink.emit(event())
     eventually(lambda: client.on(EVENTS), "the event")
 
@@ -471,6 +477,32 @@ def test_what_is_no_more_is_taken_back_after_a_restart(make: Make, client: Clien
     assert json.loads(client.on(CONFIG)[1])["components"]["label_rain"] == {"platform": "binary_sensor"}
     assert "label_rain" not in components(client)
     assert client.on("homeassistant/device/listener--attic/config")[-1] == b""
+
+
+@pytest.mark.parametrize("discovery", [True, False])
+def test_what_the_broker_keeps_of_a_source_or_label_that_is_no_more_is_taken_back(
+    discovery: bool, make: Make, client: Client, broker: Broker
+) -> None:
+    old = make(changed(**ALARMS, sources=["kitchen", "attic"]), discovery=discovery)
+    for topic in ("attic/state", "attic/rain", "kitchen/rain"):
+        eventually(lambda topic=topic: client.on(f"listener/{topic}"), topic)
+    old.close()
+    make(changed(labels=["smoke_alarm"], groups={"alarm": ["smoke_alarm"]}), discovery=discovery)
+    client.gets("listener/attic/state", b"")
+    client.gets("listener/kitchen/rain", b"")
+    late = Client(broker, "listener/#", name="late")
+    late.gets("listener/kitchen/smoke_alarm", b"OFF")
+    assert [topic for topic, *_ in late.messages if "attic" in topic or "rain" in topic] == []
+    late.close()
+
+
+def test_a_label_that_comes_back_is_told_again(make: Make, client: Client) -> None:
+    sink = make(changed(**ALARMS))
+    client.gets("listener/kitchen/rain", b"OFF")
+    sink.greet(changed(labels=["smoke_alarm"], groups={"alarm": ["smoke_alarm"]}))
+    client.gets("listener/kitchen/rain", b"")
+    sink.greet(changed(**ALARMS))
+    eventually(lambda: client.on("listener/kitchen/rain") == [b"OFF", b"", b"OFF"], "it is told again")
 
 
 def test_discovery_that_is_switched_off_is_taken_back(make: Make, client: Client) -> None:

@@ -1,10 +1,14 @@
-"""What is said over a connection, without a broker: what a spool that cannot be read does to it."""
+"""What is said and heard over a connection, without a broker: unreadable spools, commands that lack something."""
 
+import json
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from listener.controls import Controls
 from listener.sinks.mqtt_news import News
 from listener.sinks.mqtt_session import PATIENCE_S, Announcer, Orders, Session
 from listener.sinks.mqtt_topics import Topics
@@ -66,6 +70,25 @@ def unreadable(path: Path) -> Spool:
         damage.execute("ALTER TABLE waiting RENAME TO away")
     damage.close()
     return spool
+
+
+@pytest.mark.parametrize("command", ["snooze", "wake", "threshold"])
+def test_a_command_that_lacks_what_it_is_about_is_not_taken_for_the_source(command: str) -> None:
+    controls = Controls(["smoke_alarm"], {}, ["kitchen"])
+    why = Orders(controls).obey("kitchen", json.dumps({"command": command}).encode(), retained=False)
+    assert why is not None
+    assert why.startswith(f"{command} lacks `what`: give a label")
+    assert controls.state().snoozed == {}
+
+
+@pytest.mark.parametrize(("command", "what"), [("mute", "kitchen"), ("snooze", "smoke_alarm")])
+def test_what_a_command_names_is_what_it_is_about(command: str, what: str) -> None:
+    controls = Controls(["smoke_alarm"], {}, ["kitchen"])
+    assert (
+        Orders(controls).obey("kitchen", json.dumps({"command": command, "what": what}).encode(), retained=False)
+        is None
+    )
+    assert list(controls.state().snoozed) == [what]
 
 
 def test_lines_that_cannot_be_read_are_not_asked_for_at_once_again(tmp_path: Path) -> None:

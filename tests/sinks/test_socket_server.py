@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from listener import wire
@@ -90,6 +91,24 @@ def test_only_the_labels_that_were_asked_for_come(serve: Serve) -> None:
     assert visitor.next() == event(2, label="siren")
 
 
+def test_labels_are_asked_for_as_they_are_reported_since_the_last_reload(serve: Serve) -> None:
+    server = serve()
+    server.greet(msgspec.structs.replace(HELLO, labels=["Rex"]))
+    assert Visitor(server).ask(subscribe=["event"], labels=["Rex"]) == wire.Ack(
+        subscribe=["event"], labels=["Rex"], replay=0
+    )
+    assert isinstance(Visitor(server).ask(subscribe=["event"], labels=["dog_bark"]), wire.Error)
+
+
+def test_a_group_is_no_label_unless_it_is_both(serve: Serve) -> None:
+    server = serve()
+    server.greet(msgspec.structs.replace(HELLO, groups={"weather": ["rain"], "siren": ["siren", "rain"]}))
+    assert Visitor(server).ask(subscribe=["event"], labels=["weather"]) == wire.Error(
+        message="this is no subscription (there is no label 'weather'; it is a group: write its labels, rain)"
+    )
+    assert isinstance(Visitor(server).ask(subscribe=["event"], labels=["siren"]), wire.Ack)
+
+
 def test_replay_gives_the_last_events_of_those_labels_oldest_first(serve: Serve) -> None:
     server = serve()
     for number in range(9):
@@ -148,6 +167,8 @@ def test_over_tcp_nobody_commands(serve: Serve) -> None:
         (b"\xff\xfe\x00\n", "no subscription"),
         (b'{"subscribe":["spectrogram"]}\n', "spectrogram"),
         (b'{"subscribe":["event"],"replay":"all"}\n', "replay"),
+        (b'{"subscribe":["event"],"replay":-1}\n', "replay is -1; give 0 or more"),
+        (b'{"subscribe":["status"],"labels":["rian"]}\n', "there is no label 'rian'; did you mean 'rain'?"),
         (b'{"command":"stop"}\n', "this is no command"),
         (b'{"token":5}\n', "no subscription"),
         (b"x" * 1_000_000, "64 KiB"),

@@ -61,10 +61,28 @@ def test_the_shortest_file_gives_a_frame(tmp_path: Path) -> None:
     assert len(frames) == 1
 
 
-def test_a_wav_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_wav_cut_off_is_read_as_far_as_it_goes_and_said_to_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = Path(recording(tmp_path / "whole.wav")).read_bytes()
     (tmp_path / "cut.wav").write_bytes(whole[:20044])
     assert sum(len(block.pcm) for block in read_blocks(tmp_path / "cut.wav")) == 10000
+    (said,) = caplog.messages
+    assert said.startswith(f"{tmp_path / 'cut.wav'}: damaged after 0.6 s (it is cut off: 0.4 s that its header")
+    assert said.endswith("; the rest is left out")
+
+
+@pytest.mark.parametrize("claimed", [0, 0xFFFFFFFF, 32000, 32002])
+def test_a_wav_that_is_whole_or_does_not_say_is_not_called_cut_off(
+    claimed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = Path(recording(tmp_path / "whole.wav")).read_bytes()
+    (tmp_path / "other.wav").write_bytes(whole[:40] + struct.pack("<I", claimed) + whole[44:])
+    try:
+        list(read_blocks(tmp_path / "other.wav"))
+    except SourceError:
+        assert claimed == 0  # libsndfile takes it at its word
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("suffix", ["flac", "ogg"])

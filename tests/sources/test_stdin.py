@@ -1,5 +1,6 @@
 """Standard input, raw or WAV, to its very end; and what is said when it is something else."""
 
+import io
 import os
 import struct
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from listener.errors import SourceError
 from listener.sources.stdin import Arrival, Stdin, StdinConfig
@@ -100,6 +102,14 @@ def test_an_odd_byte_at_the_end_is_let_go() -> None:
         (b"bad", "wav", "does not begin as a WAV"),
         (wav(RAMP.tobytes()), "s16le", "is a WAV, not s16le"),
         (b"fLaC" + bytes(100), "auto", "is FLAC, not PCM"),
+        (b"ID3\x02" + bytes(100), "auto", "is MP3, not PCM"),
+        (b"FORM\0\0\0\x64AIFF" + bytes(100), "auto", "is AIFF, not PCM"),
+        (b"caff\0\x01\0\0" + bytes(100), "auto", "is CAF, not PCM"),
+        (b"\0\0\0\x20ftypM4A " + bytes(100), "auto", "is MP4, not PCM"),
+        (b"\x1aE\xdf\xa3" + bytes(100), "s16le", "is Matroska or WebM, not PCM"),
+        (wav(b""), "auto", "holds no audio"),
+        (wav(b"")[:-4] + b"\xff\xff\xff\xff", "auto", "holds no audio"),
+        (b"\x01", "auto", "holds no audio"),
         (wav(RAMP.tobytes(), tag=85), "auto", "kind 85"),
         (wav(RAMP.tobytes(), channels=0), "auto", "0 channels"),
         (wav(RAMP.tobytes())[:30], "auto", "ended within its header"),
@@ -109,6 +119,28 @@ def test_an_odd_byte_at_the_end_is_let_go() -> None:
 def test_what_was_not_declared_is_a_clear_error(content: bytes, declared: Any, message: str) -> None:
     with pytest.raises(SourceError, match=f"^standard input.*{message}"):
         read(content, format=declared)
+
+
+def mp3(rate: int, channels: int) -> bytes:
+    """A second of noise, without any tag."""
+    noise = np.random.default_rng(0).standard_normal((rate, channels)) / 8
+    stream = io.BytesIO()
+    soundfile.write(stream, noise, rate, format="MP3")
+    return stream.getvalue()[stream.getvalue().index(b"\xff") :]
+
+
+@pytest.mark.parametrize("piece", [7, 20000])
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (32000, 1), (24000, 1), (8000, 1)])
+def test_mpeg_without_a_tag_is_told_by_two_frames(rate: int, channels: int, piece: int) -> None:
+    with pytest.raises(SourceError, match="is MP3, not PCM"):
+        read(mp3(rate, channels), piece)
+
+
+@pytest.mark.parametrize("begins", [b"\xff\xff", b"\xff\xfb\x90\x64", b"\xff\xf3\x90\x64", b"\xff\xf2\x80\xc4"])
+@pytest.mark.parametrize("long", [8, 6000])
+def test_samples_that_begin_as_a_frame_of_mpeg_does_are_samples(begins: bytes, long: int) -> None:
+    pcm = begins + RAMP.tobytes()[:long]
+    assert samples(read(pcm)).tobytes() == pcm
 
 
 def test_a_header_without_end_is_refused() -> None:
