@@ -60,7 +60,7 @@ await_boot() {
         first=$(pgrep -P "$box" || true)
         if [ -n "$first" ]; then
             inside=(nsenter -t "$first" -m -u -i -p -C -r -w
-                env -i PATH="$PATH" HOME=/root TERM=dumb LC_ALL=C.UTF-8)
+                env -i PATH="$PATH:/usr/sbin:/sbin" HOME=/root TERM=dumb LC_ALL=C.UTF-8)
             state=$("${inside[@]}" systemctl is-system-running 2>/dev/null) || true
             case $state in running | degraded) return ;; esac
         fi
