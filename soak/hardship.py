@@ -10,7 +10,7 @@ from soak.running import Running, Watcher, until
 from soak.scenes import with_alarm
 from soak.worlds import Clock, mounted, unprivileged
 
-PATIENCE_S = 90.0  # for an event: the scene has one in twelve seconds
+PATIENCE_S = 90.0  # for an event: the scene has one in fifteen seconds
 DAY_S = 86_400
 BLOCK = 4096
 ROOM = "size=2m"

@@ -11,7 +11,7 @@ RATE = 16_000
 
 
 def with_alarm(path: Path) -> Path:
-    """Twelve seconds of a room, half of them with a smoke alarm: as many events as there can be."""
-    room = sounds.room_noise(12, RATE)
+    """Fifteen seconds of a room, six of them with a smoke alarm, whose event ends six seconds after it."""
+    room = sounds.room_noise(15, RATE)
     room[2 * RATE : 8 * RATE] += 0.3 * synthesise("smoke_alarm", 7, 6.0, RATE)
     return sounds.write(path, np.clip(room, -1, 1), RATE)
