@@ -143,10 +143,10 @@ def _parse(address: str) -> Address:
     raise ConfigError(f"{address!r} is no address of a daemon; write unix:PATH or tcp:HOST:PORT")
 
 
-def _connect(addresses: Sequence[Address]) -> socket.socket:
+def _connect(places: Sequence[Address]) -> socket.socket:
     """The first that answers. NoDaemon, with what each said, where none does; NotLetIn where one may."""
     refusals, closed = [], []
-    for address in addresses:
+    for address in places:
         try:
             return _connected(address)
         except PermissionError:

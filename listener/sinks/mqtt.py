@@ -1,13 +1,11 @@
 """Events, levels and status over MQTT, with Home Assistant's discovery; commands the other way."""
 
-import json
 import logging
 import socket
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from listener import paths, wire
@@ -16,7 +14,7 @@ from listener.errors import ConfigError, SinkError
 from listener.needs import Needs
 from listener.schema import Meta, Section, nearest
 from listener.sinks import homeassistant
-from listener.sinks.homeassistant import Announced
+from listener.sinks.mqtt_memory import Memory
 from listener.sinks.mqtt_news import News
 from listener.sinks.mqtt_topics import OFFLINE, Topics, checked, identifier
 from listener.spool import Spool, own_spool
@@ -229,14 +227,14 @@ class Mqtt:
         """
         from listener.sinks.mqtt_session import Announcer
 
-        memory = _Memory(paths.state_folder() / f"{self._name}.announced.json")
+        memory = Memory(paths.state_folder() / f"{self._name}.announced.json")
         return Announcer(
             birth=f"{self._config.discovery_prefix}/status" if self._config.discovery else None,
             messages=lambda: self._announced(memory),
             delivered=memory.confirm,
         )
 
-    def _announced(self, memory: "_Memory") -> list[tuple[str, bytes]]:
+    def _announced(self, memory: Memory) -> list[tuple[str, bytes]]:
         """What is announced, and what takes back what is no more; it is remembered.
 
         Our own retained topics are in the memory too, without components.
@@ -287,48 +285,6 @@ class _Trouble:
             self._said.clear()
         elif self._short == SHORT_ONES:
             self.say("short", f"{message}; is there another client with our client_id?", let_in=True)
-
-
-class _Memory:
-    """What Home Assistant was told, and what the broker keeps, in a file: it can be taken back after a restart."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._now: Announced = {}
-        self._unconfirmed = 0
-
-    def exchange(self, now: Announced) -> Announced:
-        """What may be at the broker so far. Until what is told now is confirmed, both are remembered."""
-        before = self._read()
-        self._now, self._unconfirmed = now, self._unconfirmed + 1
-        both = {topic: before.get(topic, {}) | now.get(topic, {}) for topic in before | now}
-        if both != before:
-            self._write(both)
-        return before
-
-    def confirm(self) -> None:
-        """The broker has taken what was told by one `exchange`; the last confirmed, only that is remembered."""
-        self._unconfirmed -= 1
-        if not self._unconfirmed and self._read() != self._now:
-            self._write(self._now)
-
-    def _read(self) -> Announced:
-        try:
-            found = json.loads(self._path.read_bytes())
-            return {str(topic): dict(components) for topic, components in found.items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, AttributeError) as err:
-            log.warning("%s: cannot be read (%s); what is no more may stay at the broker", self._path, err)
-            return {}
-
-    def _write(self, announced: Announced) -> None:
-        fresh = self._path.with_suffix(".new")
-        try:
-            fresh.write_text(json.dumps(announced), encoding="utf-8")
-            fresh.replace(self._path)
-        except OSError as err:
-            log.warning("%s: cannot be written (%s); what is no more may stay at the broker", self._path, err)
 
 
 def _check(config: MqttConfig) -> None:
