@@ -30,7 +30,7 @@ def connect(
     """
     try:
         _refuse_folder(path)
-        ours = ours or path.with_name(f"{path.name}-wal").exists()  # now: SQLite deletes it, if it opens nothing
+        foreign = not ours and is_foreign(path)  # now: SQLite deletes what is beside it, if it opens nothing
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # the files beside it will be as this one
@@ -38,7 +38,7 @@ def connect(
     except sqlite3.DatabaseError as err:
         if isinstance(err, sqlite3.OperationalError):
             raise SinkError(cannot(path, err)) from err
-        if not (ours or _begins_as_database(path)):
+        if foreign:
             raise SinkError(f"{path}: is no database, and left as it is; name another file, or move it away") from err
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         log.warning("%s: is damaged (%s); it is put aside as %s and a new one begun", path, err, aside.name)
@@ -49,6 +49,17 @@ def connect(
         return _opened(path, schema, version, shrinks)
     except sqlite3.Error as err:
         raise SinkError(cannot(path, err)) from err
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a file is there that by its beginning never was one of SQLite's. A power cut may leave zeros of those."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(LEAST_PAGE)
+    except OSError:
+        return False  # not there, or not to be told
+    beside = path.with_name(f"{path.name}-wal")
+    return not (first.startswith(MAGIC) or not any(first) or beside.exists())
 
 
 def in_memory(schema: Sequence[str]) -> sqlite3.Connection:
@@ -133,13 +144,6 @@ def _is_first(lock: int) -> bool:
 def _refuse_folder(path: Path) -> None:
     if path.is_dir():
         raise SinkError(f"{path}: is a folder; name a file in it")
-
-
-def _begins_as_database(path: Path) -> bool:
-    """Whether a file was one of SQLite's. A power cut may leave zeros of it."""
-    with path.open("rb") as file:
-        first = file.read(LEAST_PAGE)
-    return first.startswith(MAGIC) or not any(first)
 
 
 def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> sqlite3.Connection:

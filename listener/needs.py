@@ -10,6 +10,7 @@ from typing import Any
 
 from listener import paths
 from listener.addresses import Address
+from listener.database import is_foreign
 from listener.schema import nearest
 
 
@@ -25,6 +26,7 @@ class Needs:
     shortest: int = 1  # so many characters a secret has at least
     program: str = ""  # is run
     writes: tuple[Path, ...] = ()  # files that it makes, and no other part may
+    databases: tuple[Path, ...] = ()  # of SQLite's, among those: what else lies there is not ours to write over
     folders: tuple[Path, ...] = ()  # it makes files in them, and so may others
     binds: tuple[Path | Address, ...] = ()  # sockets that it listens at
     takes: tuple[str, ...] = ()  # what else is only for one part, in words
@@ -49,14 +51,15 @@ def faults(needs: Needs) -> Iterator[str]:
     for path in needs.writes:
         if why := unwritable(path):
             yield f"{path} cannot be written ({why}); let this user write there, or name another file"
+    for path in needs.databases:
+        if is_foreign(path):
+            yield f"{path} is no database; name another file, or move it away"
     for path in needs.folders:
         if why := unwritable(path / "any"):
             yield f"{path} cannot be written to ({why}); let this user write there"
     for door in needs.binds:
-        if isinstance(door, Path) and (why := unwritable(door)):
-            yield f"socket {door} cannot be made ({why}); give the socket sink another path"
-        elif isinstance(door, Path) and _is_taken(door):
-            yield f"socket {door}: something else has this name; remove it, or give the socket sink another path"
+        if isinstance(door, Path):
+            yield from _door_faults(door)
 
 
 def strangers(needs: Needs, known: Sequence[str]) -> Iterator[str]:
@@ -121,6 +124,13 @@ def _secret_faults(key: str, name: str, shortest: int) -> Iterator[str]:
     elif path.is_file() and len(path.read_bytes().strip()) < shortest:
         least = f"has less than {shortest} characters" if shortest > 1 else "is empty"
         yield f"{key}: {path} {least}; write the secret into it"
+
+
+def _door_faults(door: Path) -> Iterator[str]:
+    if why := unwritable(door):
+        yield f"socket {door} cannot be made ({why}); give the socket sink another path"
+    elif _is_taken(door):
+        yield f"socket {door}: something else has this name; remove it, or give the socket sink another path"
 
 
 def _is_taken(door: Path) -> bool:

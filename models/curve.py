@@ -7,6 +7,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from models.ablate import measure
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError, read_all
+from models.recipe import Recipe
 from models.report.ablation import FIGURES
+from models.settings import changed
 from models.unknown import write_table
 
 log = logging.getLogger(__name__)
@@ -53,10 +56,25 @@ def table(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], str]:
     folds = {tested_on(checkpoint.load(folder / "checkpoint.pt"), folder) for folder in folders}
     if len(folds) > 1:
         raise DataError(f"the runs left out folds {', '.join(map(str, sorted(folds)))}: give runs of one.")
-    steps = checkpoint.load(folders[0] / "checkpoint.pt").recipe.steps
+    recipe = _the_same(folders)
     rows = sorted(map(row, folders), key=lambda figures: -figures["recordings"])
-    note = f"Figures on fold {folds.pop()}, in per cent, of the recipe ({steps} steps) trained on the folds named."
+    other = ", ".join([f"{recipe.steps} steps", *changed(recipe, Recipe(steps=recipe.steps))])
+    note = f"Figures on fold {folds.pop()}, in per cent, of the recipe ({other}) trained on the folds named."
     return rows, f"{note} Recordings are those that files were cut from; what is synthesised is the same in all."
+
+
+def _the_same(folders: Sequence[Path]) -> Recipe:
+    """What all runs were trained by, but for the folds. DataError where they differ in more than those."""
+    first, *others = (
+        replace(checkpoint.load(folder / "checkpoint.pt").recipe, leave_out_fold=None, fewer_folds=())
+        for folder in folders
+    )
+    for folder, other in zip(folders[1:], others, strict=True):
+        if differing := changed(other, first):
+            raise DataError(
+                f"{folder}: trained with {', '.join(differing)}, unlike {folders[0]}. Compare equal recipes."
+            )
+    return first
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -65,6 +65,14 @@ def test_where_a_file_is_to_be_made_the_nearest_folder_decides(tmp_path: Path) -
     assert "it is a folder" in next(needs.faults(Needs(writes=(tmp_path,))))
 
 
+def test_what_lies_at_the_place_of_a_database_must_be_one(tmp_path: Path) -> None:
+    notes, database, none = (tmp_path / name for name in ("notes.txt", "history.db", "none.db"))
+    notes.write_text("buy milk")
+    database.write_bytes(b"SQLite format 3\0" + bytes(84))
+    found = list(needs.faults(Needs(writes=(notes, database, none), databases=(notes, database, none))))
+    assert found == [f"{notes} is no database; name another file, or move it away"]
+
+
 def test_what_lies_at_the_place_of_a_socket_must_be_one(tmp_path: Path) -> None:
     door = tmp_path / "s"
     assert not list(needs.faults(Needs(binds=(door,))))

@@ -71,7 +71,7 @@ class History:
 
     @property
     def needs(self) -> Needs:
-        return Needs(writes=(self.path,), labels={"clips": self._config.clips})
+        return Needs(writes=(self.path,), databases=(self.path,), labels={"clips": self._config.clips})
 
     @property
     def records(self) -> bool:
