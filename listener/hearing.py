@@ -110,6 +110,7 @@ def cancel(pcm: Pcm) -> bool:
 
 
 def _clipped_share(block: Block, high: int, low: int) -> float:
-    if high < LOUDEST and low > QUIETEST:
+    full = block.full_scale
+    if high < full and low > -full:
         return 0.0
-    return int(((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)).sum()) / block.pcm.size
+    return int(((block.pcm >= full) | (block.pcm <= -full)).sum()) / block.pcm.size

@@ -36,12 +36,14 @@ class Block:
 
     `start` counts samples at `rate` since the stream opened, time in which the device was away
     included. `captured_at` is the Unix time of the last sample, None where there is no such time (files).
+    `full_scale` is what the loudest sample can be: less, where what came in was made quieter.
     """
 
     start: int
     rate: int
     pcm: Pcm  # (samples, channels)
     captured_at: float | None = None
+    full_scale: int = 32_767
 
 
 @dataclass(frozen=True, slots=True)

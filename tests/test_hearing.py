@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from listener.hearing import CANCELLING, CLIPPING, SILENCE, Ailment, Hearing
+from listener.sources.pcm import amplified, full_scale
 from listener.types import Block, Pcm
 from tests.fakes import noise, pcm
 
@@ -75,6 +76,13 @@ def test_channels_that_cancel_each_other_are_said_to(channels: list[Pcm], said: 
 
 def test_samples_at_full_scale_are_clipping_within_seconds() -> None:
     assert heard((ROOM, 3), (LOUD, 3)) == [None, CLIPPING]
+
+
+@pytest.mark.parametrize("gain_db", [-20.0, -0.1, 20.0])
+def test_what_was_clipped_before_the_gain_stays_clipped(gain_db: float) -> None:
+    hearing, quieter = Hearing(), amplified(LOUD[:, None], gain_db)
+    said = [hearing(Block(0, RATE, quieter, full_scale=full_scale(gain_db))) for _ in range(15)]  # of 0.2 s
+    assert said[-1] is CLIPPING
 
 
 def test_a_peak_now_and_then_is_none() -> None:

@@ -56,6 +56,11 @@ def amplified(pcm: Pcm, gain_db: float) -> Pcm:
     return clipped
 
 
+def full_scale(gain_db: float) -> int:
+    """What the loudest sample can be once it was amplified."""
+    return min(FULL_SCALE - 1, round((FULL_SCALE - 1) * 10 ** (gain_db / 20)))
+
+
 class Samples:
     """Whole samples out of bytes that come in pieces of any length; the odd bytes of one wait for the next."""
 

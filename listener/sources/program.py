@@ -13,7 +13,7 @@ from typing import Protocol
 from listener.clocks import uptime
 from listener.errors import SourceError
 from listener.sources.child import Child
-from listener.sources.pcm import amplified
+from listener.sources.pcm import amplified, full_scale
 from listener.types import Block, Pcm, Report, SourceState
 
 FIRST_DELAY_S = 0.25
@@ -189,9 +189,8 @@ class Program:
         return received
 
     def _block(self, chunk: Chunk) -> Block:
-        return Block(
-            self._timeline.place(chunk), chunk.rate, amplified(chunk.pcm, self._gain_db), captured_at=chunk.captured_at
-        )
+        pcm = amplified(chunk.pcm, self._gain_db)
+        return Block(self._timeline.place(chunk), chunk.rate, pcm, chunk.captured_at, full_scale(self._gain_db))
 
 
 def _started(recipe: Recipe) -> Child:

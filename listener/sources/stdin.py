@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from listener.errors import SourceError
 from listener.needs import Needs
 from listener.schema import Meta, Section
-from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples, amplified
+from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples, amplified, full_scale
 from listener.sources.wav import header
 from listener.types import Block, Report, SourceState
 
@@ -108,7 +108,7 @@ class Stdin:
             if len(pcm):
                 first, start = start, start + len(pcm)
                 captured_at = arrival.captured_at(start / begun.rate) if timed else None
-                yield Block(first, begun.rate, pcm, captured_at)
+                yield Block(first, begun.rate, pcm, captured_at, full_scale(self._config.gain_db))
         if not start and not self._closed.is_set():
             raise SourceError("standard input holds no audio; it ended before there was a whole sample")
 

@@ -11,6 +11,7 @@ import pytest
 
 from listener import config as configuration
 from listener.config import Config
+from listener.database import MAGIC
 from listener.doctor import outlets
 from listener.doctor.finding import Finding, Level
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
@@ -157,6 +158,8 @@ def test_a_history_opens_or_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     assert looked_at("history", path=str(path))[0].text.startswith(f"{path} can be written; ")
     path.write_bytes(b"this is no database at all, whatever its name says" * 100)
+    assert "is no database" in failing("history", path=str(path))
+    path.write_bytes(MAGIC + b"and what a broken disk made of it" * 100)
     assert "cannot be read" in failing("history", path=str(path))
 
 
