@@ -1,15 +1,12 @@
 """What a report of models.evaluate measured, and whether that was the recipe that is exported."""
 
 import json
-import shlex
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from listener.errors import ListenerError
-from models.recipe import Recipe
-from models.settings import with_settings
+from models.recipe import Recipe, from_plain
 
 Report = dict[str, Any]
 
@@ -25,8 +22,8 @@ def read(path: Path) -> Report:
 
 
 def recipes(report: Report) -> list[Recipe]:
-    """What each of a report's runs was trained by."""
-    return [replace(_recipe(run["trained_by"]), steps=run["of_steps"]) for run in report["folds"]]
+    """What each of a report's runs was trained by, whatever the defaults of today are."""
+    return [from_plain(run["recipe"]) for run in report["folds"]]
 
 
 def is_of(recipe: Recipe, report: Report) -> bool:
@@ -48,11 +45,6 @@ def metrics(report: Report) -> dict[str, float]:
 def has_choice(part: Report) -> bool:
     """Whether a data set has more labels than one, so that an answer among its own means something."""
     return bool(part["labels"] > 1)
-
-
-def _recipe(trained_by: str) -> Recipe:
-    words = shlex.split(trained_by)
-    return with_settings(Recipe(), [setting for word, setting in pairwise(words) if word == "--set"])
 
 
 def _without_chance(recipe: Recipe) -> Recipe:

@@ -5,7 +5,6 @@ that each model was not trained on, heard by the whole daemon with thresholds fr
 """
 
 import argparse
-import json
 import logging
 import math
 import sys
@@ -17,6 +16,7 @@ from models import checkpoint, scenes
 from models.calibrate import left_out
 from models.command import command
 from models.data import DataError, listings
+from models.tables import check_place, write_table
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> None:
+    check_place(options.out)
     folders = left_out(options.runs)
     rows = [listen(folder, options.runs / "alarms" / folder.name, options.hours / len(folders)) for folder in folders]
     note = f"Alarms of {ALARM_S:g} s, {LEAST_SNR_DB} dB or more over the room; others: {', '.join(OTHERS)}."
-    options.out.write_text(json.dumps({"rows": rows, "note": note}, indent=1) + "\n")
-    log.info("%s", json.dumps(rows, indent=1))
+    write_table(options.out, rows, note)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
 from models.heldout import in_portions, unseen_mixtures
-from models.judging import Candidate, Counts, Heard, Judge, cost
+from models.judging import Candidate, Heard, Judge, Tally, cost
 
 log = logging.getLogger(__name__)
 
@@ -128,22 +128,19 @@ def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[Heard]) 
     """The rule of each label with the fewest missed, false and late events, leaning on what suits all labels."""
     judge = Judge(spec, calibration.labels, heard)
     tables = {label: judge.table(label, rule) for label, rule in calibration.rules.items()}
-    candidates = list(next(iter(tables.values())))
-    typical = min(candidates, key=lambda c: cost(np.sum([table[c] for table in tables.values()], axis=0), FALSE))
-    log.info("for all labels: on %.2f, off %.2f of it, frame %.2f", *typical)
     rules = {}
     for label, table in tables.items():
-        believed = {c: counts + TYPICAL * _rate(tables.values(), c) for c, counts in table.items()}
+        believed = {c: tally + TYPICAL * _rate(tables.values(), c) for c, tally in table.items()}
         weighs = FRIGHTENING if label in GROUPS["alarm"] else FALSE
-        on, share, frame = min((cost(counts, weighs), c) for c, counts in believed.items())[1]
+        on, share, frame = min((cost(tally, weighs), c) for c, tally in believed.items())[1]
         rules[label] = replace_rule(calibration.rules[label], on=round(on, 3), off=round(on * share, 3), frame=frame)
         log.info("%-18s on %.2f off %.2f frame %.2f: %s", label, on, on * share, frame, table[on, share, frame].round())
     return rules
 
 
-def _rate(tables: Iterable[dict[Candidate, Counts]], candidate: Candidate) -> Counts:
+def _rate(tables: Iterable[dict[Candidate, Tally]], candidate: Candidate) -> Tally:
     """Hits, false alarms and seconds late for one true event, over all labels: (1, hits, false, late)."""
-    total: Counts = np.sum([table[candidate] for table in tables], axis=0)
+    total: Tally = np.sum([table[candidate] for table in tables], axis=0)
     return total / max(1.0, float(total[0]))
 
 

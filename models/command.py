@@ -17,6 +17,9 @@ def command(work: Callable[[], object]) -> int:
     except ListenerError as err:
         print(err, file=sys.stderr)
         return 1
+    except OSError as err:
+        print(f"{err.filename or 'a file'}: cannot be read or written ({err.strerror or err})", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as stop:
         print(stop if stop.args else "interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -21,7 +21,7 @@ from models.data import DataError, read_all
 from models.recipe import Recipe
 from models.report.ablation import FIGURES
 from models.settings import changed
-from models.unknown import write_table
+from models.tables import check_place, write_table
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,14 @@ def row(folder: Path) -> dict[str, Any]:
     """What a run was trained on, and its figures in per cent on the fold that it left out."""
     trained = checkpoint.load(folder / "checkpoint.pt")
     fold = tested_on(trained, folder)
-    heard = [r for r in read_all(trained.data) if r.fold not in trained.recipe.left_out]
+    recipe = trained.recipe
+    heard = [
+        r
+        for r in read_all(trained.data)
+        if r.fold not in recipe.left_out and r.dataset not in recipe.leave_out_datasets
+    ]
     folds = sorted({recording.fold for recording in heard})
-    sources = {(r.dataset, r.source) for r in heard if set(r.labels) & set(trained.recipe.labels)}
+    sources = {(r.dataset, r.source) for r in heard if set(r.labels) & set(recipe.labels)}
     figures = measure(folder / "checkpoint.pt", fold)
     return {
         "folds": ", ".join(map(str, folds)),
@@ -85,7 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
-    return command(lambda: write_table(options.out, *table(options.runs)))
+    return command(lambda: _write(options))
+
+
+def _write(options: argparse.Namespace) -> None:
+    check_place(options.out)
+    write_table(options.out, *table(options.runs))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from models.recipe import LABELS
 from models.report import ablation, figures, page, pictures
 from models.report.runs import Heard, Run, hear, read_runs
 from models.settings import training_command
+from models.tables import check_place, read_json, read_table
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def beside(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "ablation": ablation.variants(runs),
         "ablation_noise": {figure: ablation.noise(runs, figure) for figure in ablation.FIGURES},
-        "scenes": {str(path): _json(path) for path in options.scenes},
+        "scenes": {str(path): read_json(path) for path in options.scenes},
         "tables": {name: read_table(path) for name, path in named.items()},
         "sources": {name: str(path) for name, path in named.items()} | {"ablation": str(options.ablation)},
     }
@@ -97,23 +98,6 @@ def _command(run: Run) -> str:
     return training_command(run.trained.recipe, run.folder, run.trained.data)
 
 
-def read_table(path: Path) -> dict[str, Any]:
-    """`rows` of a JSON file and a `note` on them: it is a list of objects, or an object with one such list."""
-    content = _json(path)
-    parts = content if isinstance(content, dict) else {"rows": content}
-    lists = [part for part in parts.values() if isinstance(part, list)]
-    if len(lists) != 1 or not all(isinstance(row, dict) for row in lists[0]):
-        raise DataError(f"{path}: no table. Expected a JSON list of rows, each an object with the same keys.")
-    return {"rows": lists[0], "note": str(parts.get("note", ""))}
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise DataError(f"{path}: cannot be read ({err}).") from err
-
-
 def _named(text: str) -> tuple[str, Path]:
     name, separator, path = text.partition("=")
     if not (name and separator and path):
@@ -149,7 +133,8 @@ def _peer() -> tuple[Peer | None, str | None]:
 
 def _report(options: argparse.Namespace, words: Sequence[str]) -> None:
     data = options.data or [DATA]
-    extras = beside(options)  # first: a wrong path should not cost minutes
+    check_place(options.out / "report.json")  # first: a wrong path should not cost minutes
+    extras = beside(options)
     runs = read_runs(options.runs)
     recordings = [recording for folder in data for recording in read_any(folder)]
     peer, peer_error = _peer()
@@ -161,7 +146,6 @@ def _report(options: argparse.Namespace, words: Sequence[str]) -> None:
     made_by = {"command": shlex.join(["python", "-m", "models.evaluate", *words]), "date": date.today().isoformat()}
     report = made_by | report_on(heard) | extras
     report["missing"] = missing(report, peer_error)
-    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     page.write(report, pictures.draw(report, options.out), options.out)
     print(page.aligned(page.summary(report)))

@@ -20,7 +20,8 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError, read_all
 from models.heldout import Files, read_files
-from models.unknown import describe, of_files, read_trained, write_table
+from models.tables import check_place, write_table
+from models.unknown import describe, read_trained
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,7 @@ def measure(trained: Checkpoint, files: Files, source_of: Mapping[str, str]) -> 
     }
     sources = by_source(files, source_of)
     return [
-        {"of": name, "ways": WAYS, "shots": shots}
-        | _with_interval(episodes(unit(of_files(files, said)), sources, shots))
+        {"of": name, "ways": WAYS, "shots": shots} | _with_interval(episodes(unit(files.mean(said)), sources, shots))
         for name, said in described.items()
         for shots in SHOTS
     ]
@@ -111,6 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
+    check_place(options.out)
     trained = read_trained(options.checkpoint)
     labels = trained.recipe.leave_out_labels
     recordings = [r for r in read_all(trained.data) if r.labels[0] in labels and r.dataset in DATASETS]

@@ -52,10 +52,12 @@ class Files:
         return self.mean(in_portions(classify, self.mels))
 
     def mean(self, said: Floats) -> Floats:
-        """Of what was said of every clip (clips, labels) the mean over a file's: (files, labels)."""
-        sums = np.zeros((len(self.labels), said.shape[1]), np.float32)
+        """Of what was said of every clip (clips, …) the mean over a file's: (files, …)."""
+        sums = np.zeros((len(self.labels), *said.shape[1:]), np.float32)
         np.add.at(sums, self.owner, said)
-        return sums / np.bincount(self.owner, minlength=len(self.labels)).astype(np.float32)[:, None]
+        clips = np.bincount(self.owner, minlength=len(self.labels))
+        means: Floats = (sums.T / clips).T.astype(np.float32)
+        return means
 
 
 def read_files(recordings: Sequence[Recording], spec: FeatureSpec, filters: Floats, cache: Path = CACHE) -> Files:

@@ -35,7 +35,8 @@ FORGIVEN = "speech:children_playing,children_playing:speech,music:street_music,s
 JUDGED = Namespace(collar=0.5, late=3.0, longer=4.0, forgive=FORGIVEN)
 
 Candidate = tuple[float, float, float]  # on, off / on, frame
-Counts = NDArray[np.float64]  # true, hit, false; in tables also how late the hits were in all, in s
+Counts = NDArray[np.float64]  # (3,): true, hit, false
+Tally = NDArray[np.float64]  # (4,): those, and how late the hits were in all, in s
 LATE_WEIGHS = 0.1  # missed events' worth of a second that an event comes late
 
 
@@ -62,8 +63,8 @@ class Judge:
         self._rate, self._grid = spec.sample_rate, frame_grid(spec, FRAME_STEP / spec.sample_rate)
         self._tool = _scorer()
 
-    def table(self, label: str, rule: LabelRule) -> dict[Candidate, Counts]:
-        """What each candidate makes of a label, and how late its hits were in all, in s: (true, hit, false, late)."""
+    def table(self, label: str, rule: LabelRule) -> dict[Candidate, Tally]:
+        """What each candidate makes of a label."""
         table = {}
         for on, share, frame in itertools.product(ON, OFF, FRAME):
             counts, late = self.judged(label, rule, on=on, off=on * share, frame=frame)
@@ -112,9 +113,9 @@ def _scorer() -> ModuleType:
     return module
 
 
-def cost(counts: Counts, false_weighs: float = 1.0) -> float:
-    """What a person who lives with it minds, of (true, hit, false, late): missed, false and late events."""
-    true, hit, false, late = counts
+def cost(tally: Tally, false_weighs: float) -> float:
+    """What a person who lives with it minds: missed, false and late events, in missed ones."""
+    true, hit, false, late = tally
     return float(true - hit + false_weighs * false + LATE_WEIGHS * late)
 
 

@@ -7,7 +7,6 @@ or a lag of 1 hop says everything half a second later.
 
 import argparse
 import dataclasses
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from models.command import command
 from models.judging import ON, Heard, Judge, f1
 from models.recipe import Recipe
 from models.scenes import MINUTES
+from models.tables import check_place, write_table
 
 log = logging.getLogger(__name__)
 
@@ -191,8 +191,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> None:
-    rows = compare([hear(folder, options.seeds, MINUTES) for folder in left_out(options.runs)])
-    options.out.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    check_place(options.out)
+    write_table(options.out, compare([hear(folder, options.seeds, MINUTES) for folder in left_out(options.runs)]))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,10 @@ seem, each measure being the mean over a file's clips; a good one ranks every kn
 """
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from models.embedding import single_sounds
 from models.heldout import Files, in_portions, read_files
 from models.judging import Judge, f1
 from models.pool import Pool, open_pool
+from models.tables import check_place, write_table
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def measure(trained: Checkpoint, files: Files, bank: Described) -> list[dict[str
     """A row for each measure: AUROC and FPR95 of known files against unknown ones, and AUROC by label and data set."""
     known = np.isin(files.labels, trained.recipe.labels)
     of_clips = knownness(describe(trained, files.mels), bank)
-    return [{"measure": name} | _told_apart(files, known, of_files(files, said)) for name, said in of_clips.items()]
+    return [{"measure": name} | _told_apart(files, known, files.mean(said)) for name, said in of_clips.items()]
 
 
 def events(trained: Checkpoint, scenes_of: Sequence[Path], rules: Calibration) -> list[dict[str, Any]]:
@@ -96,14 +96,6 @@ def describe(trained: Checkpoint, mels: NDArray[np.floating]) -> Described:
 
     said = in_portions(both, mels)
     return Described(said[:, :labels], said[:, labels:])
-
-
-def of_files(files: Files, of_clips: Floats) -> Floats:
-    """Means over the clips of each file: (clips, …) to (files, …)."""
-    sums = np.zeros((len(files.labels), *of_clips.shape[1:]), np.float32)
-    np.add.at(sums, files.owner, of_clips)
-    means: Floats = (sums.T / np.bincount(files.owner, minlength=len(files.labels))).T.astype(np.float32)
-    return means
 
 
 def training_clips(trained: Checkpoint, pool: Pool, count: int = BANK) -> Described:
@@ -158,14 +150,6 @@ def read_trained(path: Path) -> Checkpoint:
     return trained
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], note: str) -> None:
-    """Rows as JSON, one a line, and what is to be known about them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ",\n  ".join(json.dumps(row) for row in rows)
-    path.write_text(f'{{"rows": [\n  {lines}\n],\n "note": {json.dumps(note)}}}\n')
-    log.info("wrote %s", path)
-
-
 def _told_apart(files: Files, known: NDArray[np.bool_], said: Floats) -> dict[str, Any]:
     """The figures of one measure (files,)."""
     labels, datasets = np.array(files.labels), np.array(files.datasets)
@@ -206,6 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
+    check_place(options.out)
     trained = read_trained(options.checkpoint)
     recipe, fold = trained.recipe, trained.recipe.leave_out_fold
     if fold is None:

@@ -11,6 +11,7 @@ from listener.types import Floats
 from models.heldout import Files
 from models.measures import answers
 from models.peer import HEARD_AS, label_scores
+from models.recipe import to_plain
 from models.report.runs import Heard, Mixed, Scored
 
 BINS = 12  # of probability, in the reliability diagram
@@ -30,6 +31,7 @@ def of_run(heard: Heard) -> Table:
         "checkpoint": str(run.folder / "checkpoint.pt"),
         "steps": run.trained.step,
         "of_steps": run.trained.recipe.steps,
+        "recipe": to_plain(run.trained.recipe),
         "calibrated": run.calibration is not None,
         "datasets": {
             name: of_dataset(scored, labels, name) | {"fold": fold_name(name, run.fold, scored.files)}
@@ -59,10 +61,10 @@ def of_dataset(scored: Scored, labels: Sequence[str], dataset: str) -> Table:
         "recall_all_labels": recalls(among_all, truth),
         "confused": [[true, said, count] for (true, said), count in mistakes.most_common(CONFUSED)],
     }
-    if scored.calibrated is not None:
-        all_calibrated, own_calibrated = answers(scored.files, scored.calibrated, labels, dataset)
-        figures["calibrated_all_labels"] = share(all_calibrated, truth)
-        figures["calibrated_own_labels"] = share(own_calibrated, truth)
+    if scored.raw is not None:
+        raw_among_all, raw_among_own = answers(scored.files, scored.raw, labels, dataset)
+        figures["raw_all_labels"] = share(raw_among_all, truth)
+        figures["raw_own_labels"] = share(raw_among_own, truth)
     if scored.peer is not None and set(truth) <= set(HEARD_AS):
         own = tuple(sorted(set(truth)))
         _, said = answers(scored.files, label_scores(scored.peer, own), own, dataset)

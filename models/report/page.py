@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from models.recipe import LABELS
 from models.report.ablation import FIGURES, commands
 
 Report = dict[str, Any]
@@ -75,19 +76,19 @@ def _missing(report: Report) -> Iterable[str]:
 
 def _runs(report: Report) -> Iterable[str]:
     yield "## The runs"
-    yield "Each was trained without one fold of every data set, and is asked only about that fold. " + _decided_on(
-        report
-    )
+    words = "Each was trained without one fold of every data set, and is asked only about that fold."
+    yield " ".join([words, *_decided_on(report)])
     rows: list[Row] = [("left out", "steps", "made by")]
     rows += [(f"fold {run['fold']}", _steps(run), f"`{run['trained_by']}`") for run in report["folds"]]
     yield aligned(rows)
 
 
-def _decided_on(report: Report) -> str:
-    """What the test's folds have decided before it."""
-    folds = sorted({fold for row in report["ablation"] for fold in row["folds"]})
-    ablation = f"The short runs of the ablation left out fold{'s' * (len(folds) > 1)} {_list(folds)}. " if folds else ""
-    return f"{ablation}What the folds have decided is in [export/history.md](../../export/history.md)."
+def _decided_on(report: Report) -> Iterable[str]:
+    """What the test's folds have decided before it, a sentence each."""
+    if folds := sorted({fold for row in report["ablation"] for fold in row["folds"]}):
+        yield f"The short runs of the ablation left out fold{'s' * (len(folds) > 1)} {_list(folds)}."
+    if report["labels"] == list(LABELS):
+        yield "What the folds have decided is in [export/history.md](../../export/history.md)."
 
 
 def _accuracies(report: Report) -> Iterable[str]:
@@ -96,26 +97,17 @@ def _accuracies(report: Report) -> Iterable[str]:
         "Share of the files whose highest score is their label: among the data set's own labels, and among all "
         f"{len(report['labels'])}. A file's score is the mean over the clips that `listener classify --scores` cuts. "
         "Synthesised sounds are made from seeds, rooms and noise that training has not had, the same for each run. "
-        "«Calibrated» is with the calibration fitted on the other folds. «YAMNet» is YAMNet on the same files, a "
-        "label being the highest of its classes, each the mean over its windows; which classes was chosen by hand, for "
-        "the good of its figures on folds 1 and 2 (`HEARD_AS` in `models/peer.py`)."
+        "Where there is a calibration, fitted on the other folds, scores are calibrated, as those of a bundle are; "
+        "«raw» are the network's own. «YAMNet» is YAMNet on the same files, a label being the highest of its classes, "
+        "each the mean over its windows; which classes was chosen by hand, for the good of its figures on folds 1 and "
+        "2 (`HEARD_AS` in `models/peer.py`)."
     )
-    heading = (
-        "data set",
-        "left out",
-        "files",
-        "own labels",
-        "YAMNet",
-        "all labels",
-        "own, calibrated",
-        "all, calibrated",
-    )
-    rows: list[Row] = [heading]
+    rows: list[Row] = [("data set", "left out", "files", "own labels", "YAMNet", "all labels", "own, raw", "all, raw")]
     for name, every in report["together"].items():
         parts = [run["datasets"][name] for run in report["folds"] if name in run["datasets"]]
-        rows += [(name, part["fold"], *_figures(part), *_calibrated(part)) for part in parts]
+        rows += [(name, part["fold"], *_figures(part), *_raw(part)) for part in parts]
         if len(parts) > 1:
-            rows.append((f"**{name}**", "together", *_figures(every), *_calibrated(every)))
+            rows.append((f"**{name}**", "together", *_figures(every), *_raw(every)))
     yield aligned(_without_empty(rows))
 
 
@@ -136,7 +128,7 @@ def _confusions(report: Report) -> Iterable[str]:
     yield _picture("confusion", "Confusion matrix over all labels, rows in per cent")
     yield (
         f"Files of {_folds(report)}, every data set, each answered by the run that left its fold out, among all "
-        "labels, uncalibrated. The synthesised files are the same for each run, so counted once a run. Shares below "
+        "labels. The synthesised files are the same for each run, so counted once a run. Shares below "
         "1 % are not written."
     )
     lines = [
@@ -151,12 +143,13 @@ def _confusions(report: Report) -> Iterable[str]:
 
 def _mixtures(report: Report) -> Iterable[str]:
     yield "## Mixtures"
+    most = max(len(run["recipe"]["mixing"]["sounds_in_clip"]) for run in report["folds"]) - 1
     yield (
-        "Clips mixed as training's, but whose recordings are all of the fold left out, with up to "
-        "three sounds, room and noise; labels that nobody could be sure about are not counted. Synthesised sounds, "
-        "rooms, noises and devices are others than training's."
+        f"Clips mixed as training's, but whose recordings are all of the fold left out, with up to {most} sounds, room "
+        "and noise; labels that nobody could be sure about are not counted. Synthesised sounds, rooms, noises and "
+        "devices are others than training's."
     )
-    rows: list[Row] = [("left out", "clips", "mAP of clips", "mAP of frames (80 ms)")]
+    rows: list[Row] = [("left out", "clips", "mAP of clips", "mAP of frames (every fourth of 80 ms)")]
     for run in report["folds"]:
         mixtures = run["mixtures"]
         rows.append((f"fold {run['fold']}", *(_plain(mixtures[key]) for key in ("clips", "clips_map", "frames_map"))))
@@ -257,9 +250,9 @@ def _figures(part: Report) -> tuple[str, ...]:
     return str(part["files"]), own, peer, _share(part, "accuracy_all_labels")
 
 
-def _calibrated(part: Report) -> tuple[str, str]:
-    own = _share(part, "calibrated_own_labels") if part.get("labels", 2) > 1 else ""
-    return own, _share(part, "calibrated_all_labels")
+def _raw(part: Report) -> tuple[str, str]:
+    own = _share(part, "raw_own_labels") if part.get("labels", 2) > 1 else ""
+    return own, _share(part, "raw_all_labels")
 
 
 def _recall(part: Report, label: str) -> str:

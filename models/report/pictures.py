@@ -24,10 +24,7 @@ Report = dict[str, Any]
 
 def draw(report: Report, out: Path) -> list[str]:
     """Draw every picture that the report has values for into a folder; their names."""
-    drawn = [name for name, picture in PICTURES.items() if _save(picture(report), out / f"{name}.png")]
-    for name in PICTURES.keys() - set(drawn):
-        (out / f"{name}.png").unlink(missing_ok=True)  # of an earlier report
-    return drawn
+    return [name for name, picture in PICTURES.items() if _save(picture(report), out / f"{name}.png")]
 
 
 def confusion(report: Report) -> Figure:
@@ -169,7 +166,7 @@ def _plain(axes: Axes) -> None:
 
 def _save(figure: Figure | None, path: Path) -> bool:
     if figure is None:
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # of an earlier report
         return False
     drawn = BytesIO()
     figure.savefig(drawn, dpi=DPI, facecolor="white")

@@ -40,8 +40,8 @@ class Scored:
     """Files, and what was said of them."""
 
     files: Files
-    scores: Floats  # (files, labels)
-    calibrated: Floats | None  # likewise
+    scores: Floats  # (files, labels): what a bundle says, calibrated where the run has a calibration
+    raw: Floats | None  # as the network gives them, where they are calibrated
     peer: Floats | None  # (files, CLASSES): YAMNet's, where it was asked
 
 
@@ -123,8 +123,9 @@ def _calibration(path: Path, labels: Sequence[str]) -> Calibration | None:
 
 def _scored(run: Run, files: Files, peer: Floats | None) -> Scored:
     said = in_portions(run.trained.classifier(), files.mels)
-    calibrated = files.mean(run.calibration.apply(said)) if run.calibration else None
-    return Scored(files, files.mean(said), calibrated, peer)
+    if run.calibration is None:
+        return Scored(files, files.mean(said), None, peer)
+    return Scored(files, files.mean(run.calibration.apply(said)), files.mean(said), peer)
 
 
 def _mixed(run: Run, pool: Pool) -> Mixed:

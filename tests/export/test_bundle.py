@@ -24,8 +24,7 @@ from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.frontend import mel_filters
 from models.network import make_net, multiply_adds
-from models.recipe import LABELS, Recipe
-from models.settings import training_command
+from models.recipe import LABELS, Recipe, to_plain
 from tests.models.sounds import tiny_mixing, tiny_recipe
 
 RECIPE = tiny_recipe(leave_out_fold=3)
@@ -52,7 +51,7 @@ def report_on(recipe: Recipe) -> dict[str, Any]:
     """A report on one model, with a data set of two labels and one of a single one."""
     datasets = {"esc10": FIGURES, "music": {**FIGURES, "labels": 1}}
     run = {
-        "fold": 3, "trained_by": training_command(recipe, Path("runs/cv/fold3")), "of_steps": recipe.steps,
+        "fold": 3, "recipe": to_plain(recipe),
         "datasets": {name: {**part, **RECALLS, "fold": 3} for name, part in datasets.items()}, "scenes": SCENES,
     }  # fmt: skip
     return {"labels": list(recipe.labels), "folds": [run], "together": datasets}

@@ -1,6 +1,7 @@
 """A command ends with a status and one line, and Ctrl-C can wait for the end of a step."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,11 @@ def refuse() -> None:
 def test_a_command_that_cannot_be_is_one_line_and_status_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert command(refuse) == 1
     assert capsys.readouterr().err == "it is not here.\n"
+
+
+def test_a_disk_that_refuses_is_one_line_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(tmp_path.read_bytes) == 1
+    assert capsys.readouterr().err == f"{tmp_path}: cannot be read or written (Is a directory)\n"
 
 
 def test_ctrl_c_is_one_line_and_the_status_that_shells_give_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """What a network is asked about is what the daemon would hear, and nothing that training has had."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from listener.features import FeatureSpec
 from models import checkpoint
 from models.checkpoint import Checkpoint
 from models.data import DataError
-from models.evaluate import main, missing, read_table
+from models.evaluate import main, missing
 from models.frontend import mel_filters
 from models.network import make_net
 from models.recipe import Recipe
@@ -75,18 +74,6 @@ def test_without_recordings_the_command_says_so_in_one_line(tmp_path: Path, caps
     assert main(words) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "no training data" in line
-
-
-@pytest.mark.parametrize("content", [[{"a": 1}], {"rows": [{"a": 1}], "note": "n"}])
-def test_a_table_is_a_list_of_rows_or_an_object_that_holds_one(content: object, tmp_path: Path) -> None:
-    (tmp_path / "t.json").write_text(json.dumps(content))
-    assert read_table(tmp_path / "t.json")["rows"] == [{"a": 1}]
-
-
-def test_what_is_no_table_is_named(tmp_path: Path) -> None:
-    (tmp_path / "t.json").write_text("[1, 2]")
-    with pytest.raises(DataError, match="no table"):
-        read_table(tmp_path / "t.json")
 
 
 def told_missing(labels: Sequence[str], recall: Mapping[str, float]) -> list[str]:

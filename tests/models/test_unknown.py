@@ -1,6 +1,5 @@
 """Known and unknown sounds are told apart by measures that have their textbooks' values."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,8 @@ from models.unknown import (
     knownness,
     measure,
     nearest,
-    of_files,
     read_trained,
     training_clips,
-    write_table,
 )
 
 MIXING = Mixing(labels=("low", "high", "odd"))
@@ -65,7 +62,7 @@ def test_false_positives_are_counted_where_nineteen_of_twenty_known_pass() -> No
 
 def test_a_file_is_the_mean_of_its_clips() -> None:
     said = np.float32([[1, 0], [3, 0], [0, 5]])
-    assert of_files(_files(("low", "odd"), (0, 0, 1)), said).tolist() == [[2, 0], [0, 5]]
+    assert _files(("low", "odd"), (0, 0, 1)).mean(said).tolist() == [[2, 0], [0, 5]]
 
 
 def test_a_row_has_the_label_that_was_left_out_and_the_sets_that_have_both(trained: Checkpoint) -> None:
@@ -93,13 +90,6 @@ def test_a_checkpoint_of_every_label_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "all.pt", Checkpoint(recipe, mel_filters(recipe.spec), 1, weights, weights, {}))
     with pytest.raises(DataError, match="leave_out_labels"):
         read_trained(tmp_path / "all.pt")
-
-
-def test_a_table_is_json_with_a_row_a_line(tmp_path: Path) -> None:
-    write_table(tmp_path / "new" / "table.json", [{"a": 1}, {"a": 2}], "said")
-    text = (tmp_path / "new" / "table.json").read_text()
-    assert json.loads(text) == {"rows": [{"a": 1}, {"a": 2}], "note": "said"}
-    assert len(text.splitlines()) == 5
 
 
 def _files(labels: tuple[str, ...], owner: tuple[int, ...]) -> Files:
