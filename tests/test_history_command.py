@@ -149,6 +149,27 @@ def test_or_by_day_with_the_days_on_which_nothing_was(path: Path, said: Said) ->
     assert "█   █" in out
 
 
+def test_counts_by_day_are_of_all_and_say_that_the_bars_are_not(path: Path, said: Said) -> None:
+    history = History(path, keep_days=36_500, max_mb=100)
+    history.open()
+    history.record(event(3, label="rain", start=wall_clock(local("2026-03-01 09:00"))))
+    history.record(event(4, start=wall_clock(local("2026-07-01 22:10"))))
+    history.close()
+    _, out, _ = said("--counts", "--by", "day", "--path", path)
+    _, bark, rain, remark = out.splitlines()
+    assert (bark.split()[1], bark.split()[-1]) == ("3", "2")
+    assert rain.split() == ["rain", "2", "2"]
+    assert "of the last 60 days" in remark
+
+
+def test_a_name_is_printed_as_it_is(tmp_path: Path, said: Said) -> None:
+    history = History(tmp_path / "h.db", keep_days=36_500, max_mb=100)
+    history.open()
+    history.record(event(source="usb:1234:5678"))
+    history.close()
+    assert "usb:1234:5678" in said("--path", tmp_path / "h.db")[1]
+
+
 def test_counts_for_scripts(path: Path, said: Said) -> None:
     _, out, _ = said("--counts", "--json")
     assert [json.loads(line) for line in out.splitlines()] == [

@@ -100,6 +100,7 @@ def test_without_write_nothing_is_written(tune: Tune, restless: Path, tmp_path: 
     [
         (("--minutes", "0"), "--minutes 0: give how long to listen"),
         (("--keep", "dog_brk"), "no label 'dog_brk'; did you mean 'dog_bark'?"),
+        (("--write", "--set", "gate.rise_db=6"), "--write with --set: "),
         (("--name", "kitchen"), "--name: there is no source 'kitchen'"),
     ],
 )
@@ -148,3 +149,16 @@ def test_a_signal_ends_the_listening_and_what_was_heard_is_told_but_not_written(
     assert complaint == b""
     assert b"heard 1 min" in rest
     assert b"written" not in rest
+
+
+def test_a_signal_before_any_audio_is_no_failure_of_the_microphone(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[[source]]\nkind = "command"\ncommand = ["sleep", "60"]\n')
+    line = [sys.executable, "-u", "-m", "listener", "tune", "--config", str(tmp_path / "c.toml")]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    assert process.stdout
+    assert b"listening to" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, complaint = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert complaint == b""
+    assert b"interrupted before anything was heard" in rest

@@ -15,7 +15,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | Non
     table = Table(*columns, title=title, title_justify="left", box=None)
     for row in rows:
         table.add_row(*row)
-    console = _Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDEST)
+    console = _Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDEST)
     console.print(table, soft_wrap=not console.is_terminal)
 
 

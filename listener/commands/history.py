@@ -212,10 +212,12 @@ def _show_bars(counts: dict[tuple[str, str], int], by: str) -> None:
     buckets = _buckets({when for _, when in counts}, by)
     rows = []
     for label in dict.fromkeys(label for label, _ in counts):
-        row = [counts.get((label, when), 0) for when in buckets]
-        if sum(row):
-            rows.append((printable(label), str(sum(row)), _bars(row), str(max(row))))
+        every = [count for (of, _), count in counts.items() if of == label]
+        bars = _bars([counts.get((label, when), 0) for when in buckets], max(every))
+        rows.append((printable(label), str(sum(every)), bars, str(max(every))))
     _tables.show(("label", "events", _axis(buckets, by), f"most in one {by}"), rows)
+    if any(when < buckets[0] for _, when in counts):
+        print(f"the bars are of the last {MOST_DAYS} days, the numbers of all; every day: --csv or --json")
 
 
 def _buckets(found: set[str], by: str) -> list[str]:
@@ -233,10 +235,9 @@ def _axis(buckets: Sequence[str], by: str) -> str:
     return f"{buckets[0]} to {buckets[-1]}"
 
 
-def _bars(counts: Sequence[int]) -> str:
+def _bars(counts: Sequence[int], highest: int) -> str:
     encoding = sys.stdout.encoding or "ascii"
     marks = BARS if _can_say(BARS, encoding) else PLAIN_BARS
-    highest = max(counts)
     return "".join(marks[-(-count * (len(marks) - 1) // highest)] for count in counts)
 
 

@@ -47,6 +47,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Listen, and print what is proposed; write it where that is asked for."""
     _shared.silence()
+    if arguments.write and arguments.set:
+        raise ConfigError(
+            "--write with --set: what is measured holds with settings that the file has not; "
+            "write those into it first, or leave one of the two out"
+        )
     setup = _shared.read(arguments, _shared.source_table(arguments))
     part = _chosen(setup.config, arguments.name)
     seconds = _seconds(arguments.minutes, part)
@@ -56,7 +61,13 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     capture.deliver_to(source.close)
     how_long = f"for {duration(seconds)}" if seconds < inf else "to its end"
     print(f"listening to {part.config.name} {how_long}: leave the room as it is when nothing happens to be told of")
-    found = _surveyed(setup, classifier, source, seconds, of_microphone=part.kind == "microphone")
+    try:
+        found = _surveyed(setup, classifier, source, seconds, of_microphone=part.kind == "microphone")
+    except SourceError:
+        if not capture.caught:
+            raise
+        print("it was interrupted before anything was heard")
+        return 0  # the signal says the rest
     said = _advice(setup, found, arguments.keep)
     _print(said, found)
     if said.proposals:

@@ -15,6 +15,7 @@ from listener.client import Client
 from listener.commands import _shared, history
 from listener.config import Config
 from listener.doctor import chain, running
+from listener.doctor.finding import unfinished
 from listener.signals import Capture
 from listener.sinks.web import demand_libraries
 
@@ -64,6 +65,8 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
         if arguments.for_daemon:
             threading.Thread(target=_await_end, args=(partial(_stop, server),), daemon=True).start()
         server.run(sockets=[listening])
+    if unfinished() and not capture.caught:
+        os._exit(0)  # as in `listener doctor`: the interpreter must not end a check's thread in a C++ library
     return 0
 
 

@@ -1,7 +1,7 @@
 """What came of a user's wish to keep the thresholds that were changed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.screen.lines import plain
@@ -18,6 +18,7 @@ class Kept:
     path: Path | None = None
     backup: Path | None = None  # the file as it was
     why: str = ""
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # reported label -> on, as it was wished
 
     @property
     def lines(self) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from listener.screen.lines import spelled
 from listener.screen.scene import Scene
 from listener.screen.view import View
 from listener.wire import Command
@@ -64,7 +65,7 @@ def _help(_scene: Scene, view: View) -> Step:
 
 def _keep(scene: Scene, view: View) -> Step:
     if not scene.state.thresholds:
-        waits = any(_is_unread(scene, view, label) for label in (view.kept.settings if view.kept else ()))
+        waits = any(_is_unread(scene, view, label) for label in (view.kept.thresholds if view.kept else ()))
         nothing = f"nothing new to write; {WAITS}" if waits else "no threshold is changed now: up, down, then + and -"
         return Step(view, notice=nothing)
     return Step(view, then="keep")
@@ -90,8 +91,13 @@ def _snooze(scene: Scene, view: View) -> Step:
 def _toggle(scene: Scene, view: View, what: str) -> Step:
     if not what:
         return Step(view)
-    if what in scene.state.snoozed:
-        return Step(view, Command(command="wake", what=what), f"{what} is reported again")
+    snoozed = scene.snoozed(what)
+    others = " and ".join(other for other in snoozed if other != what)
+    if what in snoozed:
+        said = f"{what} stays unreported while {others} is snoozed" if others else f"{what} is reported again"
+        return Step(view, Command(command="wake", what=what), said)
+    if others:
+        return Step(view, notice=f"{what} is not reported while {others} is snoozed; listener snooze --wake wakes that")
     return Step(view, Command(command="snooze", what=what), f"{what} is not reported any more")
 
 
@@ -112,7 +118,7 @@ def _tune(by: float) -> Callable[[Scene, View], Step]:
         if now is None:
             return _unselected(view)
         on = max(LOWEST, min(round(now + by, 2), HIGHEST))
-        said = f"{view.label}: from {on:.2f} on; w: keep it"
+        said = f"{view.label}: from {spelled(on)} on; w: keep it"
         return Step(view, Command(command="threshold", what=view.label, on=on), said)
 
     return step
@@ -128,7 +134,7 @@ def _configured(scene: Scene, view: View) -> Step:
 
 def _is_unread(scene: Scene, view: View, label: str) -> bool:
     """Whether the label's threshold was written, and the daemon has not read it since."""
-    written = view.kept.settings.get(label, {}).get("on") if view.kept and view.kept.path else None
+    written = view.kept.thresholds.get(label) if view.kept and view.kept.path else None
     read = scene.hello.thresholds.get(label) if scene.hello else None
     return None not in (written, read) and written != read
 

@@ -35,6 +35,11 @@ def plain(name: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in name)
 
 
+def spelled(threshold: float) -> str:
+    """A threshold with two places, or the third that it has: 0.999 is not 1."""
+    return f"{threshold:.3f}".removesuffix("0")
+
+
 def length(line: Line) -> int:
     """How wide it is."""
     return cells("".join([piece for piece, _ in line]))  # at once, as pictures have thousands of pieces

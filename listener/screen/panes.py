@@ -5,7 +5,7 @@ from itertools import islice, zip_longest
 from listener import wire
 from listener.cells import fitted
 from listener.screen import palette, spectrogram
-from listener.screen.lines import NAME_WIDTH, Line, Look, bar, plain, side_by_side, spread
+from listener.screen.lines import NAME_WIDTH, Line, Look, bar, plain, side_by_side, spelled, spread
 from listener.screen.view import Shot
 from listener.sinks import text
 
@@ -106,10 +106,10 @@ def _label(shot: Shot, scored: tuple[str, float], pointer: str, width: int) -> L
     over = threshold is not None and score >= threshold
     drawn = bar(score, threshold, _bar_width(width), "green" if over else "blue", shot.look)
     figures = f" {score:.2f}"
-    if label in state.snoozed:
+    if shot.scene.snoozed(label):
         figures += "  snoozed"
     elif threshold is not None:
-        figures += f"  from {threshold:.2f}{'*' if label in state.thresholds else ''}"
+        figures += f"  from {spelled(threshold)}{'*' if label in state.thresholds else ''}"
     style = "bold cyan" if pointer.strip() else "bold green" if over else "" if score else "dim"
     return _row(f"{pointer}{label}", drawn, figures, style)
 

@@ -1,11 +1,12 @@
 """All that a display was told: the latest of every kind of message, and the events of late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
 from listener import wire
-from listener.controls import is_muted
+from listener.controls import EVERYTHING, is_muted
 from listener.screen.lines import plain
 from listener.screen.spectrogram import Spectrogram
 
@@ -82,6 +83,11 @@ class Scene:
         """Whether nothing of a source is reported."""
         return is_muted(self.state, source)
 
+    def snoozed(self, name: str) -> list[str]:
+        """What of that which is snoozed keeps a label or a source from being reported: itself, its groups, all."""
+        groups = self.hello.groups if self.hello else {}
+        return [what for what in self.state.snoozed if what in (name, EVERYTHING) or name in groups.get(what, ())]
+
     def span(self, event: wire.Event, now: float) -> tuple[float, float]:
         """When an event began and ended, in Unix time; `now` where it goes on."""
         began = now
@@ -107,7 +113,14 @@ class Scene:
         events = self.events
         if self.hello and hello.pid != self.hello.pid:
             events = {key: wire.cut_off(event) if is_on(event) else event for key, event in events.items()}
-        return replace(self, hello=hello, events=events, absence=None)
+        known = self._of(hello.sources)
+        return replace(known, hello=hello, events=events, absence=None)
+
+    def _of(self, sources: Sequence[str]) -> "Scene":
+        """The scene without what other sources gave: those of a daemon that had other names for them."""
+        levels = {name: level for name, level in self.levels.items() if name in sources}
+        spectrograms = {name: heard for name, heard in self.spectrograms.items() if name in sources}
+        return replace(self, levels=levels, spectrograms=spectrograms)
 
     def _heard(self, event: wire.Event) -> "Scene":
         known = self.events.get(event.id)

@@ -24,7 +24,7 @@ def keep(place: Place, hello: Hello, thresholds: Mapping[str, float]) -> Kept:
         backup = rewrite.write(path, _proposals(settings)) if settings else None
     except ListenerError as err:
         return Kept(settings, why=str(err))
-    return Kept(settings, path, backup)
+    return Kept(settings, path, backup, thresholds=dict(thresholds))
 
 
 def _settings(path: Path, hello: Hello, thresholds: Mapping[str, float]) -> Settings:

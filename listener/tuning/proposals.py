@@ -74,8 +74,7 @@ def _of_gate(survey: Survey, gate: GateConfig) -> Iterator[Proposal | str]:
     if room.duty <= BUSY:
         yield f"{was}, which is as it should be"
         return
-    named_s = sum(named.lasted_s for named in survey.named.values())
-    share = min(1.0, named_s / (room.duty * room.seconds))
+    share = min(1.0, survey.named_s / (room.duty * room.seconds))
     if share > NAMED:
         yield f"{was}, and for {_percent(share)} of that something was named: it did its work, and is left as it is"
         return

@@ -4,9 +4,10 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -44,13 +45,21 @@ def rewritten(text: str, proposals: Iterable[Proposal]) -> str:
         document = tomlkit.parse(text)
         for proposal in proposals:
             *tables, last = proposal.key
-            place = document
+            place: MutableMapping[str, Any] = document
             for table in tables:
-                place = place.setdefault(table, tomlkit.table(is_super_table=table == "labels"))
+                place = _section(place, table)
             place[last] = proposal.value
         return _spelled(document)
-    except (TOMLKitError, ValueError) as err:  # an inline table takes no other
+    except (TOMLKitError, TypeError, ValueError) as err:  # an inline table takes no other
         raise ConfigError(f"the configuration cannot be changed ({err}); write the settings yourself") from err
+
+
+def _section(place: MutableMapping[str, Any], name: str) -> MutableMapping[str, Any]:
+    """The section of that name, made where there is none. TypeError where the name is a value's."""
+    section = place.setdefault(name, tomlkit.table(is_super_table=name == "labels"))
+    if not isinstance(section, MutableMapping):
+        raise TypeError(f"{name} is no section")
+    return section
 
 
 def _spelled(document: tomlkit.TOMLDocument) -> str:
@@ -71,11 +80,19 @@ def _checked(path: Path, text: str) -> Iterator[Path]:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        configuration.load(fresh)
+        _load(fresh, path)
         _like(fresh, path)
         yield fresh
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _load(fresh: Path, path: Path) -> None:
+    """ConfigError where it is not right, under the name that its owner knows."""
+    try:
+        configuration.load(fresh)
+    except ConfigError as err:
+        raise ConfigError(str(err).replace(str(fresh), str(path))) from err
 
 
 def _backup(path: Path) -> Path:

@@ -1,7 +1,8 @@
 """What the room gave while nothing was to be heard, and what calmer gates would have made of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 from listener import gates, pipeline
 from listener.assembler import Assembler
@@ -34,6 +35,7 @@ class Survey:
 
     room: Room
     named: dict[str, Named]  # as it is reported
+    named_s: float  # for how much of it something was, whatever else was at the same time
     calmer: tuple[tuple[GateConfig, Room], ...]  # each with how the room would have been with it, mildest first
 
 
@@ -65,8 +67,8 @@ def survey(
             yield frame
             look(meter, surveyor.seconds)
 
-    latest = {event.id: event for event in loop.events(frames())}
-    return Survey(surveyor.room(), _named(list(latest.values())), tuple(shadow.outcome() for shadow in shadows))
+    events = list({event.id: event for event in loop.events(frames())}.values())
+    return Survey(surveyor.room(), _named(events), covered_s(events), tuple(shadow.outcome() for shadow in shadows))
 
 
 def calmer(gate: GateConfig) -> list[GateConfig]:
@@ -115,6 +117,15 @@ class _Shadowed:
 
 def _shadowed(loop: Pipeline, surveyor: Surveyor, shadows: list[_Shadow]) -> Pipeline:
     return replace(loop, gate=_Shadowed(surveyor.gate(loop.gate), shadows))
+
+
+def covered_s(events: Iterable[Event]) -> float:
+    """For how long any of the events went on."""
+    covered, until = 0.0, -inf
+    for start_s, end_s in sorted((event.start_s, event.end_s or event.start_s) for event in events):
+        covered += max(0.0, end_s - max(start_s, until))
+        until = max(until, end_s)
+    return covered
 
 
 def _named(events: list[Event]) -> dict[str, Named]:

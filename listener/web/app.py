@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
@@ -16,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from listener import __version__, wire
+from listener import wire
 from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.errors import ConfigError, ListenerError
@@ -69,7 +71,6 @@ class _Web:
             Route("/login", _page("login.html")),
             Mount("/page", StaticFiles(directory=PAGE)),
             Route("/api/stream", _spoken(self._stream)),
-            Route("/api/now", _spoken(self._now)),
             Route("/api/command", _spoken(self._command), methods=["POST"]),
             Route("/api/history", _spoken(self._asked(self._archive.page))),
             Route("/api/counts", _spoken(self._counts)),
@@ -103,9 +104,6 @@ class _Web:
             return JSONResponse({"error": "too many pages are open; close some"}, 503)
         return _Stream(_seated(seat), "text/event-stream", partial(self._hub.leave, seat))
 
-    async def _now(self, request: Request) -> Response:
-        return JSONResponse(self._hub.now(request.query_params.get("after", "")) | {"version": __version__})
-
     async def _command(self, request: Request) -> Response:
         body = await _body(request)
         try:
@@ -137,14 +135,18 @@ class _Web:
         if self._examining:
             raise ConfigError("the doctor is looking already; wait for it to be done")
         self._examining = True
-        return _Stream(iterate_in_threadpool(self._findings()), "application/x-ndjson", self._examined)
+        found = SimpleQueue[Finding | None]()
+        threading.Thread(target=self._examine, args=(found,), name="doctor", daemon=True).start()
+        return StreamingResponse(iterate_in_threadpool(_lines(found)), media_type="application/x-ndjson")
 
-    def _findings(self) -> Iterator[bytes]:
-        for finding in self._behind.examine():
-            yield json.dumps(asdict(finding)).encode() + b"\n"
-
-    def _examined(self) -> None:
-        self._examining = False
+    def _examine(self, found: "SimpleQueue[Finding | None]") -> None:
+        """To its end, whether or not the page still waits: its checks cannot be called back."""
+        try:
+            for finding in self._behind.examine():
+                found.put(finding)
+        finally:
+            self._examining = False
+            found.put(None)
 
 
 class _Stream(StreamingResponse):
@@ -161,6 +163,11 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._over()
+
+
+def _lines(found: "SimpleQueue[Finding | None]") -> Iterator[bytes]:
+    while (finding := found.get()) is not None:
+        yield json.dumps(asdict(finding)).encode() + b"\n"
 
 
 async def _seated(seat: Seat) -> AsyncIterator[bytes]:

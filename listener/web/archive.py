@@ -48,11 +48,12 @@ class Archive:
                 days[label][moment.date().isoformat()] += count
         return {"hours": hours, "days": days}
 
-    def marks(self, query: Query) -> list[tuple[float, float, str, float]]:
-        """When, how long, what and how surely, the latest first, as far as a picture has room."""
+    def marks(self, query: Query) -> dict[str, Any]:
+        """When, how long, what and how surely, the latest first, as far as a picture has room; and whether it has."""
         with self._reader() as reader:
-            rows = [row for _, row in reader.page(replace(query, limit=MARKS))]
-        return [(row.at, _lasted(row) or 0.0, row.label, row.peak) for row in rows]
+            rows = [row for _, row in reader.page(replace(query, limit=MARKS + 1))]
+        marks = [(row.at, _lasted(row) or 0.0, row.label, row.peak) for row in rows[:MARKS]]
+        return {"marks": marks, "all": len(rows) <= MARKS}
 
     def recording(self, event_id: str) -> Path:
         """The file with the audio of an event. ConfigError where there is none."""

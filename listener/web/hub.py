@@ -8,7 +8,6 @@ import json
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 from listener import wire
 from listener.web.link import Away, News
@@ -76,6 +75,7 @@ class Hub:
         if not kind:
             return
         if isinstance(news, Away):
+            self._cut_off()
             self._latest.clear()  # of a daemon that is not there nothing is true any more
         if not isinstance(news, wire.Spectrum):
             self._latest[type(news).__name__, getattr(news, "source", "")] = news
@@ -101,14 +101,6 @@ class Hub:
         self._seats.discard(seat)
         self._look(bool(self._seats))
 
-    def now(self, after: str = "") -> dict[str, Any]:
-        """The same for a browser that cannot be told, and asks again and again."""
-        events = [json.loads(wire.encode(event)) for _, event in self._missed(after)]
-        return {
-            "news": [json.loads(_data(news)) for news in self._latest.values()] + events,
-            "after": f"{self._epoch}-{self._number}",
-        }
-
     def close(self) -> None:
         """Let every page go."""
         for seat in self._seats:
@@ -121,6 +113,17 @@ class Hub:
         self._known[event.id] = event.seq  # the latest last
         while len(self._known) > 2 * KEPT:
             del self._known[next(iter(self._known))]
+        self._tell(event)
+
+    def _cut_off(self) -> None:
+        """End what is under way: nobody else will. A daemon that was only out of reach tells of it again."""
+        last = {event.id: event for _, event in self._events}
+        for event in last.values():
+            if event.phase != "end":
+                self._tell(wire.cut_off(event))
+                self._known[event.id] = event.seq - 1
+
+    def _tell(self, event: wire.Event) -> None:
         self._number += 1
         self._events.append((self._number, event))
         for seat in self._seats:

@@ -10,7 +10,7 @@ from listener.screen.keys import WAITS, Step, pressed
 from listener.screen.scene import Scene
 from listener.screen.view import View
 from listener.wire import Command, State
-from tests.screen.scenes import busy
+from tests.screen.scenes import busy, row
 from tests.sinks.messages import level
 
 
@@ -66,6 +66,32 @@ def test_s_snoozes_the_label() -> None:
     assert after("down s", busy()).command == Command(command="snooze", what="dog_bark")
 
 
+@pytest.mark.parametrize(("key", "what"), [("m", "kitchen"), ("down s", "dog_bark")])
+def test_what_is_muted_with_others_is_not_muted_again_and_says_by_what(key: str, what: str) -> None:
+    step = after(key, changed(snoozed={"all": None}))
+    assert step.command is None
+    assert step.notice.startswith(f"{what} is not reported while all is snoozed")
+    both = after(key, changed(snoozed={"all": None, what: None}))
+    assert both.command == Command(command="wake", what=what)
+    assert "stays unreported while all is snoozed" in both.notice
+
+
+def test_a_label_is_muted_by_its_group() -> None:
+    scene = changed(snoozed={"animals": None})
+    assert scene.hello is not None
+    scene = scene.after(msgspec.structs.replace(scene.hello, groups={"animals": ["dog_bark"]}))
+    assert "while animals is snoozed" in after("down s", scene).notice
+    assert "snoozed" in row(scene, "dog_bark ")
+    assert after("down down s", scene).command == Command(command="snooze", what="rain")
+
+
+def test_a_threshold_close_to_1_is_not_said_to_be_1() -> None:
+    high = changed(thresholds={"dog_bark": 0.98})
+    assert "from 0.999 on" in after("down +", high).notice
+    assert "from 0.98*" in row(high, "dog_bark ")
+    assert "from 0.999*" in row(changed(thresholds={"dog_bark": 0.999}), "dog_bark ")
+
+
 def test_sources_are_chosen_by_number_and_in_turn() -> None:
     scene = busy().after(level(source="garden"))
     assert after("2", scene).view.chosen(scene) == "garden"
@@ -89,7 +115,8 @@ def test_w_keeps_thresholds_once_there_is_one_to_keep() -> None:
 
 
 def test_after_w_the_daemon_is_on_the_old_file_until_it_has_read_the_new_one() -> None:
-    written = View(label="rain", kept=Kept({"rain": {"on": 0.6, "off": 0.4}}, Path("config.toml")))
+    settings = {"precipitation": {"on": 0.6, "off": 0.4}}  # which is reported as rain
+    written = View(label="rain", kept=Kept(settings, Path("config.toml"), thresholds={"rain": 0.6}))
     hello = busy().hello
     assert hello is not None
     read = busy().after(msgspec.structs.replace(hello, thresholds=hello.thresholds | {"rain": 0.6}))

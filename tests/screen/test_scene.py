@@ -1,5 +1,7 @@
 """What a display remembers."""
 
+import msgspec
+
 from listener.screen.scene import Scene
 from listener.wire import Hello
 from tests.screen.scenes import busy, row
@@ -30,6 +32,12 @@ def test_what_another_daemon_left_open_is_over() -> None:
     assert scene.after(HELLO).events["e1"].phase == "start"
     successor = Hello(**{name: getattr(HELLO, name) for name in HELLO.__struct_fields__} | {"pid": 2})
     assert scene.after(successor).events["e1"].phase == "end"
+
+
+def test_what_another_daemon_calls_otherwise_is_no_pane_any_more() -> None:
+    scene = busy().after(msgspec.structs.replace(HELLO, pid=2, sources=["garden"]))
+    assert scene.sources == ["garden"]
+    assert (scene.levels, scene.spectrograms) == ({}, {})
 
 
 def test_labels_that_score_come_first_then_the_others() -> None:

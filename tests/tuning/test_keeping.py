@@ -44,6 +44,7 @@ def test_a_label_is_written_by_the_models_name_and_the_rest_stays(path: Path) ->
     assert rule(path, "hiss").on == 0.8
     assert [line for line in before.splitlines() if line not in path.read_text().splitlines()] == []
     assert "kettle]" not in path.read_text()
+    assert came.thresholds == {"kettle": 0.8}
 
 
 def test_only_what_was_changed_is_written(path: Path) -> None:
@@ -63,7 +64,7 @@ def test_the_rule_that_was_in_force_is_the_one_that_is_read(on: float, path: Pat
 def test_what_the_file_says_already_is_not_written_again(path: Path) -> None:
     kept(path, hum=0.6)
     path.with_name("config.toml.bak").unlink()
-    assert kept(path, hum=0.6) == Kept({}, path)
+    assert kept(path, hum=0.6) == Kept({}, path, thresholds={"hum": 0.6})
     assert not path.with_name("config.toml.bak").exists()
 
 

@@ -9,7 +9,8 @@ from listener.bundle import LabelRule
 from listener.config import GateConfig
 from listener.room import Room
 from listener.tuning.proposals import Advice, advice
-from listener.tuning.survey import Named, Survey, calmer
+from listener.tuning.survey import Named, Survey, calmer, covered_s
+from tests.sinks.messages import event
 
 RULES = {"dog_bark": LabelRule(on=0.8, off=0.4), "smoke_alarm": LabelRule(on=0.9, off=0.4)}
 SECONDS = 180
@@ -22,7 +23,8 @@ def room(duty: float) -> Room:
 
 def survey(duty: float = 0.05, named: Mapping[str, Named] | None = None, *calm: float, gate: GateConfig) -> Survey:
     """A room with this duty, and with these for the calmer gates, the mildest first."""
-    return Survey(room(duty), dict(named or {}), tuple(zip(calmer(gate), map(room, calm), strict=False)))
+    named_s = sum(each.lasted_s for each in (named or {}).values())
+    return Survey(room(duty), dict(named or {}), named_s, tuple(zip(calmer(gate), map(room, calm), strict=False)))
 
 
 def told(heard: Survey, gate: GateConfig | None = None, *, kept: tuple[str, ...] = ()) -> Advice:
@@ -59,6 +61,12 @@ def test_a_gate_that_is_open_for_what_was_named_did_its_work() -> None:
     said = told(survey(0.5, {"rain": Named(1, 0.95, 80.0)}, 0.1, gate=GateConfig()))
     assert said.proposals == ()
     assert "for 89 % of that something was named" in said.remarks[0]
+
+
+def test_what_sounds_at_the_same_time_is_counted_once() -> None:
+    spans = [(10.0, 20.0), (12.0, 15.0), (18.0, 25.0), (40.0, 41.0)]
+    events = [event(number, start_s=begun, end_s=end) for number, (begun, end) in enumerate(spans)]
+    assert covered_s(events) == 16.0
 
 
 def test_an_open_gate_is_what_the_user_wants() -> None:

@@ -28,7 +28,7 @@ def chromium() -> Iterator[Any]:
 class Visit:
     """A page that is looked at. What it complains of on its console is kept."""
 
-    def __init__(self, browser: Any, url: str, script: str = "", **look: Any) -> None:
+    def __init__(self, browser: Any, url: str, **look: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **look})
         self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
@@ -38,8 +38,6 @@ class Visit:
         self.page.on("pageerror", lambda err: self.complaints.append(str(err)))
         self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
         self.page.on("response", self._count)
-        if script:
-            self.page.add_init_script(script)
         self.page.goto(url)
 
     def _count(self, response: Any) -> None:

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -79,14 +79,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Serves the page of the daemon at the test's socket; its address."""
     servers = []
 
-    def started(token: bytes = b"", names: tuple[str, ...] = ()) -> str:
+    def started(
+        token: bytes = b"", names: tuple[str, ...] = (), examine: Callable[[], Iterable[Finding]] = lambda: FINDINGS
+    ) -> str:
         def history() -> Path:
             path = tmp_path / "history.db"
             if not path.exists():
                 raise ConfigError("there is no history")
             return path
 
-        behind = app.Behind(lambda: Client(f"unix:{tmp_path / 's'}"), history, lambda: FINDINGS)
+        behind = app.Behind(lambda: Client(f"unix:{tmp_path / 's'}"), history, examine)
         server = door.server(app.make(behind, names, token))
         listening = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from listener.history import History
+from listener.web.archive import MARKS
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -46,7 +47,8 @@ def test_counts_are_of_each_label_by_hour_of_the_day_and_by_day(page: httpx.Clie
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles"])
 def test_counts_go_by_the_clocks_of_whoever_asks(page: httpx.Client, zone: str) -> None:
-    moments = [datetime.fromtimestamp(at, ZoneInfo(zone)) for at, *_ in page.get("/api/marks", params=span()).json()]
+    marks = page.get("/api/marks", params=span()).json()["marks"]
+    moments = [datetime.fromtimestamp(at, ZoneInfo(zone)) for at, *_ in marks]
     counts = page.get("/api/counts", params={"zone": zone, **span()}).json()
     hours = [sum(of_hour) for of_hour in zip(*counts["hours"].values(), strict=True)]
     days = Counter[str]()
@@ -70,9 +72,20 @@ def test_counts_of_all_time_are_not_made(page: httpx.Client) -> None:
 
 
 def test_the_marks_of_a_day_say_when_how_long_what_and_how_surely(page: httpx.Client) -> None:
-    at, seconds, label, peak = page.get("/api/marks", params=span()).json()[0]
+    found = page.get("/api/marks", params=span()).json()
+    at, seconds, label, peak = found["marks"][0]
+    assert found["all"]
     assert at == pytest.approx(time.time() - 60, abs=30)
     assert (seconds, label, peak) == (1.5, "siren", 0.99)
+
+
+def test_of_a_day_with_more_events_than_a_picture_holds_it_is_said(page: httpx.Client, database: Path) -> None:
+    columns = "at, label, source, model, peak, level_dbfs, start_s, detected_s, under_way"
+    with sqlite3.connect(database) as connection:
+        for turn in range(5):  # a hundred become 3200
+            connection.execute(f"INSERT INTO events (id, {columns}) SELECT id || '.{turn}', {columns} FROM events")
+    found = page.get("/api/marks", params=span()).json()
+    assert (len(found["marks"]), found["all"]) == (MARKS, False)
 
 
 def test_a_recording_comes_whole_and_in_parts(page: httpx.Client, database: Path) -> None:

@@ -20,7 +20,7 @@ HOST = b"Host: 127.0.0.1\r\n"
 UNFINISHED = (b"", b"GET / HTTP/1.1\r\n" + HOST, b"POST /login HTTP/1.1\r\nOrigin: http://127.0.0.1\r\n" + HOST)
 
 
-@pytest.mark.parametrize("path", ["/", "/page/main.js", "/api/now", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/api/history", "/nothing"])
 def test_every_answer_has_the_headers_that_protect_it(page: httpx.Client, path: str) -> None:
     answer = page.get(path)
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
@@ -29,14 +29,14 @@ def test_every_answer_has_the_headers_that_protect_it(page: httpx.Client, path: 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8787", "127.0.0.1.evil.example", ""])
 def test_a_name_that_was_rebound_to_this_machine_is_refused(page: httpx.Client, host: str) -> None:
-    assert page.get("/api/now", headers={"Host": host}).status_code == 400
+    assert page.get("/page/main.js", headers={"Host": host}).status_code == 400
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "Listener.LAN"])
 @pytest.mark.parametrize("rest", [":80/login?", "/login?:80", ":80/page/style.css?", ":80#", ":80\\", ":http"])
 def test_a_host_with_more_than_a_name_and_a_port_is_refused(start: Start, name: str, rest: str) -> None:
     with browser(start(TOKEN, ("Listener.LAN",))) as page:
-        assert page.get("/api/now", headers={"Host": name + rest}).status_code == 400
+        assert page.get("/page/main.js", headers={"Host": name + rest}).status_code == 400
 
 
 class Believing(Request):
@@ -49,7 +49,13 @@ class Believing(Request):
 
 @pytest.mark.parametrize("host", [b"127.0.0.1:80/login?", b"127.0.0.1:80/page/style.css?"])
 def test_what_is_asked_for_is_the_path_that_is_routed_whatever_the_url(host: bytes) -> None:
-    scope = {"type": "http", "method": "GET", "path": "/api/now", "query_string": b"", "headers": [(b"host", host)]}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/page/main.js",
+        "query_string": b"",
+        "headers": [(b"host", host)],
+    }
     answer = Guard(lambda *_: None, (), TOKEN)._unproven(Believing(scope))
     assert isinstance(answer, JSONResponse)
     assert answer.status_code == 401
@@ -58,7 +64,7 @@ def test_what_is_asked_for_is_the_path_that_is_routed_whatever_the_url(host: byt
 @pytest.mark.parametrize("host", ["localhost:8787", "[::1]:8787", "192.168.1.7", "listener.lan", "kitchen-pi.local"])
 def test_an_address_and_a_configured_name_are_not(start: Start, host: str) -> None:
     with browser(start(names=("listener.lan", "Kitchen-Pi.local."))) as page:
-        assert page.get("/api/now", headers={"Host": host}).status_code == 200
+        assert page.get("/page/main.js", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://127.0.0.1:1"])
@@ -69,7 +75,7 @@ def test_another_sites_page_changes_nothing(daemon: Daemon, page: httpx.Client, 
 
 
 def test_another_sites_page_reads_nothing(page: httpx.Client) -> None:
-    assert page.get("/api/now", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert page.get("/api/history", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/api/command", "/api/doctor"])
@@ -93,7 +99,7 @@ def test_without_the_token_there_is_only_the_form_to_show_it(start: Start) -> No
     with browser(start(TOKEN)) as page:
         assert page.get("/").headers["location"] == "/login"
         assert "token" in page.get("/login").text
-        for path in ("/page/main.js", "/api/now", "/api/stream", "/api/history", "/api/clips/x"):
+        for path in ("/page/main.js", "/api/stream", "/api/history", "/api/clips/x"):
             assert page.get(path).status_code == 401
         assert page.post("/api/command", json={"command": "state"}).status_code == 401
 
@@ -105,11 +111,11 @@ def test_the_token_opens_the_page_until_it_is_another(start: Start) -> None:
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert TOKEN.decode() not in cookie
-        assert page.get("/api/now").status_code == 200
+        assert page.get("/page/main.js").status_code == 200
         held = dict(page.cookies)
     with browser(start(b"another token 123")) as page:
         page.cookies.update(held)
-        assert page.get("/api/now").status_code == 401
+        assert page.get("/page/main.js").status_code == 401
 
 
 def test_a_wrong_token_opens_nothing(start: Start) -> None:
@@ -117,14 +123,14 @@ def test_a_wrong_token_opens_nothing(start: Start) -> None:
         answer = page.post("/login", data={"token": "wrong"})
         assert answer.headers["location"] == "/login?wrong"
         assert "set-cookie" not in answer.headers
-        assert page.get("/api/now", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert page.get("/page/main.js", headers={"Authorization": "Bearer wrong"}).status_code == 401
 
 
 @pytest.mark.usefixtures("daemon")
 def test_a_program_shows_the_token_in_a_header(start: Start) -> None:
     shown = {"Authorization": f"Bearer {TOKEN.decode()}"}
     with httpx.Client(base_url=start(TOKEN), trust_env=False, timeout=20) as program:
-        assert program.get("/api/now", headers=shown).status_code == 200
+        assert program.get("/page/main.js", headers=shown).status_code == 200
         assert program.post("/api/command", json={"command": "state"}, headers=shown).status_code == 200
 
 

@@ -1,5 +1,9 @@
 """What the daemon says reaches every page that is open, once, and pages cost the daemon nothing while none is."""
 
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -7,8 +11,10 @@ import pytest
 from starlette.types import ASGIApp
 
 from listener.client import Client
+from listener.doctor.finding import Finding
 from listener.web import app
-from listener.web.hub import SEATS
+from listener.web.hub import SEATS, Hub
+from listener.web.link import Away
 from tests.sinks.messages import event, level
 from tests.waiting import eventually
 from tests.web.conftest import FINDINGS, Daemon, Start, browser
@@ -33,16 +39,18 @@ def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice(daemon: Da
         daemon.socket.emit(event(1))
         stream.event()
         last = stream.last
-    daemon.socket.emit(event(2))
-    eventually(lambda: "e2" in page.get("/api/now").text, "the second event is there")
+    with opened(page) as other:
+        daemon.socket.emit(event(2))
+        other.until(lambda message: message.get("id") == "e2")
     with opened(page, last) as stream:
         assert stream.event()["id"] == "e2"
 
 
 def test_a_page_that_opens_is_told_each_of_the_latest_events_once(daemon: Daemon, page: httpx.Client) -> None:
-    for seq, phase in enumerate(("start", "update", "end")):
-        daemon.socket.emit(event(1, seq=seq, phase=phase, end_s=14.0))
-    eventually(lambda: '"end"' in page.get("/api/now").text, "the event is there")
+    with opened(page) as other:
+        for seq, phase in enumerate(("start", "update", "end")):
+            daemon.socket.emit(event(1, seq=seq, phase=phase, end_s=14.0))
+        other.until(lambda message: message.get("phase") == "end")
     with opened(page) as stream:
         events = stream.until(lambda message: message["type"] == "status")
     assert [message["phase"] for message in events if message["type"] == "event"] == ["end"]
@@ -81,15 +89,42 @@ def test_a_page_says_that_no_daemon_is_there_and_goes_on_when_one_is(tmp_path: P
         stream.until(lambda message: message["type"] == "away")
 
 
-def test_a_browser_that_cannot_be_told_asks_again_and_again(daemon: Daemon, page: httpx.Client) -> None:
-    daemon.socket.emit(event(1))
-    eventually(lambda: "e1" in page.get("/api/now").text, "the event is there")
-    after = page.get("/api/now").json()["after"]
-    daemon.socket.emit(event(2))
-    eventually(lambda: "e2" in page.get(f"/api/now?after={after}").text, "the next is there")
-    news = page.get(f"/api/now?after={after}").json()["news"]
-    assert [message["id"] for message in news if message["type"] == "event"] == ["e2"]
-    assert "hello" in {message["type"] for message in news}
+def test_what_a_daemon_that_died_left_open_is_over_for_a_page_that_opens_later(tmp_path: Path, start: Start) -> None:
+    with browser(start()) as page, opened(page) as early:
+        first = Daemon(tmp_path / "s")
+        early.until(lambda message: message["type"] == "status")
+        first.socket.emit(event(1))
+        assert early.event()["phase"] == "start"
+        first.end()
+        early.until(lambda message: message["type"] == "away")
+        second = Daemon(tmp_path / "s")
+        early.until(lambda message: message["type"] == "hello")
+        with opened(page) as late:
+            assert late.event()["phase"] == "end"
+        second.end()
+
+
+def test_a_daemon_that_was_out_of_reach_goes_on_with_what_is_under_way() -> None:
+    hub = Hub(lambda _looking: None)
+    begun, going_on = event(1), event(1, seq=1, phase="update")
+    for news in (begun, going_on, Away("out of reach"), begun, going_on):
+        hub.publish(news)
+    assert phases(hub) == ["update"]
+    hub.publish(event(1, seq=2, phase="end", end_s=14.0))
+    assert phases(hub) == ["end"]
+
+
+def phases(hub: Hub) -> list[str]:
+    """Of the events that a page which opens now is told of."""
+
+    async def first() -> bytes:
+        seat = hub.join()
+        assert seat
+        return await anext(seat.messages())
+
+    lines = asyncio.run(first()).splitlines()
+    told = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: ")]
+    return [message["phase"] for message in told if message["type"] == "event"]
 
 
 def test_a_command_is_done_and_every_page_is_told(daemon: Daemon, page: httpx.Client) -> None:
@@ -134,4 +169,25 @@ def test_pages_that_are_gone_before_their_stream_begins_keep_no_seat(site: ASGIA
 
 
 def test_a_page_that_is_gone_before_the_first_finding_does_not_keep_the_doctor(site: ASGIApp) -> None:
-    assert [asked_and_gone(site, "POST", "/api/doctor") for _ in range(2)] == [200, 200]
+    assert asked_and_gone(site, "POST", "/api/doctor") == 200
+    eventually(lambda: asked_and_gone(site, "POST", "/api/doctor") == 200, "the doctor is free again")
+
+
+def test_an_examination_goes_on_without_its_page_and_another_one_waits_for_its_end(start: Start) -> None:
+    go_on, at_its_end = threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[Finding]:
+        yield FINDINGS[0]
+        go_on.wait(20)
+        yield FINDINGS[1]
+        at_its_end.set()
+
+    with browser(start(examine=slowly)) as page:
+        with page.stream("POST", "/api/doctor") as answer:
+            assert '"model"' in next(answer.iter_lines())
+        with browser(str(page.base_url).rstrip("/")) as other:
+            refused = other.post("/api/doctor")
+            assert (refused.status_code, "is looking already" in refused.text) == (400, True)
+            go_on.set()
+            eventually(at_its_end.is_set, "it goes on")
+            eventually(lambda: other.post("/api/doctor").status_code == 200, "the doctor is free again")

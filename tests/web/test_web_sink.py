@@ -20,7 +20,8 @@ from listener.errors import ConfigError
 from listener.sinks.web import Web, WebConfig
 from tests.sinks.messages import HELLO
 from tests.waiting import eventually
-from tests.web.conftest import Daemon
+from tests.web.conftest import Daemon, browser
+from tests.web.stream import opened
 
 START_S = 60.0  # a Python with starlette, on a machine that is busy
 
@@ -51,7 +52,8 @@ def free_address() -> str:
 
 def answers(address: str) -> bool:
     try:
-        return "hello" in httpx.get(f"http://{address}/api/now", trust_env=False).text
+        with browser(f"http://{address}") as page, opened(page) as stream:
+            return stream.until(lambda message: message["type"] in ("hello", "away"))[-1]["type"] == "hello"
     except httpx.TransportError:
         return False
 

@@ -50,7 +50,7 @@ export function hours(figure, perLabel) {
 }
 
 /** A day from midnight to midnight, of 23 to 25 hours, a row for each label, a mark for each event. */
-export function timeline(figure, begin, end, marks) {
+export function timeline(figure, begin, end, marks, all = true) {
   const width = room(figure);
   const perLabel = {};
   for (const mark of marks) (perLabel[mark[2]] ??= []).push(mark);
@@ -67,12 +67,12 @@ export function timeline(figure, begin, end, marks) {
   const bottom = labels.length * ROW;
   const axis = [0, 6, 12, 18].map((hour) => svg("text", { x: x(new Date(begin.getFullYear(), begin.getMonth(), begin.getDate(), hour)), y: bottom + 14 }, `${hour}:00`));
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${bottom + 20}`, role: "img", "aria-label": "The day, a row for each label; the events are in the table below" }, ...rows, ...axis);
-  figure.replaceChildren(el("figcaption", {}, "The day"), labels.length ? drawing : el("p", { class: "quiet" }, "no event"));
+  figure.replaceChildren(el("figcaption", {}, all ? "The day" : `The day, its latest ${marks.length} events only`), labels.length ? drawing : el("p", { class: "quiet" }, "no event"));
 }
 
-/** The entries with the most first, as many as are worth a row. */
+/** The entries with the most first; the rarest too, which may be the alarm. */
 function ranked(perLabel, size) {
-  return Object.entries(perLabel).sort((a, b) => size(b[1]) - size(a[1])).slice(0, 14);
+  return Object.entries(perLabel).sort((a, b) => size(b[1]) - size(a[1]));
 }
 
 function short(date) {

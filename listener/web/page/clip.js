@@ -7,8 +7,11 @@ const SIZE = 512; // samples of a spectrum
 const RATE = 16000;
 const RANGE_DB = 70; // from the loudest cell down
 
+let turn = 0; // of a recording that was asked for earlier nothing is shown
+
 /** Open the recording of an event. */
 export async function play(event) {
+  const now = ++turn;
   const url = `/api/clips/${encodeURIComponent(event.id)}`;
   $("clip-title").textContent = `${words(event.label)}, ${event.source}, ${clock(new Date(event.at * 1000))}`;
   $("clip-note").textContent = "";
@@ -18,12 +21,13 @@ export async function play(event) {
   try {
     const bytes = await (await asked(url)).arrayBuffer();
     const audio = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(bytes);
+    if (now !== turn) return;
     const samples = audio.getChannelData(0);
     drawWave($("wave"), samples);
     drawSound($("sound"), samples);
     $("clip-note").textContent = `${audio.duration.toFixed(1)} s, 0 to ${RATE / 2000} kHz`;
   } catch (err) {
-    $("clip-note").textContent = `It cannot be shown: ${err.message}`;
+    if (now === turn) $("clip-note").textContent = `It cannot be shown: ${err.message}`;
   }
 }
 

@@ -28,6 +28,7 @@ export const words = (label) => label.replaceAll("_", " ");
 
 export const decibels = (value) => String(Math.round(value)).replace("-", "−");
 export const score = (value) => value.toFixed(2);
+export const threshold = (value) => value.toFixed(3).replace(/0$/, ""); // 0.999 is not 1
 
 const pad = (number) => String(number).padStart(2, "0");
 export const clock = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;

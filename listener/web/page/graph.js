@@ -20,13 +20,20 @@ export class Graph {
     this.spans = new Map(); // id of an event -> { label, start_s, end_s }
     this.late = []; // how much later than the stream the latest messages came, in s
     this.drawnAt = 0;
+    this.closed = false;
     this.next();
+  }
+
+  /** Draw no more. */
+  close() {
+    this.closed = true;
   }
 
   /** Draw at the next frame, and so on. A machine too slow for that draws less, or messages would wait behind pictures. */
   next() {
     const asked = performance.now();
     requestAnimationFrame((now) => {
+      if (this.closed) return;
       this.draw(now);
       if (performance.now() - asked < SLOW_MS) this.next();
       else setTimeout(() => this.next(), 2 * SLOW_MS);
@@ -38,7 +45,8 @@ export class Graph {
     const cells = Uint8Array.from(atob(spectrum.columns), (character) => character.charCodeAt(0));
     const count = cells.length / spectrum.mels;
     let end = Math.round(spectrum.at_s / spectrum.column_s);
-    if (!this.ring || this.ring.mels !== spectrum.mels || end < this.ring.end - count) this.begin(spectrum);
+    if (this.ring && end < this.ring.end - count) this.restart();
+    if (this.ring?.mels !== spectrum.mels) this.begin(spectrum);
     const gap = end - count - this.ring.end;
     if (Math.abs(gap) <= 2) end -= gap; // `at_s` is to the sample, columns are not
     if (gap > 2) this.blank(this.ring.end, end - count);
@@ -62,10 +70,16 @@ export class Graph {
     return now / 1000 - earliest - this.span_s - MARGIN_S - jitter;
   }
 
-  /** Begin anew: another stream, or the colours have changed. */
+  /** Draw what comes from now on: the colours have changed, or some columns were missed. */
   clear() {
     this.ring = null;
     this.late = [];
+  }
+
+  /** Another stream begins: the events of the old one have no place in it. */
+  restart() {
+    this.clear();
+    this.spans.clear();
   }
 
   begin({ mels, column_s, at_s }) {

@@ -32,7 +32,7 @@ export function show() {
     const [counts, found, marks] = await Promise.all([ask("counts"), ask("history"), length === 1 ? ask("marks") : null]);
     if (now !== turn) return;
     const dates = Array.from({ length }, (_, at) => day(midnight(begin, at)));
-    if (marks) charts.timeline($("days"), begin, end, marks);
+    if (marks) charts.timeline($("days"), begin, end, marks.marks, marks.all);
     else charts.days($("days"), dates, counts.days, openDay);
     charts.hours($("hours"), counts.hours);
     list(found);

@@ -1,12 +1,18 @@
 // What a user may change while the daemon runs: thresholds, and what is not reported for a while.
 
-import { $, clock, command, el, isToday, said, score, words } from "./dom.js";
+import { $, clock, command, el, isToday, score, threshold, words } from "./dom.js";
 
 const SPELLS = [["15 minutes", 900], ["an hour", 3600], ["8 hours", 28800], ["until woken", null]];
 
 let hello = null, state = { snoozed: {}, thresholds: {}, listening_for: {} };
+let refuse = () => {}; // told why the daemon would not do something
 const rows = new Map(); // label -> its parts
 const tops = new Map(); // microphone -> the best scores it said last
+
+/** Have `say` called with each refusal, in words. */
+export function onRefusal(say) {
+  refuse = say;
+}
 
 export function greet(message) {
   hello = message;
@@ -35,8 +41,10 @@ export function change(message) {
   if (!hello) return;
   for (const [label, { slider, number, back, mute }] of rows) {
     const on = state.thresholds[label] ?? hello.thresholds[label];
-    if (document.activeElement !== slider || on !== undefined) slider.value = on;
-    number.textContent = on === undefined ? "" : score(on);
+    if (on !== undefined && !slider.matches(":active")) { // while it is dragged it is its user's
+      slider.value = on;
+      number.textContent = threshold(on);
+    }
     back.hidden = !(label in state.thresholds);
     refill(mute, label);
   }
@@ -72,7 +80,11 @@ function waker(what, until) {
 
 function muter(what) {
   const choice = el("select", { "aria-label": `Mute ${words(what)}` }, el("option", { value: "" }, "Mute …"), ...SPELLS.map(([name], at) => el("option", { value: at }, name)));
-  choice.addEventListener("change", () => tell({ command: "snooze", what, for_s: SPELLS[choice.value][1] }));
+  choice.addEventListener("change", () => {
+    const spell = SPELLS[choice.value];
+    choice.value = ""; // what it came to is shown in its place; where it was refused, nothing is
+    if (spell) tell({ command: "snooze", what, for_s: spell[1] });
+  });
   return el("span", { class: "mute" }, choice);
 }
 
@@ -94,7 +106,6 @@ async function tell(what) {
     change(await command(what));
   } catch (err) {
     change(state);
-    $("notice").hidden = false;
-    $("notice").replaceChildren(...said(err.message));
+    refuse(err.message);
   }
 }

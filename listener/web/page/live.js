@@ -12,13 +12,16 @@ const SPEAK_MS = 3000; // a screen reader is not told more often
 export const panes = new Map(); // source -> { root, graph, … }
 const rows = new Map(); // id of an event -> its row, the oldest first
 let spokenAt = 0;
+let pid = null; // of the daemon; none while it is away
 
 /** A pane for each source of the daemon, and none for others. */
 export function greet(hello) {
   for (const [source, pane] of panes) {
-    if (hello.sources.includes(source)) pane.graph.clear(); // another daemon's stream begins anew
-    else { pane.root.remove(); panes.delete(source); }
+    if (!hello.sources.includes(source)) { pane.graph.close(); pane.root.remove(); panes.delete(source); }
+    else if (hello.pid === pid) pane.graph.clear(); // it went on while the page was not looked at
+    else pane.graph.restart();
   }
+  pid = hello.pid;
   for (const source of hello.sources) if (!panes.has(source)) panes.set(source, made(source));
 }
 
@@ -109,6 +112,7 @@ function forget(id) {
 
 function show(row, event) {
   const begun = event.start && new Date(event.start), over = event.phase === "end";
+  const length = !over ? "under way" : begun && !event.end ? "end unknown" : lasted(event.end_s - event.start_s); // cut off, it says no end
   const when = begun ? `${isToday(begun) ? "" : `${begun.toLocaleDateString()} `}${clock(begun)}` : `${event.start_s.toFixed(1)} s`;
   row.classList.toggle("now", !over);
   row.dataset.id = event.id;
@@ -117,13 +121,14 @@ function show(row, event) {
   row.replaceChildren(
     name,
     el("span", { class: "score" }, score(event.peak)),
-    el("span", { class: "more" }, `${event.source}${over ? `, ${lasted(event.end_s - event.start_s)}` : ", under way"}`),
+    el("span", { class: "more" }, `${event.source}, ${length}`),
     el("time", begun ? { class: "when", datetime: event.start } : { class: "when" }, when),
   );
 }
 
 /** The daemon that would have said the ends of what was under way is gone. */
 export function settle() {
+  pid = null;
   for (const row of rows.values()) {
     if (row.classList.contains("now")) row.querySelector(".more").textContent += ", end unknown";
     row.classList.remove("now");

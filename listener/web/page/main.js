@@ -10,7 +10,8 @@ import { listen } from "./stream.js";
 
 const VIEWS = ["live", "history", "labels", "health"];
 const daemon = { hello: null, status: null, thresholds: {} };
-let broken = "", away = "", noticed = "";
+const REFUSED_MS = 8000; // long enough to be read
+let broken = "", away = "", refused = "", noticed = "", forgetting = 0;
 
 function hear(message) {
   switch (message.type) {
@@ -57,7 +58,7 @@ function check(status) {
 
 /** How it is, in a few words at the top; what is wrong, in a sentence above everything. */
 function say() {
-  const wrong = broken || (away && `No listener is attached: ${away}. This page goes on by itself when it runs.`);
+  const wrong = refused || broken || (away && `No listener is attached: ${away}. This page goes on by itself when it runs.`);
   $("notice").hidden = !wrong;
   if (wrong !== noticed) $("notice").replaceChildren(...said(wrong)); // a screen reader tells it once
   noticed = wrong;
@@ -66,6 +67,14 @@ function say() {
   const words = broken && !daemon.status ? "not connected" : away ? "no listener" : deaf.length ? `${deaf[0][0]} is ${deaf[0][1].state}` : well ? "listening" : "connecting";
   if ($("state").textContent !== words) $("state").textContent = words;
   $("state").className = `state ${well ? "well" : "ill"}`;
+}
+
+/** What the daemon would not do is said for a while. */
+function refuse(why) {
+  refused = why;
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => { refused = ""; say(); }, REFUSED_MS);
+  say();
 }
 
 function route() {
@@ -98,4 +107,5 @@ document.querySelector(".skip").addEventListener("click", (event) => { event.pre
 
 paint();
 route();
+labels.onRefusal(refuse);
 listen(hear, (what) => { broken = what; say(); });

@@ -1,15 +1,14 @@
-// What the daemon says, as it says it: by server-sent events, or asked for again and again where there are none.
+// What the daemon says, as it says it: by server-sent events.
 //
 // A page that is not looked at lets go of its stream: it costs nothing then, and browsers allow a host six at a time.
 // When it is looked at again it goes on after the last event it has seen.
 
 import { asked } from "./dom.js";
 
-const POLL_MS = 2000;
+const AGAIN_MS = 2000;
 
 /** `hear` gets each message, `say` whether the connection is there ("" or what is wrong), until the page is closed. */
 export function listen(hear, say) {
-  if (!("EventSource" in window)) return poll(hear, say);
   let source = null, last = "";
   const open = () => {
     const url = `/api/stream?after=${last}`;
@@ -26,7 +25,7 @@ export function listen(hear, say) {
       close();
       const why = await refusal(url);
       if (!source) say(why); // else it was looked at again meanwhile
-      setTimeout(attend, POLL_MS);
+      setTimeout(attend, AGAIN_MS);
     };
   };
   const close = () => { source?.close(); source = null; };
@@ -43,20 +42,4 @@ async function refusal(url) {
   } catch (err) {
     return err.message;
   }
-}
-
-function poll(hear, say) {
-  let after = "";
-  const ask = async () => {
-    try {
-      const now = await (await asked(`/api/now?after=${after}`)).json();
-      after = now.after;
-      now.news.forEach(hear);
-      say("This browser knows no server-sent events: the page asks every two seconds, and shows no live spectrogram.");
-    } catch (err) {
-      say(err.message);
-    }
-    setTimeout(ask, POLL_MS);
-  };
-  ask();
 }
