@@ -240,7 +240,8 @@ def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
 def strangers(config: Config, bundle: Bundle) -> list[str]:
     """What the configuration names that does not fit this bundle, one line each.
 
-    Labels that it lacks, and sources that are named like a label or a group: a snooze of one would silence both.
+    Labels that it lacks, sources that are named like a label or a group, so that a snooze of one would silence both,
+    and sources that a reload has named and only a restart brings.
     An update of the model must not take a service down: a warning for `run`, an error for `check`.
     """
     mentioned = [(f"labels.{label}", label) for label in config.labels]
@@ -261,7 +262,16 @@ def strangers(config: Config, bundle: Bundle) -> list[str]:
         f"{where}{key}: model {bundle.name} has no label {label!r}{_hint(label, known)}"
         for key, label, known in unknown
     ]
-    return [*lacking, *(f"{where}{namesake}" for namesake in _namesakes(config, bundle))]
+    return [*lacking, *(f"{where}{line}" for line in (*_namesakes(config, bundle), *_absent_sources(config)))]
+
+
+def _absent_sources(config: Config) -> Iterator[str]:
+    """Sources that a sink waits for and that are none: after a reload, for that changes the sinks and no source."""
+    there = [part.config.name for part in config.sources]
+    for number, sink in enumerate(config.sinks, 1):
+        for name in sink.when.sources:
+            if name not in there:
+                yield f"sink {number} ({sink.kind}).when.sources: {name!r} is not listened to before a restart"
 
 
 def _namesakes(config: Config, bundle: Bundle) -> Iterator[str]:
@@ -340,6 +350,8 @@ def _label(table: Any, label: str) -> LabelConfig:
 
 
 def _groups(table: dict[str, Any]) -> dict[str, list[str]]:
+    if EVERYTHING in table:
+        raise ConfigError(f"groups.{EVERYTHING}: a snooze of {EVERYTHING!r} is of everything; give it another name")
     try:
         return msgspec.convert(table, dict[str, list[str]])
     except msgspec.ValidationError as err:

@@ -4,6 +4,7 @@ import logging
 import resource
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
@@ -11,7 +12,7 @@ from listener.controls import Controls
 from listener.ear import Ear
 from listener.errors import ListenerError
 from listener.notify import notify
-from listener.outlet import Outlet, Picturing, Recording, Route, Steering, Viewer
+from listener.outlet import OUTBOX_EVENTS, Outlet, Picturing, Recording, Route, Steering, Viewer
 from listener.wire import Event, Spectrum, Status
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class Daemon:
         self._ears: dict[str, Ear] = {}
         self._outlets: Sequence[Outlet] = ()  # replaced whole
         self._publishing = threading.Lock()  # no outlet goes while an ear's thread is offering to it
+        # What came while outlets are exchanged: where that fails, those that come in their place have not had it.
+        self._meanwhile: deque[Event] | None = None
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
         self._unfinished: list[str] = []
@@ -63,6 +66,8 @@ class Daemon:
         if not self._controls.admits(event):
             return
         with self._publishing:
+            if self._meanwhile is not None:
+                self._meanwhile.append(event)
             for outlet in self._outlets:
                 outlet.offer(event)
 
@@ -106,11 +111,17 @@ class Daemon:
         """Go on with these sinks: one that is open stays as it is, one that is left out is closed. For `run`'s thread.
 
         Those that go are closed before those that come are opened, for both may want the same file or port; an event
-        of that moment waits in the outbox of the new. Raises where one cannot be opened.
+        of that moment waits in the outbox of the new. Raises where one cannot be opened; those that are then adopted
+        in their place are given what came meanwhile.
         """
         before, open_ones = self._outlets, {id(outlet.sink): outlet for outlet in self._outlets if outlet.is_open}
         outlets = [open_ones.get(id(route.sink)) or Outlet(route, self.stop) for route in routes]
         with self._publishing:
+            for event in self._meanwhile or ():
+                for outlet in outlets:
+                    if outlet not in before:
+                        outlet.offer(event)
+            self._meanwhile = deque(maxlen=OUTBOX_EVENTS)
             self._outlets = outlets
         self._retire([outlet for outlet in before if outlet not in self._outlets])
         self._record()
@@ -121,6 +132,8 @@ class Daemon:
             if isinstance(outlet.sink, Steering):
                 outlet.sink.steer(self._controls)
             outlet.open()
+        with self._publishing:
+            self._meanwhile = None
 
     def _retire(self, outlets: Sequence[Outlet]) -> None:
         for outlet in outlets:

@@ -159,7 +159,8 @@ class Ear:
         try:
             for block in self._source.blocks(self._health.report):
                 self._blocks.put(block)
-                if self._source.live and not self._health.heard(block) and isinstance(self._source, Doubtful):
+                is_now = self._source.live or block.captured_at is not None  # a pipe of a microphone's is not live
+                if is_now and not self._health.heard(block) and isinstance(self._source, Doubtful):
                     self._source.doubt()
             if not self._closing:
                 self._health.report(SourceState.ENDED, "no more audio")
@@ -171,6 +172,8 @@ class Ear:
             for event in self._pipeline.events(self._stretch()):
                 self._publish(self._stamped(event))
             self._take_changes()
+        if self._recorder:
+            self._recorder.is_over = True
         self._fail(self.name, None)
 
     def _stretch(self) -> Iterable[Frame]:

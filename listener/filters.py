@@ -1,12 +1,12 @@
 """Which events a sink gets: the `when` of every [[sink]], in one place for all of them."""
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from datetime import time as time_of_day
 from typing import Annotated
 
+from listener.clocks import uptime
 from listener.errors import ConfigError
 from listener.schema import Meta, Section
 from listener.wire import Event, Phase
@@ -49,7 +49,7 @@ class Filter:
         groups: Mapping[str, Sequence[str]],
         *,
         before: "Filter | None" = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = uptime,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._config = config

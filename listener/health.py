@@ -13,6 +13,7 @@ from listener.types import Block, SourceState
 log = logging.getLogger(__name__)
 
 DEAF_STEADY_S = 10.0  # a microphone that listened for so long is back
+JUST_NOW_S = 2.0  # what was lost of an interruption is counted within a tick after it
 ILL_STEADY_S = 30.0  # longer than it takes to notice that it is as silent as before
 
 LOSING_S = 60.0  # what is lost in the course of so long is one line,
@@ -32,7 +33,8 @@ class Health:
     """
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._name = name
+        self._name, self._clock = name, clock
+        self._listening_since = 0.0
         self.state, self.detail = SourceState.WAITING, "starting"
         self._ailment: Ailment | None = None
         self._hearing = Hearing()
@@ -49,8 +51,13 @@ class Health:
 
     @property
     def interrupted(self) -> bool:
-        """Whether it is deaf, or was just now, so that it will yet be said how much was lost."""
-        return self._deaf.under_way
+        """Whether it is deaf, or was just now, so that it will yet be said how much was lost.
+
+        Not for the whole of an episode: a microphone that was flaky has to be steady for up to an hour to end it, and
+        what a slow machine loses in that hour is another matter.
+        """
+        deaf = self.state is not SourceState.LISTENING or self._clock() - self._listening_since <= JUST_NOW_S
+        return self._deaf.under_way and deaf
 
     def report(self, state: SourceState, detail: str) -> None:
         """The source says how it is doing."""
@@ -89,6 +96,7 @@ class Health:
             case SourceState.WAITING:  # it may say so in ever new words
                 return (logging.DEBUG if said and before is state else logging.WARNING), words
         if state is not before:
+            self._listening_since = self._clock()
             for episodes in (self._deaf, *self._ailments.values()):
                 episodes.ended()
         return (logging.DEBUG if self._deaf.under_way and state is SourceState.LISTENING else logging.INFO), words

@@ -16,7 +16,7 @@ from listener.ageing import Ageing
 from listener.clocks import uptime
 from listener.database import Presence
 from listener.errors import SinkError
-from listener.wire import Event
+from listener.wire import Event, run_id
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ PUT = """
     ON CONFLICT (id) DO UPDATE SET peak = excluded.peak, level_dbfs = excluded.level_dbfs, "end" = excluded."end",
         end_s = excluded.end_s, under_way = excluded.under_way, note = NULL
 """
-LEAVE = "UPDATE events SET under_way = 0, note = ? WHERE under_way"
+LEAVE = "UPDATE events SET under_way = 0, note = ? WHERE under_way AND id NOT GLOB ?"
 END_UNKNOWN = "end unknown: listener was ended while it was under way"
 SYSTEM = Path("/var/lib/listener/history.db")  # what the systemd unit's state folder makes of the default
 
@@ -98,7 +98,7 @@ class History:
         self._lock = threading.RLock()
 
     def open(self) -> None:
-        """Open it, and close the rows that an earlier process left open.
+        """Open it, and close the rows that an earlier process left open: ours may go on after a reload.
 
         SinkError where it can never be written, or is no database; a full disk is only said, for it may be emptied.
         """
@@ -165,7 +165,7 @@ class History:
             with database.writing(connection, self.path):
                 for statement in INDICES:
                     connection.execute(statement)
-                left = connection.execute(LEAVE, (END_UNKNOWN,)).rowcount if presence.alone else 0
+                left = connection.execute(LEAVE, (END_UNKNOWN, f"{run_id()}*")).rowcount if presence.alone else 0
             if left:
                 log.info("%s: %d events have no end: listener was ended in them", self.path, left)
             presence.share()

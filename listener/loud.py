@@ -7,6 +7,7 @@ from math import log10
 
 from listener.config import LOUD, LoudConfig
 from listener.gates import FLOOR_FALL, FLOOR_RISE_DB
+from listener.tracker import REMINDER_S
 from listener.types import SILENT_DBFS, Frame
 from listener.wire import Event, Phase
 
@@ -50,6 +51,8 @@ class Loud:
         self._least, self._hold, self._cooldown, self._update = (
             round(seconds * sample_rate) for seconds in (config.min_s, config.hold_s, config.cooldown_s, update_s)
         )
+        self._reminder = round(REMINDER_S * sample_rate)
+        self._update = min(self._update, self._reminder)
         self._rate = sample_rate
         self._source, self._model, self._prefix = source, model, prefix
         self._numbers = count(1)
@@ -99,7 +102,7 @@ class Loud:
             if sound.loud >= self._least:
                 sound.detected = sound.stop
                 yield self._event(sound, "start")
-        elif sound.peak > sound.peak_reported and sound.stop - sound.last_report >= self._update:
+        elif sound.stop - sound.last_report >= (self._update if sound.peak > sound.peak_reported else self._reminder):
             yield self._event(sound, "update")
 
     def _end(self, now: int) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from listener.channel import Channel
 from listener.controls import Controls
-from listener.errors import OutputClosed, SinkError
+from listener.errors import ListenerError, OutputClosed, SinkError
 from listener.recorder import Recorder
 from listener.wire import Event, Hello, Level, Spectrum, Status
 
@@ -91,13 +91,15 @@ def _everything(_event: Event) -> bool:
 class Route:
     """A sink, its name in logs and status lines, and which events it is to get.
 
-    Without one that is `required` the daemon is not to run; another that cannot be opened is tried again and again.
+    Without one that is `required` the daemon is not to run; another that cannot be opened is tried again and again. One
+    that is `restored` was open before, so that whatever keeps it from it may pass.
     """
 
     name: str
     sink: Sink
     admits: Callable[[Event], bool] = _everything
     required: bool = True
+    restored: bool = False
 
 
 class Outlet:
@@ -107,7 +109,10 @@ class Outlet:
         self.name, self.sink, self._admits = route.name, route.sink, route.admits
         self.is_open = False
         self.is_absent = False  # the sink could not be opened yet
-        self._required, self._retry_s = route.required, retry_s
+        self._retry_s = retry_s
+        self._spared: tuple[type[Exception], ...] = () if route.required else (SinkError,)
+        if route.restored:
+            self._spared = (Exception,)
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
         self._stop = stop
         self.late = 0  # events that came when no more was taken
@@ -134,10 +139,11 @@ class Outlet:
         try:
             self.sink.open()
         except Exception as err:
-            if self._required or not isinstance(err, SinkError):
+            if not isinstance(err, self._spared):
                 self.sink.close()  # what it was given, the controls for instance, need not know it any more
                 raise
-            log.error("sink %s: %s. It is tried again, the others serve", self.name, err)  # noqa: TRY400
+            fault = None if isinstance(err, ListenerError) else err
+            log.error("sink %s: %s. It is tried again, the others serve", self.name, err, exc_info=fault)  # noqa: TRY400
             self.is_absent = True
         self.thread.start()
         self.is_open = True
@@ -153,12 +159,14 @@ class Outlet:
                 self.late += 1
 
     def say_what_was_lost(self) -> None:
-        """Log that the sink does not keep up, once an episode: to be called about once a second."""
+        """Log that the sink does not keep up, or is not there, once an episode: to be called about once a second."""
         lost, before = self._outbox.lost, self._said_lost
         self._said_lost = lost
         if lost > before and self._dropping_since is None:
             self._dropping_since = before
-            log.warning("sink %s: does not keep up, or hangs; its oldest events are dropped", self.name)
+            absent = "sink %s: is not open yet; its oldest events are dropped"
+            slow = "sink %s: does not keep up, or hangs; its oldest events are dropped"
+            log.warning(absent if self.is_absent else slow, self.name)
         elif self._dropping_since is not None and not self._outbox.waiting:
             log.info("sink %s: keeps up again; events lost: %d", self.name, lost - self._dropping_since)
             self._dropping_since = None

@@ -14,7 +14,7 @@ from listener.loud import Loud
 from listener.timing import frame_grid
 from listener.tracker import Rules, Tracker
 from listener.types import Clip, Features, Frame, Gate, Prediction
-from listener.wire import Event
+from listener.wire import Event, run_id
 
 
 @dataclass(slots=True)
@@ -72,14 +72,14 @@ def change(before: Config, after: Config, bundle: Bundle, source: str) -> Change
         clips=after.clips,
         hang_over_s=after.gate.hang_over_s,
         gate=gates.make(after.gate, bundle.features.sample_rate) if after.gate != before.gate else None,
-        loud=_loud(after, bundle, source, os.urandom(5).hex()),
+        loud=_loud(after, bundle, source, _prefix()),
         other_loud=(after.loud, after.events.update_s) != (before.loud, before.events.update_s),
     )
 
 
 def build(config: Config, bundle: Bundle, classify: Callable[[Features], Prediction], source: str) -> Pipeline:
     """A new pipeline for one source, as the configuration and the bundle say."""
-    spec, prefix = bundle.features, os.urandom(5).hex()
+    spec, prefix = bundle.features, _prefix()
     return Pipeline(
         gate=gates.make(config.gate, spec.sample_rate),
         clipper=Clipper(spec, config.clips, config.gate.hang_over_s),
@@ -88,6 +88,11 @@ def build(config: Config, bundle: Bundle, classify: Callable[[Features], Predict
         tracker=Tracker(rules(config, bundle), source=source, model=bundle.name, prefix=prefix),
         loud=_loud(config, bundle, source, prefix),
     )
+
+
+def _prefix() -> str:
+    """What ids begin with, so that they are unique over sources and restarts."""
+    return run_id() + os.urandom(3).hex()
 
 
 def _loud(config: Config, bundle: Bundle, source: str, prefix: str) -> Loud | None:

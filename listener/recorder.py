@@ -50,6 +50,7 @@ class Recorder:
         self._frames: deque[Frame] = deque()
         self._voiced: deque[_Voiced] = deque()
         self._lock = threading.Lock()
+        self.is_over = False  # nothing more is heard, and what was heard is classified
 
     @property
     def position_s(self) -> float:

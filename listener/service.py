@@ -137,7 +137,7 @@ class Service:
             kept = _kept(before, seats)
             _greet(kept, self._hello, self._hello)
             self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
-            self.daemon.adopt(_routes(self._seats, lambda _kind: False))
+            self.daemon.adopt([replace(route, restored=True) for route in _routes(self._seats)])
             raise
 
     def _remade(self, seat: _Seat) -> _Seat:

@@ -6,12 +6,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
 from listener import database
+from listener.clocks import uptime
 from listener.errors import SinkError
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ Result = TypeVar("Result")
 MOST_LINES = 10_000
 OLDEST_S = 7 * 86_400.0
 SPOOLS = 16  # of one receiver
+GATHER_S = 60.0  # what another sink of the receiver has left behind is looked for so often
+GATHERED_LINES = 1000  # in one transaction
 SCHEMA = ("CREATE TABLE waiting (number INTEGER PRIMARY KEY, at REAL NOT NULL, line BLOB NOT NULL)",)
 
 
@@ -40,7 +43,7 @@ class Spool:
         most: int = MOST_LINES,
         oldest_s: float = OLDEST_S,
         clock: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = time.monotonic,
+        ticks: Callable[[], float] = uptime,
     ) -> None:
         self._path, self._most, self._oldest_s, self._clock, self._ticks = path, most, oldest_s, clock, ticks
         self._database = _opened(path)
@@ -55,6 +58,10 @@ class Spool:
         # contact with the network may set forward by days; of lines from before there is no other.
         self._came: deque[tuple[int, float]] = deque()
         self._troubled = False
+        self._closed = False
+        self._owned: IO[bytes] | None = None  # the lock that keeps it ours, if there is one
+        self._others: Sequence[Path] = ()  # files of the same receiver
+        self._gathered = ticks()
         self.dropped = 0
         if self._waiting:
             log.info("%s: %d lines wait from before", path, self._waiting)
@@ -73,8 +80,10 @@ class Spool:
             self._save()
 
     def first(self, count: int) -> list[tuple[int, bytes]]:
-        """The oldest lines with their numbers, by which they are removed."""
+        """The oldest lines with their numbers, by which they are removed. None once it is closed."""
         with self._lock:
+            if self._closed:
+                return []
             self._drop()
             self._save()
             in_file = [(number, line) for number, _, line in self._in_file(count)]
@@ -85,14 +94,67 @@ class Spool:
     def remove(self, number: int) -> None:
         """A line was delivered. They are removed in their order; one that was dropped meanwhile is gone already."""
         with self._lock:
-            if number in self._given:
+            if number in self._given and not self._closed:
                 self._forget(number)
                 self._save()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
-        """What waits stays for the next time."""
+        """What waits stays for the next time. Whoever still uses it finds it empty."""
         with self._lock:
+            self._closed = True
             self._database.close()
+            if self._owned is not None:
+                self._owned.close()
+
+    def own(self, lock: IO[bytes], others: Sequence[Path]) -> None:
+        """Keep a lock until it is closed; and know where others of its receiver have theirs."""
+        self._owned, self._others = lock, others
+
+    def gather(self) -> None:
+        """Take what nobody else will send over: a sink that is no more may have left it. To be called now and then.
+
+        Only while nothing waits here, and not at once, so that those who are just being opened find their own.
+        """
+        with self._lock:
+            if self._waiting or self._closed or self._ticks() - self._gathered < GATHER_S:
+                return
+            self._gathered = self._ticks()
+            for path in [other for other in self._others if other.exists()]:
+                try:
+                    self._take_over(path)
+                except (SinkError, sqlite3.Error, OSError) as err:  # again and again, it might send them as often
+                    log.warning("%s: lines that were left there wait until the next start (%s)", path, err)
+                    self._others = [other for other in self._others if other != path]
+
+    def _take_over(self, path: Path) -> None:
+        """Move the lines of a file that nobody has here. One may come twice where the process dies in between."""
+        on_disk = self._database.execute("PRAGMA database_list").fetchone()[2]
+        with _abandoned(path) as left:
+            if left is None or not on_disk:
+                return
+            taken = sum(iter(lambda: self._move_some(left), 0))
+            left.close()
+            path.unlink()
+        if taken:
+            log.info("%s: %d lines that were left in %s are taken over", self._path, taken, path)
+
+    def _move_some(self, left: sqlite3.Connection) -> int:
+        """How many lines were moved; 0 when there are no more."""
+        rows = left.execute(
+            "SELECT number, at, line FROM waiting ORDER BY number LIMIT ?", (GATHERED_LINES,)
+        ).fetchall()
+        lines = [(number, at, line) for number, (_, at, line) in enumerate(rows, self._next)]
+        with self._database as file:
+            file.executemany("INSERT INTO waiting (number, at, line) VALUES (?, ?, ?)", lines)
+        self._next += len(rows)
+        self._waiting += len(rows)
+        with left:
+            left.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number, _, _ in rows])
+        return len(rows)
 
     def _forget(self, number: int) -> None:
         self._given.discard(number)
@@ -191,19 +253,31 @@ class Spool:
 
 
 def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: ExitStack) -> Spool:
-    """A spool that no other sink or process has for as long as `held` is not closed.
+    """A spool that no other sink or process has until it is closed, by `held` for one.
 
     Two sinks may have one receiver. Over one spool, both would send every line.
     """
-    for number in range(SPOOLS):
-        path = folder / f"{name}{f'-{number}' if number else ''}.db"
+    paths = [folder / f"{name}{f'-{number}' if number else ''}.db" for number in range(SPOOLS)]
+    for path in paths:
         lock = _locked(path.with_suffix(".lock"))
         if lock:
             held.callback(lock.close)
             spool = make(path)
+            spool.own(lock, [other for other in paths if other != path])
             held.callback(spool.close)
             return spool
     raise SinkError(f"{folder}/{name}.db: {SPOOLS} other sinks have it and its like; end the other listeners")
+
+
+@contextmanager
+def _abandoned(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """The database of a spool that nobody has, ours meanwhile; None where somebody has it."""
+    lock = _locked(path.with_suffix(".lock"))
+    if lock is None:
+        yield None
+        return
+    with lock, closing(database.connect(path, SCHEMA, 1)) as left:
+        yield left
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ from listener.wire import Event, Phase
 TOP = 5
 ONSET_BACK_S = 1.0  # a sound that pushes a score up began at most so long before the last clip that did not have it
 LATEST_S = 1.25  # so long after a sound has ended, its event may still begin
+REMINDER_S = 30.0  # a line of an event under way so often: who was snoozed at its start, or not there, must learn of it
 TAIL_S = 1.5  # a window stays hot so long after a sound has ended in it: the estimate where the gate heard no end
 
 
@@ -238,8 +239,12 @@ class Tracker:
             if lasted and self._has_repeated(track, prediction.span, sounds):
                 track.reported, track.detected = True, now
                 yield self._event(track, "start", prediction)
-        elif track.peak > track.peak_reported and now - track.last_report >= self._samples(self._rules.update_s):
+        elif now - track.last_report >= self._samples(self._quiet_s(track)):
             yield self._event(track, "update", prediction)
+
+    def _quiet_s(self, track: _Track) -> float:
+        """How long nothing is said of an event under way."""
+        return min(self._rules.update_s, REMINDER_S) if track.peak > track.peak_reported else REMINDER_S
 
     def _has_repeated(self, track: _Track, clip: Span, sounds: list[Span]) -> bool:
         """Whether the label was heard again `repeat_s` after it was first heard.

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,12 @@ PROTOCOL = 1
 
 Phase = Literal["start", "update", "end"]
 Topic = Literal["event", "level", "status", "spectrum"]
+
+
+@cache
+def run_id() -> str:
+    """What the ids of all events of this process begin with."""
+    return os.urandom(4).hex()
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):

@@ -42,6 +42,7 @@ def load(text: str, tmp_path: Path, *overrides: str) -> configuration.Config:
             "source 2 (stdin): standard input is source 1 (stdin)'s already",
         ),
         ("[labels.rooster]\nname = 'all'", "labels.rooster.name: a snooze of 'all' is of everything"),
+        ("[groups]\nall = ['rooster']", "groups.all: a snooze of 'all' is of everything; give it another name"),
         ("[labels.rooster]\nname = ''", "labels.rooster.name: it is empty; write a name, or leave it out"),
         ("[clips]\nfirst_s = 1.0", "clips.first_s: 1.0 is more than clips.hop_s, 0.5"),
         ("[labels.dog_bark]\nonn = 0.5", "labels.dog_bark.onn: unknown key; did you mean 'on'?"),

@@ -86,6 +86,17 @@ def test_one_that_was_snoozed_while_it_began_is_not_told_of_by_its_end(controls:
     assert not controls.holds_back(event(1))
 
 
+def test_one_that_was_snoozed_while_it_began_and_goes_on_is_told_of_afterwards(
+    controls: Controls, clock: Clock
+) -> None:
+    controls.obey(Command(command="snooze", what="dog_bark", for_s=60))
+    assert not controls.admits(event())
+    assert not controls.admits(event(phase="update", seq=1))
+    clock.s += 61
+    assert controls.admits(event(phase="update", seq=2))
+    assert controls.admits(event(phase="end", seq=3))
+
+
 def test_without_a_time_it_sleeps_until_it_is_woken(controls: Controls, clock: Clock) -> None:
     assert controls.obey(Command(command="snooze", what="kitchen")).snoozed == {"kitchen": None}
     clock.s += 1e6

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -120,6 +121,17 @@ def test_a_source_that_loses_audio_again_and_again_is_in_trouble(
     go_on.release()
 
 
+def test_a_muted_microphone_is_noticed_though_it_comes_through_a_pipe(
+    tiny: Bundle, background: Callable[..., threading.Thread]
+) -> None:
+    silence = [replace(block, captured_at=1e9) for block in blocks(np.zeros(11 * 16_000, np.int16))]
+    source, daemon = FakeSource(silence, then="wait"), Daemon()
+    listening = ear(source, daemon, tiny)
+    background(lambda: daemon.run([listening], []))
+    eventually(lambda: "digital silence" in listening.status().trouble, "it is noticed")
+    daemon.stop()
+
+
 def test_what_is_changed_while_a_source_is_silent_does_not_wait_for_it(
     tiny: Bundle, background: Callable[..., threading.Thread]
 ) -> None:
@@ -222,6 +234,22 @@ def test_an_event_of_the_moment_in_which_a_sink_is_exchanged_gets_out(
     adopting.join(5)
     daemon.adopt([])
     assert [event.seq for event in [*old.events, *new.events]] == [0]
+
+
+def test_an_event_of_the_moment_in_which_an_exchange_fails_reaches_those_that_are_restored() -> None:
+    class Refusing(FakeSink):
+        def open(self) -> None:
+            daemon.publish(message(seq=0))
+            raise SinkError("address in use")
+
+    kept, again, daemon = FakeSink(), FakeSink(), Daemon()
+    daemon.adopt([Route("kept", kept), Route("old", FakeSink())])
+    with pytest.raises(SinkError):
+        daemon.adopt([Route("kept", kept), Route("new", Refusing())])
+    daemon.adopt([Route("kept", kept), Route("old", again)])
+    daemon.publish(message(seq=1))
+    daemon.adopt([])
+    assert [[event.seq for event in sink.events] for sink in (kept, again)] == [[0, 1], [0, 1]]
 
 
 def test_a_sink_that_cannot_open_stops_those_that_did(tiny: Bundle) -> None:

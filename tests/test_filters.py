@@ -1,9 +1,11 @@
 """What a sink is given: labels, groups, sources, score, hours, cool-down, phases; and always the rest of an event."""
 
+import inspect
 from datetime import datetime
 
 import pytest
 
+from listener.clocks import uptime
 from listener.errors import ConfigError
 from listener.filters import Filter, FilterConfig, parse_hours
 from tests.sinks.messages import event
@@ -67,6 +69,14 @@ def test_one_that_was_taken_is_taken_to_its_end_whatever_the_hour() -> None:
     assert not takes(event(1))
 
 
+def test_one_that_goes_on_when_its_hours_begin_is_taken_then_and_counts_as_begun() -> None:
+    hour = 21
+    takes = Filter(FilterConfig(hours="22:00-06:00", phases=("start",)), {}, now=lambda: datetime(2026, 1, 1, hour, 30))
+    assert not takes(event())
+    hour = 22
+    assert [takes(event(phase=phase)) for phase in ("update", "update", "end")] == [True, False, False]
+
+
 def test_phases_leave_out_lines_and_no_events() -> None:
     takes = admits(FilterConfig(phases=("end",), cooldown_s=60))
     assert [takes(event(phase=phase)) for phase in ("start", "update", "end")] == [False, False, True]
@@ -92,6 +102,10 @@ def test_a_cool_down_is_for_one_label_of_one_source_and_refuses_the_whole_event(
     assert not takes(event(3, phase="update"))
     assert not takes(event(3, phase="end"))
     assert takes(event(4))
+
+
+def test_a_cool_down_goes_on_while_the_machine_sleeps() -> None:
+    assert inspect.signature(Filter).parameters["clock"].default is uptime
 
 
 @pytest.mark.parametrize(

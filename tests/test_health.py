@@ -66,6 +66,19 @@ def test_three_interruptions_are_two_lines(told: Told) -> None:
     assert not told.health.interrupted
 
 
+def test_what_is_lost_while_a_flaky_microphone_listens_again_is_none_of_its_interruptions(told: Told) -> None:
+    told.health.report(LISTENING, "USB")
+    told.health.report(RECOVERING, "the device went away")
+    told.passes(3)
+    assert told.health.interrupted
+    told.health.report(LISTENING, "USB")
+    told.passes(1)
+    assert told.health.interrupted
+    told.passes(4)
+    assert not told.health.interrupted
+    assert told.lines()[-1].startswith("WARNING")  # the episode is not over yet
+
+
 def test_a_microphone_that_is_away_for_long_is_a_line_an_hour(told: Told) -> None:
     told.health.report(LISTENING, "USB")
     told.health.report(RECOVERING, "the device went away")

@@ -16,7 +16,7 @@ import pytest
 
 from listener.errors import SinkError
 from listener.history import END_UNKNOWN, History, Query, Reader, Row
-from listener.wire import wall_clock
+from listener.wire import run_id, wall_clock
 from tests.sinks.messages import event
 
 NOON = 1_800_000_000.0
@@ -92,6 +92,16 @@ def test_rows_left_open_are_closed_with_a_note_at_the_next_start(tmp_path: Path)
     again.record(event(phase="end", end_s=15.5))  # it was under way after all: another process's
     (row,) = rows(tmp_path / "h.db")
     assert (row.end_s, row.note) == (15.5, None)
+
+
+def test_what_this_process_has_under_way_goes_on_over_a_reload(tmp_path: Path) -> None:
+    history = opened(tmp_path / "h.db")
+    history.record(event(id=f"{run_id()}abc-1"))
+    history.close()
+    history = opened(tmp_path / "h.db")
+    (row,) = rows(tmp_path / "h.db")
+    history.close()
+    assert (row.under_way, row.note) == (1, None)
 
 
 def test_what_another_process_has_under_way_is_left_to_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

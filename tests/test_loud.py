@@ -84,6 +84,11 @@ def test_a_noise_that_stays_becomes_the_room() -> None:
     assert second == (65.0, 66.0)
 
 
+def test_a_hammer_is_told_of_again_each_half_minute() -> None:
+    events = heard(loud(), stretch((5, ROOM), *[(0.1, BANG), (0.5, ROOM)] * 110, (5, ROOM)))
+    assert [(event.phase, round(event.start_s)) for event in events] == [("start", 5), *[("update", 5)] * 2, ("end", 5)]
+
+
 def test_what_is_quieter_than_asked_for_is_never_loud() -> None:
     whisper = stretch((10, -90), (1, -46), (5, -90))
     assert heard(loud(), whisper) == []

@@ -56,6 +56,16 @@ def test_what_waited_for_it_in_vain_is_lost_and_counted() -> None:
     assert (never.waiting, never.lost) == (0, OUTBOX_EVENTS + 3)
 
 
+def test_one_that_is_not_there_is_not_said_to_be_slow(caplog: pytest.LogCaptureFixture) -> None:
+    never = outlet(FakeSink(refusals=1_000_000), retry_s=3600)
+    for number in range(OUTBOX_EVENTS + 1):
+        never.offer(event(number))
+    never.say_what_was_lost()
+    assert caplog.messages[-1] == "sink log: is not open yet; its oldest events are dropped"
+    never.finish()
+    never.thread.join(5)
+
+
 def test_one_that_fails_otherwise_while_it_is_tried_again_is_tried_on() -> None:
     """Its token file, say, is being replaced."""
     failures = [SinkError("no broker; start it"), ConfigError("token_file: gone"), ZeroDivisionError()]

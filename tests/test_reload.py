@@ -33,7 +33,7 @@ QUIET, LOUD = -75.0, -12.0
 
 
 class Sink(FakeSink):
-    """Keeps what it is greeted with; `refuses` to open, where that is said. One that is called "once" opens once."""
+    """Keeps what it is greeted with; `refuses` to open, where that is said. "once" and "tokenless" open once."""
 
     def __init__(self, greeting: Hello, diary: list[str], name: str, refuses: bool) -> None:
         super().__init__()
@@ -50,6 +50,8 @@ class Sink(FakeSink):
         self._diary.append(f"open {self.name}")
         if self._refuses or (again and self.name == "once"):
             raise SinkError("the port is taken")
+        if again and self.name == "tokenless":
+            raise ConfigError("token_file: it is not there")
 
     def close(self) -> None:
         self._diary.append(f"close {self.name}")
@@ -269,10 +271,13 @@ def test_a_sink_that_was_closed_for_one_that_cannot_open_is_opened_again(start: 
     service.said(("start", "hiss"), by="b")
 
 
-def test_where_one_of_the_old_sinks_cannot_be_opened_again_the_others_are(start: Callable[[str], Running]) -> None:
-    service = start(sink("once") + sink("b"))
+@pytest.mark.parametrize("one", ["once", "tokenless"])
+def test_where_one_of_the_old_sinks_cannot_be_opened_again_the_others_are(
+    one: str, start: Callable[[str], Running]
+) -> None:
+    service = start(sink(one) + sink("b"))
     assert "the port is taken" in service.reload(SOURCE + sink("refusing"))
-    assert service.diary[-2:] == ["open once", "open b"]
+    assert service.diary[-2:] == [f"open {one}", "open b"]
     service.hear(2, LOUD)
     service.said(("start", "hiss"), by="b")
 
@@ -283,6 +288,14 @@ def test_what_only_a_restart_changes_is_named(start: Callable[[str], Running]) -
     assert service.reload(other) == "reloaded; only a restart changes: source, daemon"
     service.hear(2, LOUD)
     assert {event.source for event in service.sinks["a"].events} == {"fake"}
+
+
+def test_a_sink_that_waits_for_a_source_of_the_next_start_is_said(
+    start: Callable[[str], Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    service = start(sink("a"))
+    service.reload(SOURCE.replace("fake", "attic") + sink("a", "when = { sources = ['attic'] }"))
+    assert "sink 1 (log).when.sources: 'attic' is not listened to before a restart" in caplog.text
 
 
 def test_a_reload_by_command_is_answered_with_what_waits_for_a_restart(start: Callable[[str], Running]) -> None:

@@ -1,5 +1,6 @@
 """Lines that wait on disk: in order, bounded, over restarts and kills, whatever lies at their path."""
 
+import inspect
 import os
 import signal
 import sqlite3
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from listener.clocks import uptime
 from listener.errors import SinkError
-from listener.spool import Spool, own_spool
+from listener.spool import GATHER_S, Spool, own_spool
 
 
 def lines(spool: Spool) -> list[bytes]:
@@ -71,6 +73,10 @@ def test_lines_from_before_in_a_file_that_cannot_be_read_keep_nobody_from_going_
     spool.put(b"new")
     assert lines(spool) == [b"new"]
     assert "until then lines wait in memory" in caplog.text
+
+
+def test_lines_grow_old_while_the_machine_sleeps() -> None:
+    assert inspect.signature(Spool).parameters["ticks"].default is uptime
 
 
 def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
@@ -138,6 +144,49 @@ def test_two_sinks_of_one_receiver_have_a_spool_each(tmp_path: Path) -> None:
         first, second = (own_spool(tmp_path, "mqtt-x", Spool, held) for _ in range(2))
         first.put(b"a line")
         assert (len(first), len(second)) == (1, 0)
+
+
+def test_what_a_sink_of_the_same_receiver_has_left_behind_is_taken_over(tmp_path: Path) -> None:
+    now = 0.0
+    with ExitStack() as stays, ExitStack() as goes:
+        gone = own_spool(tmp_path, "webhook-x", Spool, goes)
+        spool = own_spool(tmp_path, "webhook-x", lambda path: Spool(path, ticks=lambda: now), stays)
+        for number in range(3):
+            gone.put(b"%d" % number)
+        now = GATHER_S
+        spool.gather()
+        assert len(spool) == 0  # it is still somebody's
+        goes.close()
+        spool.put(b"ours")
+        now = 2 * GATHER_S
+        spool.gather()
+        assert lines(spool) == [b"ours"]  # it comes first, for it may be on its way
+        spool.remove(spool.first(1)[0][0])
+        spool.gather()
+        spool.put(b"later")
+        assert lines(spool) == [b"0", b"1", b"2", b"later"]
+        assert not (tmp_path / "webhook-x.db").exists()
+
+
+def test_those_who_are_just_being_opened_find_their_own(tmp_path: Path) -> None:
+    with ExitStack() as held:
+        own_spool(tmp_path, "webhook-x", Spool, held)
+        own_spool(tmp_path, "webhook-x", Spool, held).put(b"of the second")
+    with ExitStack() as held:
+        own_spool(tmp_path, "webhook-x", Spool, held).gather()
+        assert lines(own_spool(tmp_path, "webhook-x", Spool, held)) == [b"of the second"]
+
+
+def test_one_that_is_closed_while_somebody_uses_it_is_free_for_the_next(tmp_path: Path) -> None:
+    with ExitStack() as held:
+        hanging = own_spool(tmp_path, "mqtt-x", Spool, held)
+        hanging.put(b"a line")
+        number = hanging.first(1)[0][0]
+        hanging.close()
+        following = own_spool(tmp_path, "mqtt-x", Spool, held)
+        hanging.remove(number)
+        assert hanging.first(1) == []
+        assert lines(following) == [b"a line"]
 
 
 def test_only_owner_and_group_may_read_what_was_heard(tmp_path: Path) -> None:

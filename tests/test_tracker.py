@@ -69,6 +69,14 @@ def test_a_new_peak_is_an_update_at_most_once_a_second() -> None:
     assert [event.seq for event in events] == [0, 1, 2]
 
 
+def test_an_event_that_goes_on_without_a_new_peak_is_told_again_each_half_minute() -> None:
+    events = follow(tracker(), [0.9] * 130)
+    assert phases(events) == ["start", "update", "update"]
+    assert [event.detected_s for event in events] == [events[0].detected_s] * 3
+    again = follow(tracker(LabelRule(on=0.7, off=0.4, hold_s=120.0)), [0.9] + [0.1] * 130)
+    assert phases(again) == ["start"]  # what is not heard is not told of
+
+
 def test_the_end_carries_the_highest_score_as_peak() -> None:
     events = follow(tracker(), [0.75, 0.97, 0.5, 0.1, 0.1, 0.1, 0.1])
     assert events[-1].peak == 0.97

@@ -8,6 +8,7 @@ from listener.commands import _shared
 from listener.errors import SinkError
 from listener.signals import Capture
 from listener.sinks import text
+from listener.sinks.firsts import Firsts
 from listener.wire import Event
 
 
@@ -23,9 +24,10 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     """Print lines until the daemon stops."""
     client = _shared.client(arguments)
     capture.deliver_to(client.close)
+    first = Firsts()
     for message in client.messages(["event"], arguments.label, arguments.replay):
         if isinstance(message, Event):
-            line = wire.encode(message).decode() if arguments.json else _text(message)
+            line = wire.encode(message).decode() if arguments.json else _text(message, first=first(message))
             sys.stdout.write(line)
             sys.stdout.flush()
     if not capture.caught:
@@ -33,6 +35,6 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     return 0
 
 
-def _text(event: Event) -> str:
-    line = text.line(event)
+def _text(event: Event, *, first: bool) -> str:
+    line = text.line(event, first=first)
     return f"{line}\n" if line else ""

@@ -15,6 +15,7 @@ from listener.errors import SinkError
 from listener.history import DAY_S, History
 from listener.recorder import Excerpt, Recorder
 from listener.sinks.firsts import UNDER_WAY
+from listener.sinks.trouble import Trouble
 from listener.wire import Event
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,9 @@ class Folder:
         except OSError:
             part.unlink(missing_ok=True)
             raise
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).exists()
 
     def clean(self) -> None:
         """Delete what a process that was killed has left half written."""
@@ -119,7 +123,7 @@ class Clips:
         self._wake, self._closing = threading.Event(), False
         self._pruned = 0.0
         self._thread: threading.Thread | None = None
-        self._said = False
+        self._trouble = Trouble(str(folder.path), log)
 
     def hear(self, recorder: Recorder) -> None:
         """Take the audio of a source from here."""
@@ -143,7 +147,7 @@ class Clips:
             self._thread.start()
 
     def close(self) -> None:
-        """Write what waits: no more will be heard."""
+        """Write what is due. Of the rest nobody knows whether someone speaks in it, as long as more is heard."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._closing = True
@@ -160,6 +164,10 @@ class Clips:
                 return
             start_s = max(0.0, event.start_s - self._pre_s)
             wanted = self._wanted.get(event.id) or _Wanted(event, start_s, start_s + self._most_s)
+            if event.id not in self._wanted and event.seq and self._folder.has(wanted.name):
+                if not ended:  # the sink before this one has written it whole
+                    self._note_done(event.id)
+                return
             if ended and event.end_s is not None:
                 stop_s = min(wanted.stop_s, event.end_s)
                 wanted = replace(wanted, stop_s=stop_s, until=self._clock() + PATIENCE_S)
@@ -170,7 +178,7 @@ class Clips:
         """Write the clips after which enough was heard."""
         now = self._clock()
         with self._lock:
-            due = [wanted for wanted in self._wanted.values() if self._closing or self._is_due(wanted, now)]
+            due = [wanted for wanted in self._wanted.values() if self._is_due(wanted, now)]
             for wanted in due:
                 del self._wanted[wanted.event.id]
                 if wanted.until is None:
@@ -180,6 +188,12 @@ class Clips:
             self._tell(self._history.keep_clip, wanted.event.id, clip, note)
         if due or now - self._pruned > PRUNE_S:
             self.prune()
+
+    def _give_up(self) -> None:
+        """Say of what is not due that it has no clip; the sink that follows this one may yet make it."""
+        for event_id in self._wanted:
+            self._tell(self._history.keep_clip, event_id, None, "no clip: its sink was closed before it was whole")
+        self._wanted.clear()
 
     def prune(self) -> None:
         """Keep the folder within its bounds, and say in the rows which clips are gone."""
@@ -203,6 +217,7 @@ class Clips:
             self._wake.clear()
             self._guarded(self.write_due)
         self._guarded(self.write_due)
+        self._guarded(self._give_up)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """A thread that ends would end all clips after this one, and nobody would know."""
@@ -215,7 +230,7 @@ class Clips:
         recorder = self._recorders.get(wanted.event.source)
         if recorder is None or (wanted.until is not None and now > wanted.until):
             return True
-        return recorder.position_s >= wanted.stop_s + AROUND_S
+        return recorder.is_over or recorder.position_s >= wanted.stop_s + AROUND_S
 
     def _written(self, wanted: _Wanted) -> tuple[str | None, str | None]:
         """The clip as the row names it, or why there is none."""
@@ -227,9 +242,9 @@ class Clips:
             self._folder.write(name, excerpt)
         except (OSError, RuntimeError) as err:  # soundfile's errors are RuntimeErrors
             said = getattr(err, "strerror", None) or err
-            log.log(logging.DEBUG if self._said else logging.WARNING, "%s: no clip (%s)", self._folder.path, said)
-            self._said = True
+            self._trouble.say(f"no clip ({said})", "no clip")
             return None, f"no clip: it cannot be written ({said})"
+        self._trouble.over("clips can be written again")
         return self._as_row(name), None
 
     def _excerpt(self, wanted: _Wanted) -> tuple[Excerpt | None, str]:

@@ -10,6 +10,7 @@ from listener import wire
 from listener.errors import OutputClosed, SinkError
 from listener.schema import Meta, Section
 from listener.sinks import text
+from listener.sinks.firsts import Firsts
 
 
 class ConsoleConfig(Section, frozen=True):
@@ -28,7 +29,7 @@ class Console:
 
     def __init__(self, config: ConsoleConfig, _hello: wire.Hello, stream: RawIOBase | None = None) -> None:
         self._json = config.json
-        self._stream = stream
+        self._stream, self._first = stream, Firsts()
 
     def open(self) -> None:
         # Bytes, for JSON is UTF-8 whatever the locale says; and past Python's own buffer, whose lock a reader that
@@ -36,7 +37,7 @@ class Console:
         self._stream = self._stream or open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
 
     def emit(self, event: wire.Event) -> None:
-        line = wire.encode(event) if self._json else _human(event)
+        line = wire.encode(event) if self._json else _human(event, first=self._first(event))
         if not line or not self._stream:
             return
         try:
@@ -55,8 +56,8 @@ class Console:
         """Nothing to do: standard output belongs to the process."""
 
 
-def _human(event: wire.Event) -> bytes:
-    line = text.line(event)
+def _human(event: wire.Event, *, first: bool) -> bytes:
+    line = text.line(event, first=first)
     return f"{line}\n".encode() if line else b""
 
 

@@ -22,7 +22,7 @@ from listener.wire import Event
 log = logging.getLogger(__name__)
 
 TERM_S = 1.0  # from SIGTERM to SIGKILL
-CLOSE_S = 0.8  # what runs when listener stops has so long to end by itself,
+CLOSE_S = 0.8  # what runs when the sink is closed has so long to end by itself,
 LAST_TERM_S = 0.2  # and then so long after SIGTERM
 OURS = (b"NOTIFY_SOCKET", b"JOURNAL_STREAM")  # systemd means them for us alone,
 OUR_PREFIXES = (b"WATCHDOG_", b"LISTEN_")  # and a child's word would count as ours
@@ -105,7 +105,7 @@ class Hook:
             self._waiting.clear()
             self.lost += unheard
         if unheard:
-            log.warning("%s: listener stops; events that waited and are left out: %d", self._name, unheard)
+            log.warning("%s: is closed; events that waited and are left out: %d", self._name, unheard)
 
     def _admit(self, event: Event) -> tuple[threading.Thread | None, bool]:
         """The thread to start for it, where there is room for one; and whether there is no room to wait either."""
@@ -151,7 +151,7 @@ class Hook:
                 return child.complaint()
             stopping = time.monotonic() >= self._stop_at
             ended = child.end(LAST_TERM_S if stopping else TERM_S)
-            why = "listener stops" if stopping else f"it ran longer than timeout_s, {limit_s:g} s"
+            why = "its sink is closed" if stopping else f"it ran longer than timeout_s, {limit_s:g} s"
             return f"was ended: {why}" if ended else f"cannot be ended and is left alone, though {why}"
 
     def _next(self) -> Event | None:

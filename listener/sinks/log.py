@@ -14,6 +14,7 @@ from listener.errors import SinkError
 from listener.needs import Needs
 from listener.schema import Meta, Section
 from listener.sinks import text
+from listener.sinks.firsts import Firsts
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Log:
         self._config = config
         self._journal = journal or (sys.stderr if paths.under_journal() else None)
         self._file: _Rotating | None = None
+        self._first = Firsts()
 
     @property
     def path(self) -> Path | None:
@@ -79,7 +81,7 @@ class Log:
             log.debug("%s", _cannot(Path(file.baseFilename), err))
 
     def _tell_journal(self, event: wire.Event) -> None:
-        line = text.line(event)
+        line = text.line(event, first=self._first(event))
         if line and self._journal:
             self._journal.write(f"{INFO}{line}\n")
             self._journal.flush()

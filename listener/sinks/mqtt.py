@@ -159,7 +159,10 @@ class Mqtt:
             self._bell.ring()
 
     def close(self) -> None:
-        """Send what waits as far as it goes at once, and go. The rest stays on disk for the next time."""
+        """Send what waits as far as it goes at once, and go. The rest stays on disk for the next time.
+
+        A thread that hangs loses the spool: a sink that comes in the place of this one must find what waits.
+        """
         if self._controls is not None:
             self._controls.unwatch(self._note_steering)
         thread, self._thread = self._thread, None
@@ -168,6 +171,8 @@ class Mqtt:
         self._closing.set()
         self._bell.ring()
         thread.join(LINGER_S)
+        if self._spool is not None:
+            self._spool.close()
 
     def _note_steering(self, _state: wire.State) -> None:
         self._news.note_steering()
@@ -180,7 +185,7 @@ class Mqtt:
         return f"mqtt-{identifier(f'{self._broker.host}_{self._broker.port}_{self._config.base}')}"
 
     def _run(self, spool: Spool, held: ExitStack) -> None:
-        """Connect again and again. The spool is closed here, for nobody knows how long a connecting thread hangs."""
+        """Connect again and again; nobody knows how long a connecting thread hangs."""
         first_s, longest_s = self._back_off_s
         pause_s = first_s
         try:
@@ -200,7 +205,10 @@ class Mqtt:
             with closing(Link(self._broker, (self._topics.daemon, OFFLINE), self._bell)) as link:
                 link.open()
                 let_in = True
-                self._serve(link, spool)
+                if spool.is_closed:  # we hung for so long that another may be there by now
+                    link.leave()
+                else:
+                    self._serve(link, spool)
         except LinkError as err:
             self._trouble.say(err.kind, str(err), let_in=let_in)
         except Exception as err:  # noqa: BLE001 - whatever goes wrong in here, the thread tries again

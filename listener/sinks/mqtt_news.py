@@ -108,6 +108,10 @@ class News:
                 for label in self._topics.labels
             }
 
+    def keeps(self, topic: str) -> bool:
+        """Whether it is a topic of which something is retained, as the labels are now."""
+        return topic in self._topics.retained()
+
     def take_levels(self) -> dict[str, bytes]:
         """Topic -> the newest levels since they were last taken."""
         with self._lock:

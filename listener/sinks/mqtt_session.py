@@ -6,13 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from listener import wire
 from listener.controls import EVERYTHING, Controls
 from listener.sinks import mqtt_news
 from listener.sinks.mqtt_link import Link
-from listener.sinks.mqtt_news import News
+from listener.sinks.mqtt_news import Message, News
 from listener.sinks.mqtt_topics import ERROR, OFF, OFFLINE, ON, STATE, Topics
 from listener.spool import Spool
 
@@ -105,6 +105,7 @@ class Session:
         while not closing.is_set():
             if self._news.take_renamed():
                 self._announce()
+            self._spool.gather()
             self._say_what_is_new(lock)
             for topic, payload, retained in self._link.turn(self._patience_s()):
                 self._hear(topic, payload, retained=retained)
@@ -155,7 +156,7 @@ class Session:
 
     def _send_line(self, flight: _Flight, line: bytes) -> None:
         try:
-            messages = list(mqtt_news.messages(self._topics, line))
+            messages = [self._lasting(message) for message in mqtt_news.messages(self._topics, line)]
         except ValueError as err:  # of another version, or damaged: it would stand in the way for ever
             log.warning("mqtt: %s; it is dropped", err)
             messages = []
@@ -172,6 +173,10 @@ class Session:
             if message.retain:
                 self._said[message.topic] = message.payload
         self._land()
+
+    def _lasting(self, message: Message) -> Message:
+        """Retained only where it is looked after: that of a label that is no more was taken back, and would stay."""
+        return replace(message, retain=message.retain and self._news.keeps(message.topic))
 
     def _land(self) -> None:
         """Remove from the spool what was taken, from its head on: so what is left is sent again in order."""

@@ -8,14 +8,16 @@ from listener.wire import Event
 NAME_CELLS = 20
 
 
-def line(event: Event) -> str | None:
-    """One line for a start, an end or a whole event; None for an update, which says nothing new to a person."""
+def line(event: Event, *, first: bool = False) -> str | None:
+    """One line for a start, an end or a whole event; None for an update, which says nothing new to a person.
+
+    But if it is the `first` line that came of its event, which was snoozed when it began, say.
+    """
     name = padded(event.label, NAME_CELLS)
-    match event.phase:
-        case "start":
-            return f"{moment(event.start, event.start_s)}  {name}  {event.score:.2f}  {event.source}"
-        case "update":
-            return None
+    if event.phase == "start" or (event.phase == "update" and first):
+        return f"{moment(event.start, event.start_s)}  {name}  {event.score:.2f}  {event.source}"
+    if event.phase == "update":
+        return None
     when = moment(event.end, event.end_s) if event.phase == "end" else moment(event.start, event.start_s)
     lasted = duration((event.end_s or event.start_s) - event.start_s)
     return f"{when}  {name}  ended after {lasted}, peak {event.peak:.2f}  {event.source}"

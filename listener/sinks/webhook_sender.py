@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from listener.sinks.trouble import Trouble
-from listener.spool import Spool
+from listener.spool import GATHER_S, Spool
 
 FIRST_PAUSE_S = 1.0
 CLOSE_S = 0.7  # what waits may still go out for so long,
@@ -35,7 +35,8 @@ class Receiver(Protocol):
 class Sender:
     """The thread between a spool and a receiver. A line leaves the spool when it was taken or refused.
 
-    Spool and receiver are used by it until it ends, wherever it hangs, so that it is the one who closes them.
+    Spool and receiver are used by it until it ends, so that it is the one who closes them. Where it hangs, the spool is
+    taken away from it: a sink that comes in the place of this one must find what waits.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Sender:
         if self._thread.is_alive():
             self._receiver.abort()
             self._thread.join(ABORT_S)  # a look-up of a name cannot be cut off: then the process ends without it
+        self._spool.close()
 
     def _run(self) -> None:
         with self._held:
@@ -74,7 +76,7 @@ class Sender:
                 if pause_s is None:
                     if self._closing.is_set():
                         return
-                    self._wake.wait()
+                    self._wake.wait(GATHER_S)
                 elif pause_s and self._closing.wait(pause_s):
                     return
 
@@ -83,7 +85,8 @@ class Sender:
         try:
             waiting = self._spool.first(1)
             if not waiting:
-                return None
+                self._spool.gather()
+                return 0.0 if len(self._spool) else None
             number, line = waiting[0]
             pause_s = self._deliver(line)
             if not pause_s:

@@ -34,6 +34,15 @@ def test_a_person_reads_one_line_at_the_start_and_one_at_the_end() -> None:
     assert end.split() == ["15.7", "s", "dog_bark", "ended", "after", "3.2", "s,", "peak", "0.97", "kitchen"]
 
 
+def test_an_event_that_is_first_told_while_it_goes_on_has_its_line_too() -> None:
+    out = io.BytesIO()
+    sink = console(out)
+    for seq in (7, 8):
+        sink.emit(event(phase="update", seq=seq))
+    (line,) = out.getvalue().decode().splitlines()
+    assert line.split() == ["12.5", "s", "dog_bark", "0.93", "kitchen"]
+
+
 def test_names_of_wide_characters_take_as_many_columns() -> None:
     out = io.BytesIO()
     sink = console(out)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -207,6 +208,44 @@ def test_but_not_for_ever_where_the_source_has_gone(tmp_path: Path) -> None:
     assert len(clips(tmp_path)) == 1
 
 
+def test_closed_while_its_source_goes_on_it_writes_nothing_that_may_have_speech_in_it(
+    tmp_path: Path, opened: Opened
+) -> None:
+    room = Room()
+    sink = opened(room)
+    room.hear(14.9)
+    emit(sink, end_s=12.0)
+    sink.close()
+    (row,) = rows(tmp_path)
+    assert (clips(tmp_path), row.clip_note) == ([], "no clip: its sink was closed before it was whole")
+
+
+def test_of_a_source_that_is_over_it_writes_what_there_is(tmp_path: Path, opened: Opened) -> None:
+    room = Room()
+    sink = opened(room)
+    room.hear(12.1)
+    emit(sink, end_s=12.0)
+    room.recorder.is_over = True
+    sink.close()
+    assert [row.clip for row in rows(tmp_path)] == [f"h-clips/{clip.name}" for clip in clips(tmp_path)] != []
+
+
+def test_the_clip_that_the_sink_before_a_reload_wrote_stays(tmp_path: Path, opened: Opened) -> None:
+    room = Room()
+    before = opened(room)
+    start = wall_clock(time.time())
+    before.emit(event(start_s=10.0, start=start))
+    room.hear(34)
+    before.close()
+    (clip,) = clips(tmp_path)
+    after = opened(room)
+    room.hear(100)  # so long that it could not write it again
+    after.emit(event(start_s=10.0, start=start, seq=1, phase="end", end_s=99.0))
+    after.close()
+    (row,) = rows(tmp_path)
+    assert (row.clip, row.clip_note, clip.exists()) == (f"h-clips/{clip.name}", None, True)
+
+
 @pytest.mark.parametrize(
     ("stop_s", "kept"),
     [
@@ -370,6 +409,30 @@ def test_a_clip_that_cannot_be_written_costs_no_row(
     sink.close()
     assert ["cannot be written" in (row.clip_note or "") for row in rows(tmp_path)] == [True, True]
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
+
+
+def test_clips_that_cannot_be_written_are_said_once_an_episode(
+    tmp_path: Path, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    room, folder = Room(), tmp_path / "h-clips"
+    sink = opened(room)
+    room.hear(20)
+    for number, in_the_way in enumerate((True, False, True)):
+        if in_the_way:
+            folder.write_text("in the way")
+        emit(sink, number)
+        eventually(lambda number=number: _tried(rows(tmp_path)[number]), "its clip was tried")
+        if in_the_way:
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+    sink.close()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len([warning for warning in warnings if "no clip" in warning]) == 2
+
+
+def _tried(row: Row) -> bool:
+    return bool(row.clip or row.clip_note)
 
 
 def write(folder: Path, name: str, at: float, size: int) -> None:

@@ -320,7 +320,7 @@ def test_closing_ends_what_hangs_in_time_and_says_what_never_ran(
     assert time.monotonic() - began < 1.3
     eventually(lambda: not alive(grandchild), "it is gone")
     assert hook.lost == 1
-    assert "events that waited and are left out: 1" in caplog.text
+    assert "is closed; events that waited and are left out: 1" in caplog.text
     hook.emit(event(2))
     assert hook.lost == 2
 

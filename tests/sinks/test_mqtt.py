@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -275,6 +276,14 @@ def test_closing_waits_for_no_frozen_broker_and_what_is_left_is_sent_by_the_next
     make()
     eventually(lambda: len(arrived(client)) == 100, "all events")
     assert arrived(client) == [(f"e{number}", 0) for number in range(100)]
+
+
+def test_what_waits_behind_a_connection_that_hangs_is_there_for_the_sink_that_follows(make: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it lets in, and says nothing
+        before = make(host="127.0.0.1", port=mute.getsockname()[1])
+        before.emit(event(phase="end"))
+        before.close()
+        assert make(host="127.0.0.1", port=mute.getsockname()[1], level=False).waiting == 1
 
 
 def test_an_outage_is_two_lines_in_the_log(

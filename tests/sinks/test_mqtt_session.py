@@ -3,6 +3,8 @@
 import json
 import sqlite3
 import threading
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from listener.controls import Controls
 from listener.sinks.mqtt_news import News
 from listener.sinks.mqtt_session import PATIENCE_S, Announcer, Orders, Session
 from listener.sinks.mqtt_topics import Topics
-from listener.spool import Spool
+from listener.spool import GATHER_S, Spool, own_spool
 from tests.sinks.messages import event
 
 TOPICS = Topics("listener", ["kitchen"], ["smoke_alarm"])
@@ -27,14 +29,17 @@ class FakeLink:
     def __init__(self, turns: int, closing: threading.Event) -> None:
         self._turns, self._closing = turns, closing
         self.published: list[tuple[str, bytes]] = []
+        self.retained: dict[str, bytes] = {}
         self.patience: list[float] = []
         self._taken: list[Any] = []
 
     def subscribe(self, topic: str) -> None:
         pass
 
-    def publish(self, topic: str, payload: bytes, *, done: Any = None, **_how: Any) -> None:
+    def publish(self, topic: str, payload: bytes, *, done: Any = None, retain: bool = False, **_how: Any) -> None:
         self.published.append((topic, payload))
+        if retain:
+            self.retained[topic] = payload
         self._taken += [done] if done else []
 
     def turn(self, patience_s: float) -> list[tuple[str, bytes, bool]]:
@@ -106,3 +111,22 @@ def test_labels_are_told_when_all_lines_are_out(tmp_path: Path) -> None:
         spool.put(news.note_event(event(label="smoke_alarm", phase=phase)))
     link = serve(spool, news, turns=2)
     assert (link.on(LABEL), len(spool)) == ([b"ON", b"OFF"], 0)
+
+
+def test_what_another_sink_of_the_broker_has_left_is_sent(tmp_path: Path) -> None:
+    ticks, news = iter([0.0]), News(TOPICS)
+    with ExitStack() as gone, ExitStack() as held:
+        own_spool(tmp_path, "mqtt-x", Spool, gone).put(news.note_event(event(label="smoke_alarm", phase="end")))
+        spool = own_spool(tmp_path, "mqtt-x", partial(Spool, ticks=lambda: next(ticks, GATHER_S)), held)
+        gone.close()
+        assert len(serve(spool, news, turns=2).on("listener/kitchen/event")) == 1
+
+
+def test_the_end_of_an_event_whose_label_is_no_more_leaves_nothing_at_the_broker(tmp_path: Path) -> None:
+    spool, news = Spool(tmp_path / "spool.db"), News(TOPICS)
+    spool.put(news.note_event(event(label="smoke_alarm")))
+    news.greet(Topics("listener", ["kitchen"], ["rain"]))
+    spool.put(news.note_event(event(label="smoke_alarm", phase="end")))
+    link = serve(spool, news, turns=2)
+    assert link.on(LABEL) == [b"ON", b"OFF"]
+    assert LABEL not in link.retained

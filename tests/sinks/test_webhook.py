@@ -8,12 +8,16 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -21,8 +25,11 @@ import pytest
 from listener import config as configuration
 from listener import wire
 from listener.errors import ConfigError, SinkError
+from listener.sinks.trouble import Trouble
 from listener.sinks.webhook import Webhook, WebhookConfig
 from listener.sinks.webhook_http import judged
+from listener.sinks.webhook_sender import Answer, Sender
+from listener.spool import GATHER_S, Spool, own_spool
 from tests.receiver import Behaviour, Server, answers, breaks_off, floods, hangs, trickles
 from tests.sinks.messages import HELLO, event
 from tests.waiting import eventually
@@ -342,6 +349,54 @@ def test_closing_is_quick_whatever_the_receiver_does_and_keeps_what_waits(
     opened(server.url)
     server.heard(3)
     assert server.ids == ["e0", "e0", "e1"]
+
+
+def test_what_waits_behind_a_request_that_hangs_is_there_for_the_sink_that_follows(tmp_path: Path) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    class Hanging:
+        def deliver(self, _line: bytes) -> Answer:
+            asked.set()
+            answered.wait(20)
+            return Answer("later")
+
+        def abort(self) -> None:
+            """A look-up of a name cannot be cut off."""
+
+    with ExitStack() as held:
+        spool = own_spool(tmp_path, "webhook-x", Spool, held)
+        sender = Sender(spool, Hanging(), held.pop_all(), Trouble("webhook x", logging.getLogger()), 60)
+    sender.start()
+    sender.put(b"a line")
+    assert asked.wait(5)
+    sender.close()
+    with ExitStack() as held:
+        following = own_spool(tmp_path, "webhook-x", Spool, held)
+        answered.set()
+        assert [line for _, line in following.first(5)] == [b"a line"]
+
+
+def test_what_another_sink_of_the_receiver_has_left_is_sent(tmp_path: Path) -> None:
+    came: SimpleQueue[bytes] = SimpleQueue()
+
+    class Receiving:
+        def deliver(self, line: bytes) -> Answer:
+            came.put(line)
+            return Answer("taken")
+
+        def abort(self) -> None:
+            """Nothing is under way."""
+
+    ticks = iter([0.0])
+    with ExitStack() as gone, ExitStack() as held:
+        own_spool(tmp_path, "webhook-x", Spool, gone).put(b"left")
+        make = partial(Spool, ticks=lambda: next(ticks, GATHER_S))
+        spool = own_spool(tmp_path, "webhook-x", make, held)
+        gone.close()
+        sender = Sender(spool, Receiving(), held.pop_all(), Trouble("webhook x", logging.getLogger()), 60)
+    sender.start()
+    assert came.get(timeout=5) == b"left"
+    sender.close()
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ export function happen(event) {
     $("feed").prepend(row);
     $("feed-empty").hidden = true;
     while (rows.size > ROWS) forget(rows.keys().next().value);
-    if (event.phase === "start") speak(event);
+    if (event.phase !== "end") speak(event); // an update is the first that is told of what was snoozed when it began
   }
   show(row, event);
 }
