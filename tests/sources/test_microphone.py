@@ -67,13 +67,16 @@ def test_blocks_carry_the_time_at_which_they_were_captured(listen: Listen) -> No
 def test_an_unplugged_microphone_is_back_when_it_is_plugged_in(virtual_mic: VirtualMic, listen: Listen) -> None:
     heard = listen(Microphone(MicrophoneConfig()))
     heard.heard()
-    gone = time.monotonic()
+    before = time.monotonic()
     virtual_mic("unplug")
+    gone = time.monotonic()
     eventually(lambda: SourceState.RECOVERING in heard.states, "the absence is noticed", within_s=3)
+    least = time.monotonic() - gone
     virtual_mic("plug")
     heard.recovers()
-    away = time.monotonic() - gone
-    assert heard.gaps_s() == [pytest.approx(away, abs=0.8)]
+    most = time.monotonic() - before
+    (gap,) = heard.gaps_s()
+    assert least - 0.3 <= gap <= most + 0.3  # what the virtual microphone's own commands take is not known
 
 
 def test_a_stalled_microphone_is_started_again(virtual_mic: VirtualMic, listen: Listen) -> None:
