@@ -1,11 +1,9 @@
 """What a sink is given: labels, groups, sources, score, hours, cool-down, phases; and always the rest of an event."""
 
-import inspect
 from datetime import datetime
 
 import pytest
 
-from listener.clocks import uptime
 from listener.errors import ConfigError
 from listener.filters import Filter, FilterConfig, parse_hours
 from tests.sinks.messages import event
@@ -102,10 +100,6 @@ def test_a_cool_down_is_for_one_label_of_one_source_and_refuses_the_whole_event(
     assert not takes(event(3, phase="update"))
     assert not takes(event(3, phase="end"))
     assert takes(event(4))
-
-
-def test_a_cool_down_goes_on_while_the_machine_sleeps() -> None:
-    assert inspect.signature(Filter).parameters["clock"].default is uptime
 
 
 @pytest.mark.parametrize(
