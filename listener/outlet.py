@@ -91,15 +91,14 @@ def _everything(_event: Event) -> bool:
 class Route:
     """A sink, its name in logs and status lines, and which events it is to get.
 
-    Without one that is `required` the daemon is not to run; another that cannot be opened is tried again and again. One
-    that is `restored` was open before, so that whatever keeps it from it may pass.
+    One that cannot be opened is tried again and again where `spared` names the error: SinkError, say, of a sink that
+    the daemon may run without. Any other keeps the daemon from running.
     """
 
     name: str
     sink: Sink
     admits: Callable[[Event], bool] = _everything
-    required: bool = True
-    restored: bool = False
+    spared: tuple[type[Exception], ...] = ()
 
 
 class Outlet:
@@ -110,9 +109,7 @@ class Outlet:
         self.is_open = False
         self.is_absent = False  # the sink could not be opened yet
         self._retry_s = retry_s
-        self._spared: tuple[type[Exception], ...] = () if route.required else (SinkError,)
-        if route.restored:
-            self._spared = (Exception,)
+        self._spared = route.spared
         self._outbox: Channel[Event] = Channel(OUTBOX_EVENTS, "drop_oldest")
         self._stop = stop
         self.late = 0  # events that came when no more was taken
@@ -135,7 +132,7 @@ class Outlet:
         return int(self._outbox.waiting) + (self.sink.waiting if isinstance(self.sink, Queueing) else 0)
 
     def open(self) -> None:
-        """SinkError where the sink cannot be opened and is required."""
+        """What keeps the sink from opening, where it is not spared."""
         try:
             self.sink.open()
         except Exception as err:

@@ -13,7 +13,7 @@ from listener.config import Config, Part
 from listener.controls import Controls
 from listener.daemon import Daemon
 from listener.ear import Ear
-from listener.errors import ConfigError, ListenerError
+from listener.errors import ConfigError, ListenerError, SinkError
 from listener.filters import Filter
 from listener.outlet import Greeting, Route, Sink
 from listener.spectrograph import Spectrograph
@@ -71,11 +71,11 @@ class Service:
 
     def run(self) -> None:
         """Until every source has ended, or the daemon is stopped."""
-        self.daemon.run(self._ears, _routes(self._seats, self._is_required))
+        self.daemon.run(self._ears, _routes(self._seats, self._spared))
 
-    def _is_required(self, kind: str) -> bool:
+    def _spared(self, kind: str) -> tuple[type[Exception], ...]:
         """Without its socket nobody could ask it how it is, and another daemon may have it."""
-        return not self._patient or kind == "socket"
+        return (SinkError,) if self._patient and kind != "socket" else ()
 
     def reload(self) -> None:
         """Go by the configuration as it is now, soon. For any thread and for signal handlers."""
@@ -137,7 +137,7 @@ class Service:
             kept = _kept(before, seats)
             _greet(kept, self._hello, self._hello)
             self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
-            self.daemon.adopt([replace(route, restored=True) for route in _routes(self._seats)])
+            self.daemon.adopt(_routes(self._seats, lambda _kind: (Exception,)))
             raise
 
     def _remade(self, seat: _Seat) -> _Seat:
@@ -188,13 +188,14 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
     )
 
 
-def _routes(seats: Sequence[_Seat], is_required: Callable[[str], bool] = lambda _kind: True) -> list[Route]:
-    """The sinks by their kinds, numbered where there are several of one."""
+def _routes(
+    seats: Sequence[_Seat], spared: Callable[[str], tuple[type[Exception], ...]] = lambda _kind: ()
+) -> list[Route]:
+    """The sinks by their kinds, numbered where there are several of one, and what each is spared."""
     kinds = [seat.part.kind for seat in seats]
     names = [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
     return [
-        Route(name, seat.sink, seat.filter, is_required(seat.part.kind))
-        for name, seat in zip(names, seats, strict=True)
+        Route(name, seat.sink, seat.filter, spared(seat.part.kind)) for name, seat in zip(names, seats, strict=True)
     ]
 
 

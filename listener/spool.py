@@ -132,7 +132,7 @@ class Spool:
 
     def _take_over(self, path: Path) -> None:
         """Move the lines of a file that nobody has here. One may come twice where the process dies in between."""
-        on_disk = self._database.execute("PRAGMA database_list").fetchone()[2]
+        on_disk = self._database.execute("PRAGMA database_list").fetchone()[2]  # or in memory, and would lose them
         with _abandoned(path) as left:
             if left is None or not on_disk:
                 return

@@ -11,28 +11,28 @@ from tests.sinks.messages import event
 from tests.waiting import eventually
 
 
-def outlet(sink: FakeSink, *, required: bool = False, retry_s: float = 0.01) -> Outlet:
-    made = Outlet(Route("log", sink, required=required), lambda: None, retry_s)
+def outlet(sink: FakeSink, *spared: type[Exception], retry_s: float = 0.01) -> Outlet:
+    made = Outlet(Route("log", sink, spared=spared), lambda: None, retry_s)
     made.open()
     return made
 
 
-def test_a_required_sink_that_cannot_be_opened_is_an_error() -> None:
+def test_a_sink_that_cannot_be_opened_is_an_error() -> None:
     with pytest.raises(SinkError, match="plug it in"):
-        outlet(FakeSink(refusals=1), required=True)
+        outlet(FakeSink(refusals=1))
 
 
 def test_a_sink_that_does_not_open_is_closed_and_knows_the_controls_no_more() -> None:
     sink = FakeSink(refusals=1)
     with pytest.raises(SinkError):
-        outlet(sink, required=True)
+        outlet(sink)
     assert sink.calls == ["close"]
 
 
-def test_one_that_is_not_required_is_said_once_and_opened_when_it_can_be(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_is_spared_is_said_once_and_opened_when_it_can_be(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     sink = FakeSink(refusals=4)
-    late = outlet(sink)
+    late = outlet(sink, SinkError)
     late.offer(event(1))
     eventually(lambda: sink.events == [event(1)])
     assert [record.getMessage() for record in caplog.records] == [
@@ -46,7 +46,7 @@ def test_one_that_is_not_required_is_said_once_and_opened_when_it_can_be(caplog:
 
 
 def test_what_waited_for_it_in_vain_is_lost_and_counted() -> None:
-    never = outlet(FakeSink(refusals=1_000_000), retry_s=3600)
+    never = outlet(FakeSink(refusals=1_000_000), SinkError, retry_s=3600)
     for number in range(OUTBOX_EVENTS + 3):
         never.offer(event(number))
     assert (never.waiting, never.lost) == (OUTBOX_EVENTS, 3)
@@ -57,7 +57,7 @@ def test_what_waited_for_it_in_vain_is_lost_and_counted() -> None:
 
 
 def test_one_that_is_not_there_is_not_said_to_be_slow(caplog: pytest.LogCaptureFixture) -> None:
-    never = outlet(FakeSink(refusals=1_000_000), retry_s=3600)
+    never = outlet(FakeSink(refusals=1_000_000), SinkError, retry_s=3600)
     for number in range(OUTBOX_EVENTS + 1):
         never.offer(event(number))
     never.say_what_was_lost()
@@ -76,7 +76,7 @@ def test_one_that_fails_otherwise_while_it_is_tried_again_is_tried_on() -> None:
                 raise failures.pop(0)
 
     sink = Fickle()
-    late = outlet(sink)
+    late = outlet(sink, SinkError)
     late.offer(event(1))
     eventually(lambda: sink.events == [event(1)])
     late.finish()

@@ -1,6 +1,5 @@
 """Lines that wait on disk: in order, bounded, over restarts and kills, whatever lies at their path."""
 
-import inspect
 import os
 import signal
 import sqlite3
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from listener.clocks import uptime
 from listener.errors import SinkError
 from listener.spool import GATHER_S, Spool, own_spool
 
@@ -73,10 +71,6 @@ def test_lines_from_before_in_a_file_that_cannot_be_read_keep_nobody_from_going_
     spool.put(b"new")
     assert lines(spool) == [b"new"]
     assert "until then lines wait in memory" in caplog.text
-
-
-def test_lines_grow_old_while_the_machine_sleeps() -> None:
-    assert inspect.signature(Spool).parameters["ticks"].default is uptime
 
 
 def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
