@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from export import measured
-from export.graph import Exported, ExportError, to_onnx
+from export.graph import TOLERANCE, Exported, ExportError, Runtime, to_onnx
 from export.rules import groups_for, rules_for
 from listener import bundle
+from listener.bundle import Bundle
 from models import calibration as calibrations
 from models import checkpoint
 from models.calibration import Calibration
@@ -72,17 +74,29 @@ def manifest_of(trained: Checkpoint, about: About = About()) -> bundle.Manifest:
     )
 
 
+def same(trained: Checkpoint, loaded: Bundle) -> None:
+    """Nothing where a bundle's model makes of noise the frames and embeddings that the checkpoint does."""
+    spec = trained.recipe.spec
+    alike = loaded.labels == trained.recipe.labels and loaded.features == spec
+    if alike:
+        mel = np.random.default_rng(0).normal(-1, 0.7, (3, spec.mels, spec.columns)).astype(np.float32)
+        pairs = zip(Runtime(loaded.model).all(mel)[1:3], trained.answerer()(mel)[1:], strict=True)
+        alike = all(a.shape == b.shape and float(np.abs(a - b).max()) <= TOLERANCE for a, b in pairs)
+    if not alike:
+        raise ExportError(f"{loaded.name} was not made of this checkpoint: name the one that it was exported from.")
+
+
 def _calibration(trained: Checkpoint, about: About) -> Calibration | None:
     """That of the checkpoint's labels."""
     return about.calibration and about.calibration.of(trained.recipe.labels)
 
 
 def _provenance(trained: Checkpoint, data: str) -> dict[str, str]:
-    fold = trained.recipe.leave_out_fold
+    left_out = ", ".join(map(str, trained.recipe.left_out))
     return {
         "recipe": msgspec.json.encode(to_plain(trained.recipe)).decode(),
         "data": data,
-        "folds": f"all but {fold}" if fold else "all",
+        "folds": f"all but {left_out}" if left_out else "all",
         "commit": _commit(),
         "command": training_command(trained.recipe, data=trained.data),
         "date": datetime.now(UTC).date().isoformat(),

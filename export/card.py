@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, str]
 
+TOLD = {"dataset", "label", "source_id", "licence", "author", "url"}  # of a listing's columns
 CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
 TAUGHT = (
@@ -45,6 +46,7 @@ def card(loaded: Bundle, report: Report, listing: Sequence[Row], *, commands: st
     words = {
         "name": loaded.name,
         "front_end": recipe.front_end.replace("pcen", "PCEN"),
+        "modulation": ", and how fast each band pulses" if recipe.shape.modulation else "",
         "bands": recipe.spec.mels,
         "kilohertz": f"{recipe.spec.sample_rate / 1000:g}",
         "parameters": f"{int(made['weights']):,}",
@@ -90,9 +92,17 @@ def _described(recipe: Recipe, report: Report) -> str:
         return _of_others(recipe, report, folds)
     return (
         f"These figures are of **models of the same recipe**, each trained without one of the folds {folds} of every "
-        "data set and asked about that fold; thresholds and calibration came from the other folds. The shipped weights "
-        f"were then fitted on every fold, with as many steps ({recipe.steps}) and the thresholds of all folds; they "
-        "have seen these files, so no figure of theirs on this data would mean anything."
+        f"data set and asked about that fold; thresholds and calibration came from the other folds. {_ours(recipe)}"
+    )
+
+
+def _ours(recipe: Recipe) -> str:
+    """What the weights at hand have heard of the files that a report asks about."""
+    if recipe.left_out:
+        return f"The shipped weights were trained without fold {_listed(list(map(str, recipe.left_out)))}."
+    return (
+        f"The shipped weights were then fitted on every fold, with as many steps ({recipe.steps}) and the thresholds "
+        "of all folds; they have seen these files, so no figure of theirs on this data would mean anything."
     )
 
 
@@ -233,12 +243,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write(options: argparse.Namespace) -> None:
     try:
-        with options.listing.open(newline="", encoding="utf-8") as lines:
+        with options.listing.open(newline="", encoding="utf-8-sig") as lines:
             listing = list(csv.DictReader(lines))
         commands = options.commands.read_text()
         history = options.history.read_text() if options.history else ""
     except (OSError, ValueError) as err:
         raise ListenerError(f"a card cannot be written: {err}") from err
+    if lacking := TOLD - set(listing[0] if listing else ()):
+        raise ListenerError(
+            f"{options.listing}: a card names licences and authors; columns are missing: {', '.join(sorted(lacking))}."
+        )
     loaded, report = bundle.load(options.bundle), measured.read(options.report)
     if missing := {"recipe", "weights", "multiply_adds"} - loaded.manifest.provenance.keys():
         raise ListenerError(f"{options.bundle}: its provenance has no {', '.join(sorted(missing))}. Export it again.")

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from export.bundle import same
+from listener.bundle import load as load_bundle
 from models import checkpoint, scenes
 from models.calibrate import left_out
 from models.command import command
@@ -40,6 +42,7 @@ def listen(folder: Path, work: Path, hours: float) -> dict[str, Any]:
         raise DataError(f"{folder}: trained on every fold, so that none is new to it. Train it with --leave-out-fold.")
     if not bundle.is_dir():
         raise DataError(f"{bundle}: not there. Make it with python -m models.calibrate --runs {folder.parent}")
+    same(trained, load_bundle(bundle))  # and not what was made of the checkpoint before
     clips = scenes.write_clips(work / "clips", EACH, fold, first=UNHEARD)
     long_clips = scenes.write_clips(work / "alarms", EACH, fold, labels=ALARMS, duration_s=ALARM_S, first=UNHEARD)
     heard = scenes.score(

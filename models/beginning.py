@@ -11,11 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from listener.features import FeatureSpec
 from models import parallel
+from models.bank import SYNTHESISED
 from models.data import DataError, Recording, counted, passed_over, read_all
+from models.network import make_net, multiply_adds
 from models.pool import Pool
-from models.recipe import Recipe
-from models.settings import with_settings
+from models.recipe import Recipe, Shape
+from models.settings import changed, with_settings
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,22 @@ def check_folds(recipe: Recipe, recordings: Sequence[Recording]) -> None:
         )
 
 
+def check_datasets(recipe: Recipe, data: Sequence[Path]) -> None:
+    """DataError where a data set to do without is none: what it was to keep out would be learned."""
+    there = sorted({recording.dataset for recording in read_all(data)} | {SYNTHESISED})
+    if strangers := sorted(set(recipe.leave_out_datasets) - set(there)):
+        raise DataError(f"--leave-out-dataset {_listed(strangers)}: no such data set; there are {_listed(there)}.")
+
+
+def check_shape(recipe: Recipe) -> None:
+    """DataError where no network can be made of the recipe's numbers, before hours go into its clips."""
+    try:
+        multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns)
+    except (RuntimeError, ValueError) as err:
+        numbers = ", ".join(changed(recipe.shape, Shape(), "shape.") + changed(recipe.spec, FeatureSpec(), "spec."))
+        raise DataError(f"no network can be made of {numbers or 'the recipe'}: {err}") from err
+
+
 def check_heard(recordings: Sequence[Recording], pool: Pool) -> None:
     """Warn of folds of which a pool has no clip: it is made in shards of one fold each, a small one of a few."""
     if unheard := {recording.fold for recording in recordings} - set(pool.fold.tolist()):
@@ -85,5 +104,5 @@ def _said(flags: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def _listed(folds: Sequence[int]) -> str:
-    return ", ".join(map(str, folds))
+def _listed(things: Sequence[object]) -> str:
+    return ", ".join(map(str, things))

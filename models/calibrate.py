@@ -29,7 +29,7 @@ from models.calibration import Calibration, platt
 from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
-from models.heldout import in_portions, unseen_mixtures
+from models.heldout import in_portions, mixtures_of, unseen_mixtures
 from models.judging import Candidate, Heard, Judge, Tally, cost
 
 log = logging.getLogger(__name__)
@@ -108,9 +108,7 @@ def fit_scores(folds: Sequence[Fold]) -> Calibration:
 def _mixed(trained: Checkpoint, fold: int) -> Mixed:
     recipe = trained.recipe
     pool = unseen_mixtures(recipe.mixing, trained.data)
-    clips = np.flatnonzero(pool.fold == fold)[:MIXTURES]
-    if not len(clips):
-        raise DataError(f"fold {fold}: no mixture is of it. Train with more --clips, or leave out another fold.")
+    clips = mixtures_of(pool, fold, MIXTURES)
     columns = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.labels]
     scores = in_portions(trained.classifier(), pool.mel[clips])
     return Mixed(scores, pool.targets[clips][:, columns], pool.known[clips][:, columns])
@@ -145,11 +143,15 @@ def _rate(tables: Iterable[dict[Candidate, Tally]], candidate: Candidate) -> Tal
 
 
 def left_out(runs: Path) -> list[Path]:
-    """The runs of a cross-validation. DataError where there are too few."""
-    folders = sorted(path.parent for path in runs.glob("fold*/checkpoint.pt"))
-    if len(folders) < LEAST_FOLDS:
-        raise DataError(f"{runs}: {len(folders)} runs with a fold left out; thresholds must come from another fold.")
-    return folders
+    """The runs of a cross-validation. DataError where there are too few, and where they are none: see the checks."""
+    trained = {path.parent: checkpoint.load(path) for path in sorted(runs.glob("fold*/checkpoint.pt"))}
+    if len(trained) < LEAST_FOLDS:
+        raise DataError(f"{runs}: {len(trained)} runs with a fold left out; thresholds must come from another fold.")
+    checkpoint.check_folds_apart(runs, list(trained.values()))
+    for folder, run in trained.items():
+        if run.step < run.recipe.steps:
+            raise DataError(f"{folder}: at step {run.step} of {run.recipe.steps}. Go on with --resume.")
+    return list(trained)
 
 
 def calibrate(runs: Path, seeds: Sequence[int], minutes: float) -> None:

@@ -1,7 +1,7 @@
 """A checkpoint: all that rebuilds a network with its front end, and all that a run needs to go on."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,6 +14,7 @@ from torch import Tensor
 from listener.errors import ListenerError
 from listener.features import LogMel
 from listener.types import Floats
+from models.data import DataError
 from models.network import SoundNet, make_net
 from models.pool import DATA
 from models.recipe import Recipe, from_plain, to_plain
@@ -95,6 +96,14 @@ def load(path: Path) -> Checkpoint:
         raise ListenerError(
             f"{path}: a part of the checkpoint is not what it should be ({err!r}). Train again."
         ) from err
+
+
+def check_folds_apart(runs: Path, trained: Sequence[Checkpoint]) -> None:
+    """DataError where checkpoints make no cross-validation: a fold left out twice, or other labels in one."""
+    if len({one.recipe.leave_out_fold for one in trained}) < len(trained):
+        raise DataError(f"{runs}: two trainings left the same fold out. Keep one of each there.")
+    if len({one.recipe.labels for one in trained}) > 1:
+        raise DataError(f"{runs}: trainings with different labels. Ask about them one by one.")
 
 
 def _content(path: Path) -> dict[str, Any]:

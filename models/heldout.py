@@ -98,7 +98,7 @@ def mixture_precision(
     answer: Callable[[Floats], tuple[Floats, Floats]], pool: Pool, fold: int, labels: Sequence[int]
 ) -> tuple[float, float]:
     """Mean average precision over the labels, of clips and of frames, in the pool's mixtures of a fold."""
-    clips = np.flatnonzero(pool.fold == fold)[:MOST_CLIPS]
+    clips = mixtures_of(pool, fold, MOST_CLIPS)
     mel, known = pool.mel[clips], pool.known[clips][:, labels]
     answers = [answer(mel[start : start + AT_ONCE].astype(np.float32)) for start in range(0, len(mel), AT_ONCE)]
     said = np.concatenate([scores for scores, _ in answers])
@@ -110,6 +110,14 @@ def mixture_precision(
         for n in range(len(labels))
     ]
     return float(np.nanmean(of_clips)), float(np.nanmean(of_frames))
+
+
+def mixtures_of(pool: Pool, fold: int, most: int) -> NDArray[np.int64]:
+    """The numbers of a pool's first clips of a fold. DataError where it has none."""
+    clips = np.flatnonzero(pool.fold == fold)[:most]
+    if not len(clips):
+        raise DataError(f"fold {fold}: no mixture is of it. Train with more --clips, or leave out another fold.")
+    return clips
 
 
 def in_portions(classify: Classify, mels: NDArray[np.floating]) -> Floats:

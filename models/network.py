@@ -2,7 +2,7 @@
 
 Four faults of CNNs over spectrograms are answered here, each by a switch of `Shape` so that it can be measured:
 sounds are transparent (independent outputs), the axes differ (`frequency`, `sub_bands`), harmonics are not local
-(`tall`, `harmonics`), and sound is serial (`serial`, `pooling`).
+(`tall`, `harmonics`), and sound is serial (`serial`, `pooling`). Beside them stands what beats: `modulation`.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from listener.features import FeatureSpec
-from models.front_ends import centres_hz, front_ends
+from models.front_ends import ModulationSpectrum, centres_hz, front_ends
 from models.peer import CLASSES
 from models.recipe import FrontEnd, Recipe, Shape
 
@@ -54,9 +54,13 @@ class SoundNet(nn.Module):
             _conv(second, third, bands, stride=(2, 1)),
             Residual(third, bands),
         )
+        self.modulation = _modulation(shape)
         rows, hidden = mels // 16, shape.hidden
         self.head = nn.Sequential(
-            nn.Dropout(dropout), nn.Conv1d(third * rows, hidden, 1, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()
+            nn.Dropout(dropout),
+            nn.Conv1d((third + shape.modulation) * rows, hidden, 1, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
         )
         self.serial = _serial(shape)
         self.answer = nn.Sequential(nn.Dropout(dropout), nn.Conv1d(hidden, 2 * labels, 1))
@@ -65,7 +69,10 @@ class SoundNet(nn.Module):
 
     def forward(self, mel: Tensor) -> Answers:
         plane = self._planes(mel.float()).contiguous(memory_format=torch.channels_last)
-        hidden = self.serial(self.head(self.body(plane).flatten(1, 2)))
+        seen = self.body(plane)
+        if self.modulation is not None:
+            seen = torch.cat([seen, self.modulation(mel)], dim=1)
+        hidden = self.serial(self.head(seen.flatten(1, 2)))
         frames, attention = self.answer(hidden).float().chunk(2, dim=1)
         embedding = functional.normalize(self.describe(self.description(hidden)).float(), dim=1)
         return Answers(self._pooled(frames, attention), frames, embedding, hidden)
@@ -188,6 +195,19 @@ def _conv(inputs: int, outputs: int, bands: int, stride: int | tuple[int, int], 
 
 def _norm(width: int, bands: int) -> nn.Module:
     return nn.BatchNorm2d(width) if bands == 1 else SubSpectralNorm(width, bands)
+
+
+def _modulation(shape: Shape) -> nn.Module | None:
+    """What makes of the modulation spectrum as many rows and frames as the body has."""
+    width, bands = shape.modulation, shape.sub_bands
+    if not width:
+        return None
+    return nn.Sequential(
+        ModulationSpectrum(),
+        _conv(ModulationSpectrum.RATES, width, bands, stride=(2, 1)),
+        Residual(width, bands),
+        _conv(width, width, bands, stride=(2, 1)),
+    )
 
 
 def _serial(shape: Shape) -> nn.Module:

@@ -28,6 +28,8 @@ NOISE_LIKE = ("air_conditioner", "engine_idling", "helicopter", "rain", "sea_wav
 # Of the front end: bank and rooms are made at its rate, frames of targets for its columns, losses for its scale.
 FIXED = ("sample_rate", "clip_samples", "fft", "hop", "scale_db")
 
+WITHOUT = {"modulation": 0}  # what the first shapes did not say, for there was none
+
 FrontEnd = Literal["log-mel", "mfcc", "plp", "pcen", "log-mel and pcen"]
 
 
@@ -96,11 +98,13 @@ class Shape:
     sub_bands: int = 1  # normalised apart from each other (sub-spectral normalisation)
     tall: int = 3  # mels that the kernel of the second stage spans
     harmonics: bool = False  # channels that show each row its octave above and below
+    modulation: int = 32  # channels that are made of the modulation spectrum: how fast each band pulses
     serial: Literal["none", "conv", "gru"] = "conv"  # what lets frames hear each other
     pooling: Literal["attention", "mean", "max"] = "attention"
 
     def __post_init__(self) -> None:
-        _check(self, (), dict.fromkeys(("widths", "hidden", "embedding", "sub_bands", "tall"), 1))
+        least = dict.fromkeys(("widths", "hidden", "embedding", "sub_bands", "tall"), 1)
+        _check(self, (), least | {"modulation": 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +171,11 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def from_plain(plain: dict[str, Any]) -> Recipe:
-    """The recipe in a checkpoint; keys it does not know are an error of version."""
+    """The recipe in a checkpoint; keys it does not know are an error of version, those it lacks it did without."""
     mixing = dict(plain["mixing"])
     mixing["spec"] = _known(FeatureSpec, mixing["spec"])
-    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": _known(Shape, plain["shape"])})
+    shape = _known(Shape, WITHOUT | plain["shape"])
+    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": shape})
     return recipe
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from listener.config import ClipConfig
 from listener.features import FeatureSpec
 from listener.types import Floats
 
-HOP_S = 0.5
+HOP_S = ClipConfig().hop_s
 FRONT = np.float32(1e-4)  # what the live clipper puts before the first sample heard: noise of -80 dBFS
 
 

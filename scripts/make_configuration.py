@@ -48,7 +48,7 @@ model's bundle. With `name`, everything but this section and `[groups]` takes th
 
 ```toml
 [labels.dog_bark]
-on = 0.8          # surer
+on = 0.95         # surer
 cooldown_s = 60   # at most one a minute
 ```
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from listener import bundle as bundles
 from listener import config, registry
 from scripts import make_completion, make_configuration, make_manual
 
@@ -49,10 +50,23 @@ def test_a_link_to_a_file_of_ours_leads_to_one(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_toml_example_of_a_page_loads(page: Path, tmp_path: Path) -> None:
-    for number, example in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)):
+    for number, example in enumerate(toml_examples(page)):
         path = tmp_path / f"{number}.toml"
         path.write_text(example)
         config.load(path)
+
+
+@pytest.mark.parametrize("name", ["default", "free"])
+def test_an_example_that_sets_a_threshold_makes_the_label_surer(name: str) -> None:
+    rules = bundles.load(bundles.find(name)).rules
+    examples = [tomllib.loads(example) for page in PAGES for example in toml_examples(page)]
+    sections = [item for example in examples for item in example.get("labels", {}).items() if "on" in item[1]]
+    assert sections
+    assert [label for label, section in sections if label in rules and section["on"] <= rules[label].on] == []
+
+
+def toml_examples(page: Path) -> list[str]:
+    return re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def said() -> Iterator[str]:

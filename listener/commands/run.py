@@ -41,7 +41,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     absent.add_argument(
         "--wait",
         action="store_true",
-        help="wait for a microphone that is not there, and for sinks that cannot be opened",
+        help="wait for a microphone that is not there, and for sinks but the socket that cannot be opened",
     )
     absent.add_argument("--or-demo", action="store_true", help="where there is no microphone, play the demo recording")
     output = parser.add_argument_group("what is written to the terminal")

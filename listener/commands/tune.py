@@ -39,7 +39,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("where sound comes from, instead of the configuration's sources")
     source.add_argument("--name", metavar="NAME", help="which of several sources of the configuration")
     source.add_argument("--source", metavar="KIND", help="microphone, stdin or file")
-    source.add_argument("--device", metavar="D", help="index, name, or a unique part of the name")
+    source.add_argument(
+        "--device", metavar="D", help="identity, name, a unique part of it, or index; see `listener devices`"
+    )
     source.add_argument("--path", metavar="FILE", help="the recording of --source file")
     _shared.add_config_flags(parser)
 

@@ -18,7 +18,7 @@ class CommandConfig(Section, frozen=True):
 
     name: Annotated[str, Meta(min_length=1, description="what events call it; each source has its own")] = "command"
     command: Annotated[
-        list[str], Meta(description='the program and its arguments, as ["arecord", "-f", "S16_LE", "-r", "16000"]')
+        list[str], Meta(description='the program and its arguments, as ["arecord", "-t", "raw", "-f", "S16_LE"]')
     ] = []  # noqa: RUF012 - msgspec gives each struct a list of its own
     format: Annotated[
         Format, Meta(description="of its samples: u8, s16le, s16be, s24le, s32le, f32le or f64le, interleaved")

@@ -15,7 +15,15 @@ from models import checkpoint
 from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.data import DataError, Recording
-from models.heldout import MOST_CLIPS, Files, in_portions, mixture_precision, read_files, unseen_files
+from models.heldout import (
+    MOST_CLIPS,
+    Files,
+    in_portions,
+    mixture_precision,
+    mixtures_of,
+    read_files,
+    unseen_files,
+)
 from models.peer import Peer
 from models.pool import CACHE, Pool
 from models.report.yamnet import peer_scores
@@ -26,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A training that left a fold out. A calibration and scenes lie beside its checkpoint, if they were made."""
+    """A training that left a fold out. A calibration and scenes lie beside its checkpoint, if they were made of it."""
 
     folder: Path
     trained: Checkpoint
@@ -74,10 +82,7 @@ def read_runs(folder: Path) -> list[Run]:
         raise DataError(
             f"{folder}: no training that left a fold out. Make one: python -m models.train --leave-out-fold 1"
         )
-    if len({run.fold for run in runs}) < len(runs):
-        raise DataError(f"{folder}: two trainings left the same fold out. Report on one of each.")
-    if len({run.trained.recipe.labels for run in runs}) > 1:
-        raise DataError(f"{folder}: trainings with different labels. Report on them one by one.")
+    checkpoint.check_folds_apart(folder, [run.trained for run in runs])
     return sorted(runs, key=lambda run: run.fold)
 
 
@@ -102,12 +107,15 @@ def _run(path: Path) -> Run | None:
     if fold is None:
         log.info("%s: trained on every fold, no test of it is here", path)
         return None
-    scenes = path.with_name("scenes.json")
+    calibration, scenes = path.with_name("calibration.json"), path.with_name("scenes.json")
+    for made in filter(Path.is_file, (calibration, scenes)):
+        if made.stat().st_mtime < path.stat().st_mtime:
+            raise DataError(f"{made}: made of the checkpoint before. Run python -m models.calibrate again.")
     return Run(
         path.parent,
         trained,
         fold,
-        _calibration(path.with_name("calibration.json"), trained.recipe.labels),
+        _calibration(calibration, trained.recipe.labels),
         json.loads(scenes.read_text()) if scenes.is_file() else None,
     )
 
@@ -132,9 +140,7 @@ def _mixed(run: Run, pool: Pool) -> Mixed:
     """The same clips throughout: the first MOST_CLIPS of the fold."""
     recipe, answer = run.trained.recipe, run.trained.answerer()
     columns = [n for n, label in enumerate(recipe.mixing.labels) if label in recipe.labels]
-    clips = np.flatnonzero(pool.fold == run.fold)[:MOST_CLIPS]
-    if not len(clips):
-        raise DataError(f"fold {run.fold}: the pool has no mixtures of it. Train with more --clips.")
+    clips = mixtures_of(pool, run.fold, MOST_CLIPS)
     said = in_portions(run.trained.classifier(), pool.mel[clips])
     return Mixed(
         said,

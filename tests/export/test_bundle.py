@@ -155,6 +155,25 @@ def test_figures_of_another_recipes_models_are_not_the_bundles(differs: dict[str
     assert "models of the same recipe" not in text
 
 
+@pytest.mark.parametrize(
+    ("differs", "folds", "said"),
+    [
+        ({"leave_out_fold": None}, "all", "fitted on every fold, with as many steps (4)"),
+        ({}, "all but 3", "trained without fold 3."),
+        ({"fewer_folds": (2,)}, "all but 3, 2", "trained without fold 3 and 2."),
+    ],
+    ids=str,
+)
+def test_folds_that_the_weights_have_not_heard_are_told(
+    differs: dict[str, Any], folds: str, said: str, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, **differs)
+    report = report_on(replace(recipe, leave_out_fold=3))
+    loaded = described(checkpoint_of(recipe), report, tmp_path)
+    assert loaded.manifest.provenance["folds"] == folds
+    assert said in card(loaded, report, LISTING, commands="", history="")
+
+
 def test_another_fold_left_out_and_another_seed_are_the_same_recipe(tmp_path: Path) -> None:
     same = described(checkpoint_of(replace(RECIPE, leave_out_fold=None, seed=7)), REPORT, tmp_path)
     assert same.manifest.metrics["esc10_own_labels"] == 1.0

@@ -10,9 +10,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from export import bundle as exporting
-from export.bundle import About, export
+from export.bundle import About, export, same
 from export.graph import OUTPUTS, Exported, ExportError, Runtime, to_onnx
-from export.quantise import Accuracy, manifest_of, parity, quantise, quantised, same
+from export.quantise import Accuracy, manifest_of, parity, quantise, quantised
 from listener import bundle
 from listener.bundle import LabelRule
 from listener.classifier import INPUT, SCORES
@@ -49,6 +49,17 @@ def small(model: bytes, mels: Floats) -> bytes:
 def test_a_quantised_model_answers_much_as_before(model: bytes, small: bytes, mels: Floats) -> None:
     for before, after in zip(Runtime(model).all(mels), Runtime(small).all(mels), strict=True):
         assert np.abs(before - after).max() < 0.05
+
+
+def test_what_spans_more_than_eight_bits_is_left_as_it_is(small: bytes) -> None:
+    nodes = list(onnx.load_from_string(small).graph.node)
+    rounded = {name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output}
+    wanted = set[str]()
+    for node in reversed(nodes):  # each comes after what it is made of
+        if node.op_type in ("Log", "Sqrt") or wanted & set(node.output):
+            assert not rounded & set(node.input)
+            wanted |= set(node.input)
+    assert wanted
 
 
 def test_its_input_its_outputs_and_its_dynamic_batch_are_kept(small: bytes, mels: Floats) -> None:

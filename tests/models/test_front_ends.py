@@ -6,12 +6,12 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from scipy.fft import dct  # type: ignore[import-untyped]
+from scipy import fft  # type: ignore[import-untyped]
 from scipy.linalg import solve_toeplitz  # type: ignore[import-untyped]
 
 from listener.features import FeatureSpec, LogMel
 from listener.types import Floats
-from models.front_ends import Mfcc, Pcen, Plp, centres_hz, equal_loudness, front_ends, levinson
+from models.front_ends import Mfcc, ModulationSpectrum, Pcen, Plp, centres_hz, equal_loudness, front_ends, levinson
 from models.frontend import mel_filters
 from models.recipe import FrontEnd
 
@@ -47,7 +47,7 @@ def test_a_front_end_adds_nothing_to_a_checkpoint(kind: FrontEnd) -> None:
 
 
 def test_mfcc_is_scipys_dct_but_for_its_scale(mels: Floats) -> None:
-    expected = dct(mels.astype(np.float64), axis=1, norm="ortho")
+    expected = fft.dct(mels.astype(np.float64), axis=1, norm="ortho")
     ours = Mfcc(SPEC.mels)(torch.from_numpy(mels)).numpy()
     np.testing.assert_allclose(ours * 5.5 / np.arange(1, 65)[:, None], expected, atol=1e-4)
 
@@ -71,6 +71,32 @@ def test_plp_is_hermanskys_column_by_column(mels: Floats) -> None:
     ours = Plp(SPEC)(torch.from_numpy(mels)).numpy() * Plp.DEVIATION + Plp.MEAN
     for clip, column in ((0, 10), (0, 200), (1, 5), (2, 150), (3, 0)):
         np.testing.assert_allclose(ours[clip, :, column], _plp(power(mels)[clip, :, column]), atol=2e-3)
+
+
+@pytest.mark.parametrize("rate", [3, 8, 12])
+def test_a_level_that_swings_is_found_at_its_rate_and_in_its_band(rate: int) -> None:
+    mels = np.zeros((1, SPEC.mels, SPEC.columns), np.float32)
+    mels[:, 20:24] = 0.3 * np.sin(2 * np.pi * rate / ModulationSpectrum.WINDOW * np.arange(SPEC.columns))
+    found = ModulationSpectrum()(torch.from_numpy(mels))[0].mean(dim=2)
+    assert np.unravel_index(int(found.argmax()), found.shape) == (rate - 1, 5)
+
+
+def test_modulations_are_scipys_of_the_windows_around_each_frame(mels: Floats) -> None:
+    ours = ModulationSpectrum()(torch.from_numpy(mels)).double().numpy()
+    power = np.exp(ours * ModulationSpectrum.DEVIATION + ModulationSpectrum.MEAN) - ModulationSpectrum.FLOOR
+    bands = mels.astype(np.float64).reshape(len(mels), 16, 4, -1).mean(axis=2)
+    hann = np.sin(np.pi * (np.arange(32) + 0.5) / 32) ** 2
+    # not of the slowest and the fastest rate, where the mean and the mirror reach into the window's lobe
+    for frame in (2, 10, 35):
+        expected = np.abs(fft.rfft(bands[..., 8 * frame - 16 : 8 * frame + 16] * hann)[..., 2:15]) ** 2
+        found = np.moveaxis(power[:, 1:14, :, frame], 1, 2) * (hann**2).sum() / 2
+        np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-4)
+
+
+def test_no_level_and_no_steady_sound_modulates() -> None:
+    steady = torch.linspace(-2, 2, SPEC.mels).view(1, -1, 1).expand(1, SPEC.mels, SPEC.columns)
+    least = (np.log(ModulationSpectrum.FLOOR) - ModulationSpectrum.MEAN) / ModulationSpectrum.DEVIATION
+    torch.testing.assert_close(ModulationSpectrum()(steady), torch.full((1, 15, 16, 38), float(least)))
 
 
 def test_levinson_solves_the_normal_equations() -> None:

@@ -190,9 +190,13 @@ def test_the_summary_has_a_line_for_each_data_set(report: dict[str, Any]) -> Non
     assert {len(row) for row in rows} == {len(heading)}
 
 
-def test_a_run_is_asked_only_about_its_own_fold(heard: Heard) -> None:
-    with pytest.raises(DataError, match="fold"):
-        hear(heard.run, [], random_pool(), each=0, peer=None)
+def test_a_run_is_asked_only_about_its_own_fold(heard: Heard, tmp_path: Path) -> None:
+    recordings = read_any(label_folders(tmp_path / "sounds"))
+    elsewhere = [replace(recording, fold=heard.run.fold + 1) for recording in recordings]
+    with pytest.raises(DataError, match="none of the recordings is of it"):
+        hear(heard.run, elsewhere, random_pool(), each=0, peer=None)
+    mixed = hear(heard.run, [*recordings[:1], *elsewhere], random_pool(), each=0, peer=None, cache=tmp_path / "cache")
+    assert mixed.scored[0].files.labels == recordings[0].labels
 
 
 def test_yamnets_score_of_a_label_is_the_highest_of_its_classes(tmp_path: Path) -> None:

@@ -141,6 +141,23 @@ def test_a_fold_that_no_recording_is_of_cannot_be_left_out(tmp_path: Path, capsy
     assert "no recording is of fold 9, to be left out: there are folds 1, 2." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--leave-out-dataset", "One"], "--leave-out-dataset One: no such data set; there are one, synthesised."),
+        (["--set", "shape.sub_bands=3"], "no network can be made of"),
+        (["--set", "mixing.spec.mels=40"], "no network can be made of"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_mixed(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sounds = listed(tmp_path / "sounds", (("low", "one", 1), ("high", "one", 2)))
+    flags = ["--data", str(sounds), "--labels", "low", "high", "--out", str(tmp_path / "run"), "--threads", "1"]
+    assert main([*flags, *words]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
 def test_what_is_trained_on_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sounds = label_folders(tmp_path / "sounds")
     (sounds / "low" / "notes.txt").touch()
