@@ -33,7 +33,7 @@ from models.settings import with_settings
 log = logging.getLogger(__name__)
 
 STEPS = 1000
-BASE = {"front_end": "log-mel", "contrast_loss": "0.05", "shape.modulation": "0"}
+BASE = {"front_end": "log-mel", "contrast_loss": "0.05"}
 VARIANTS: dict[str, dict[str, str]] = {
     "the base": {},
     "transparent: no pairs added": {"pairs": "0"},

@@ -2,7 +2,7 @@
 
 Four faults of CNNs over spectrograms are answered here, each by a switch of `Shape` so that it can be measured:
 sounds are transparent (independent outputs), the axes differ (`frequency`, `sub_bands`), harmonics are not local
-(`tall`, `harmonics`), and sound is serial (`serial`, `pooling`). Beside them stands what beats: `modulation`.
+(`tall`, `harmonics`), and sound is serial (`serial`, `pooling`). Beside that, how fast a band pulses (`modulation`).
 """
 
 import math

@@ -28,8 +28,6 @@ NOISE_LIKE = ("air_conditioner", "engine_idling", "helicopter", "rain", "sea_wav
 # Of the front end: bank and rooms are made at its rate, frames of targets for its columns, losses for its scale.
 FIXED = ("sample_rate", "clip_samples", "fft", "hop", "scale_db")
 
-WITHOUT = {"modulation": 0}  # what the first shapes did not say, for there was none
-
 FrontEnd = Literal["log-mel", "mfcc", "plp", "pcen", "log-mel and pcen"]
 
 
@@ -98,7 +96,7 @@ class Shape:
     sub_bands: int = 1  # normalised apart from each other (sub-spectral normalisation)
     tall: int = 3  # mels that the kernel of the second stage spans
     harmonics: bool = False  # channels that show each row its octave above and below
-    modulation: int = 32  # channels that are made of the modulation spectrum: how fast each band pulses
+    modulation: int = 0  # channels that are made of the modulation spectrum: how fast each band pulses
     serial: Literal["none", "conv", "gru"] = "conv"  # what lets frames hear each other
     pooling: Literal["attention", "mean", "max"] = "attention"
 
@@ -171,11 +169,10 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def from_plain(plain: dict[str, Any]) -> Recipe:
-    """The recipe in a checkpoint; keys it does not know are an error of version, those it lacks it did without."""
+    """The recipe in a checkpoint; keys it does not know are an error of version."""
     mixing = dict(plain["mixing"])
     mixing["spec"] = _known(FeatureSpec, mixing["spec"])
-    shape = _known(Shape, WITHOUT | plain["shape"])
-    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": shape})
+    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": _known(Shape, plain["shape"])})
     return recipe
 
 

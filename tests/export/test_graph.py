@@ -17,7 +17,7 @@ CALIBRATION = Calibration(("low", "high"), (2.0, 0.5), (-1.0, 0.3), {})
 SWITCHES: list[dict[str, object]] = [
     {"level_free": False, "frequency": False, "serial": "none", "pooling": "mean"},
     {"sub_bands": 4, "harmonics": True, "pooling": "max"},
-    {"modulation": 0},
+    {"modulation": 8},
     {"tall": 9, "serial": "gru"},
 ]
 

@@ -23,7 +23,7 @@ from models.checkpoint import Checkpoint
 from models.frontend import mel_filters
 from models.heldout import Files
 from models.network import make_net
-from models.recipe import Mixing, Recipe
+from models.recipe import Mixing, Recipe, Shape
 from tests.models.sounds import tiny_recipe
 
 LABELS = ("low", "high")
@@ -37,7 +37,7 @@ def mels() -> Floats:
 @pytest.fixture(scope="module")
 def model() -> bytes:
     torch.manual_seed(0)
-    recipe = Recipe(mixing=Mixing(labels=LABELS))
+    recipe = Recipe(mixing=Mixing(labels=LABELS), shape=Shape(modulation=8))
     return to_onnx(Exported(make_net(recipe)), FeatureSpec())
 
 

@@ -17,7 +17,7 @@ SWITCHES: dict[str, dict[str, object]] = {
     "sub-bands": {"sub_bands": 4},
     "tall": {"tall": 9},
     "harmonics": {"harmonics": True},
-    "no modulation": {"modulation": 0},
+    "modulation": {"modulation": 8},
     "frames deaf to each other": {"serial": "none"},
     "recurrent": {"serial": "gru"},
     "mean": {"pooling": "mean"},
@@ -25,9 +25,9 @@ SWITCHES: dict[str, dict[str, object]] = {
 }
 
 
-def test_a_clip_costs_at_most_seventy_five_million_multiply_adds() -> None:
+def test_a_clip_costs_at_most_seventy_million_multiply_adds() -> None:
     recipe = Recipe()
-    assert multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns) <= 75_000_000
+    assert multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns) <= 70_000_000
 
 
 def test_a_front_ends_product_is_paid_for_like_a_layer() -> None:

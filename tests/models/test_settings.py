@@ -6,7 +6,7 @@ import pytest
 from listener.features import FeatureSpec
 from models.data import DataError
 from models.pool import DATA
-from models.recipe import Mixing, Recipe, from_plain, to_plain
+from models.recipe import Mixing, Recipe
 from models.settings import training_command, with_settings
 
 
@@ -45,12 +45,6 @@ def test_a_setting_changes_one_thing(setting: str, expected: Recipe) -> None:
 def test_a_wrong_setting_is_named(setting: str) -> None:
     with pytest.raises(DataError, match=f"--set {setting}"):
         with_settings(Recipe(), ["seed=2", setting])
-
-
-def test_a_recipe_that_does_not_say_what_came_later_did_without_it() -> None:
-    plain = to_plain(Recipe())
-    del plain["shape"]["modulation"]
-    assert from_plain(plain) == with_settings(Recipe(), ["shape.modulation=0"])
 
 
 def test_the_command_that_trains_a_recipe_says_all_that_is_not_the_default() -> None:
