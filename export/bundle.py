@@ -75,7 +75,7 @@ def manifest_of(trained: Checkpoint, about: About = About()) -> bundle.Manifest:
 
 
 def same(trained: Checkpoint, loaded: Bundle) -> None:
-    """Nothing where a bundle's model makes of noise the frames and embeddings that the checkpoint does."""
+    """ExportError where a bundle's model makes of noise other frames and embeddings than the checkpoint does."""
     spec = trained.recipe.spec
     alike = loaded.labels == trained.recipe.labels and loaded.features == spec
     if alike:
@@ -83,7 +83,9 @@ def same(trained: Checkpoint, loaded: Bundle) -> None:
         pairs = zip(Runtime(loaded.model).all(mel)[1:3], trained.answerer()(mel)[1:], strict=True)
         alike = all(a.shape == b.shape and float(np.abs(a - b).max()) <= TOLERANCE for a, b in pairs)
     if not alike:
-        raise ExportError(f"{loaded.name} was not made of this checkpoint: name the one that it was exported from.")
+        raise ExportError(
+            f"{loaded.name} was not made of this checkpoint: name the one that it is of, or export it again."
+        )
 
 
 def _calibration(trained: Checkpoint, about: About) -> Calibration | None:

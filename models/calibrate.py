@@ -143,7 +143,7 @@ def _rate(tables: Iterable[dict[Candidate, Tally]], candidate: Candidate) -> Tal
 
 
 def left_out(runs: Path) -> list[Path]:
-    """The runs of a cross-validation. DataError where there are too few, and where they are none: see the checks."""
+    """The runs of a cross-validation. DataError where there are too few, one is unfinished, or two are of one fold."""
     trained = {path.parent: checkpoint.load(path) for path in sorted(runs.glob("fold*/checkpoint.pt"))}
     if len(trained) < LEAST_FOLDS:
         raise DataError(f"{runs}: {len(trained)} runs with a fold left out; thresholds must come from another fold.")
