@@ -35,6 +35,15 @@ TAUGHT = (
     " Beside the labels the network learned to tell what YAMNet, its teacher, says of each clip in 521 classes of its "
     "own; that part is left out of what is shipped, and nothing of YAMNet is in it."
 )
+PRETRAINED = (
+    " Its first {layers} layers began as those of [YAMNet](https://github.com/tensorflow/models/tree/master/research/"
+    "audioset/yamnet), which was trained on two million clips of AudioSet: {frozen} of them are as they were, the "
+    "others learned on, and what comes after them is new."
+)
+YAMNET = (
+    "\n- YAMNet, in parts and changed: Google, Apache-2.0, <https://github.com/tensorflow/models/tree/master/research/"
+    "audioset/yamnet>"
+)
 MACHINES = ("air_conditioner", "engine_idling", "drilling", "jackhammer")  # in the order of card.md
 
 
@@ -42,11 +51,15 @@ def card(loaded: Bundle, report: Report, listing: Sequence[Row], *, commands: st
     """The card of a bundle, given the cross-validation of its recipe and the listing of what it was trained on."""
     made = loaded.manifest.provenance
     recipe = from_plain(json.loads(made["recipe"]))
+    pretrained = recipe.shape.pretrained
     used = [r for r in listing if r["dataset"] not in recipe.leave_out_datasets and r["label"] in recipe.labels]
     words = {
         "name": loaded.name,
-        "front_end": recipe.front_end.replace("pcen", "PCEN"),
-        "modulation": ", and how fast each band pulses" if recipe.shape.modulation else "",
+        "front_end": "log-mel" if pretrained else recipe.front_end.replace("pcen", "PCEN"),
+        "modulation": ", and how fast each band pulses" if recipe.shape.modulation and not pretrained else "",
+        "pretrained": PRETRAINED.format(layers=pretrained, frozen=recipe.shape.frozen) if pretrained else "",
+        "yamnet": YAMNET if pretrained else "",
+        "numbers": f" in whole numbers of eight bits ({made['quantised']})" if "quantised" in made else "",
         "bands": recipe.spec.mels,
         "kilohertz": f"{recipe.spec.sample_rate / 1000:g}",
         "parameters": f"{int(made['weights']):,}",

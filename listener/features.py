@@ -5,6 +5,7 @@ travels with the checkpoint and the bundle, so that no second implementation of 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,8 +23,9 @@ class FeatureSpec:
     fft: int = 512  # samples, and the length of the Hann window
     hop: int = 160  # samples
     mels: int = 64
-    f_min_hz: float = 50.0
-    f_max_hz: float = 8_000.0
+    f_min_hz: float = 125.0
+    f_max_hz: float = 7_500.0
+    mel_scale: Literal["slaney", "htk"] = "htk"  # where the filters lie between these
     log_floor: float = 1e-9  # added to nothing: power below it counts as it
     mean_db: float = -40.0  # normalisation: (dB - mean) / scale, the same for every column
     scale_db: float = 20.0

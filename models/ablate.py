@@ -33,7 +33,8 @@ from models.settings import with_settings
 log = logging.getLogger(__name__)
 
 STEPS = 1000
-BASE = {"front_end": "log-mel", "contrast_loss": "0.05"}
+BANDS = {"mixing.spec.f_min_hz": "50", "mixing.spec.f_max_hz": "8000", "mixing.spec.mel_scale": "slaney"}
+BASE = {"shape.pretrained": "0", "front_end": "log-mel", "contrast_loss": "0.05"} | BANDS
 VARIANTS: dict[str, dict[str, str]] = {
     "the base": {},
     "transparent: no pairs added": {"pairs": "0"},

@@ -16,6 +16,7 @@ from models import parallel
 from models.bank import SYNTHESISED
 from models.data import DataError, Recording, counted, passed_over, read_all
 from models.network import make_net, multiply_adds
+from models.peer import Peer
 from models.pool import Pool
 from models.recipe import Recipe, Shape
 from models.settings import changed, with_settings
@@ -83,6 +84,18 @@ def check_shape(recipe: Recipe) -> None:
     except (RuntimeError, ValueError) as err:
         numbers = ", ".join(changed(recipe.shape, Shape(), "shape.") + changed(recipe.spec, FeatureSpec(), "spec."))
         raise DataError(f"no network can be made of {numbers or 'the recipe'}: {err}") from err
+
+
+def check_pretrained(recipe: Recipe, path: Path) -> None:
+    """DataError where YAMNet's layers are to be begun with and cannot be read, before hours go into the clips."""
+    if not recipe.shape.pretrained:
+        return
+    if not path.is_file():
+        raise DataError(
+            f"{path}: YAMNet, whose layers this network begins with, is not here. Put its TFLite model there (google/"
+            "yamnet on Kaggle), or begin with nothing: --set shape.pretrained=0 --steps 6000"
+        )
+    Peer(path)
 
 
 def check_heard(recordings: Sequence[Recording], pool: Pool) -> None:

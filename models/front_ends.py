@@ -165,7 +165,13 @@ def equal_loudness(frequency_hz: Tensor) -> Tensor:
 
 def centres_hz(spec: FeatureSpec) -> Tensor:
     """Where the mel filters have their peaks: float32 (mels,)."""
-    return _hz(torch.linspace(_mel(spec.f_min_hz), _mel(spec.f_max_hz), spec.mels + 2)[1:-1])
+    return edges_hz(spec)[1:-1]
+
+
+def edges_hz(spec: FeatureSpec) -> Tensor:
+    """Where the mel filters begin, have their peaks, and end, each where its neighbour peaks: float32 (mels + 2,)."""
+    low, high = _mel(spec.mel_scale, spec.f_min_hz), _mel(spec.mel_scale, spec.f_max_hz)
+    return _hz(spec.mel_scale, torch.linspace(low, high, spec.mels + 2))
 
 
 def _from_db(level_db: Tensor, tenfold_db: float) -> Tensor:
@@ -197,10 +203,14 @@ def _smoother(columns: int, forget: float) -> Tensor:
     return share.float()
 
 
-def _mel(hz: float) -> float:
-    """Slaney's mel scale: linear to 1 kHz, then logarithmic; as librosa's."""
+def _mel(scale: str, hz: float) -> float:
+    """Mels of a frequency, as librosa's: Slaney's are linear to 1 kHz, then logarithmic; HTK's are O'Shaughnessy's."""
+    if scale == "htk":
+        return 2595 * math.log10(1 + hz / 700)
     return hz / (200 / 3) if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
 
 
-def _hz(mel: Tensor) -> Tensor:
+def _hz(scale: str, mel: Tensor) -> Tensor:
+    if scale == "htk":
+        return 700 * (torch.exp(mel * (math.log(10) / 2595)) - 1)
     return torch.where(mel < 15, mel * (200 / 3), 1000 * torch.exp((mel - 15) * math.log(6.4) / 27))

@@ -7,10 +7,15 @@ from listener.types import Floats
 
 
 def mel_filters(spec: FeatureSpec) -> Floats:
-    """Slaney's mel filter bank for a spec: float32 (mels, fft // 2 + 1)."""
+    """The mel filter bank for a spec: float32 (mels, fft // 2 + 1)."""
     import librosa  # half a second of import that only the first minute of a training run needs
 
     filters = librosa.filters.mel(
-        sr=spec.sample_rate, n_fft=spec.fft, n_mels=spec.mels, fmin=spec.f_min_hz, fmax=spec.f_max_hz
+        sr=spec.sample_rate,
+        n_fft=spec.fft,
+        n_mels=spec.mels,
+        fmin=spec.f_min_hz,
+        fmax=spec.f_max_hz,
+        htk=spec.mel_scale == "htk",
     )
     return np.asarray(filters, dtype=np.float32)

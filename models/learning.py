@@ -3,6 +3,7 @@
 import copy
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from models.data import DataError
 from models.losses import losses
 from models.mixing import FRAMES
 from models.network import SoundNet, make_net
+from models.peer import PEER
 from models.pool import Pool
+from models.pretrained import Yamnet
 from models.recipe import Recipe
 from models.regularise import Batch, regularise
 
@@ -32,10 +35,13 @@ class Learning:
     def __init__(self, recipe: Recipe, device: str, earlier: Checkpoint | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
-        self._net = make_net(recipe).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = make_net(recipe)
+        if isinstance(net.body, Yamnet) and not earlier:
+            net.body.take(PEER)
+        self._net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._averaged = copy.deepcopy(self._net).eval().requires_grad_(False)
         rate, decay = recipe.peak_rate, recipe.weight_decay
-        self._optimiser = torch.optim.AdamW(self._net.parameters(), lr=rate, weight_decay=decay)
+        self._optimiser = torch.optim.AdamW(_groups(self._net, recipe), lr=rate, weight_decay=decay)
         if earlier:
             self._take_up(earlier)
         self._learner: torch.nn.Module = Learner(self._net, recipe)
@@ -45,9 +51,11 @@ class Learning:
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Take one step; the losses before it, as they weigh."""
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.step)
+            group["lr"] = learning_rate(self.recipe, self.step) * group["beside"]
         self._net.train()
-        with torch.autocast(batch.mel.device.type, torch.bfloat16):  # twice as fast with AVX512-BF16, and on CUDA
+        with torch.autocast(
+            batch.mel.device.type, torch.bfloat16, enabled=False
+        ):  # twice as fast with AVX512-BF16, and on CUDA
             parts = self._learner(batch)
         self._optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -77,6 +85,20 @@ class Learning:
                 mean.lerp_(value, 1 - decay)
             else:
                 mean.copy_(value)
+
+
+def _groups(net: SoundNet, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the optimiser works on, each with its rate `beside` the schedule's: YAMNet's layers know much already."""
+    known = set(net.body.layers.parameters()) if isinstance(net.body, Yamnet) else set()
+    fresh = [weight for weight in net.parameters() if weight not in known]
+    pretrained = [weight for weight in net.parameters() if weight in known and weight.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": fresh, "beside": 1.0}]
+    return groups + [{"params": pretrained, "beside": recipe.pretrained_rate}] * bool(pretrained)
+
+
+def _fast_bfloat16() -> bool:
+    """Whether the processor has instructions for it (AVX512-BF16): twice as fast then, and else four times slower."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 class Learner(torch.nn.Module):

@@ -14,13 +14,13 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from listener.features import FeatureSpec
-from models.front_ends import ModulationSpectrum, centres_hz, front_ends
 from models.peer import CLASSES
+from models.pretrained import Yamnet
 from models.recipe import FrontEnd, Recipe, Shape
+from models.stages import Stages
 
 TEN = 2 * math.log(10)  # a normalised log-mel of 1 is 20 dB: power is exp(TEN * mel)
 WINDOW, STEP = 12, 6  # frames of a window of the teacher's, and from one to the next
-OCTAVE = 2.0
 
 
 class Answers(NamedTuple):
@@ -37,42 +37,21 @@ class SoundNet(nn.Module):
 
     def __init__(self, labels: int, spec: FeatureSpec, shape: Shape, dropout: float, front: FrontEnd) -> None:
         super().__init__()
-        self._shape, mels = shape, spec.mels
-        self.fronts = front_ends(front, spec)
-        stem, first, second, third = shape.widths
-        self.frequency: Tensor
-        self.octaves: Tensor
-        self.register_buffer("frequency", torch.linspace(-1, 1, mels).view(1, 1, mels, 1))
-        self.register_buffer("octaves", _octaves(centres_hz(spec)))
-        bands = shape.sub_bands
-        self.body = nn.Sequential(
-            _conv(len(self.fronts) + shape.frequency + 2 * shape.harmonics, stem, bands, stride=2),
-            _conv(stem, first, bands, stride=2, tall=shape.tall),
-            Residual(first, bands),
-            _conv(first, second, bands, stride=2),
-            Residual(second, bands),
-            _conv(second, third, bands, stride=(2, 1)),
-            Residual(third, bands),
+        self._shape = shape
+        self.body: Stages | Yamnet = (
+            Yamnet(spec, shape, dropout) if shape.pretrained else Stages(spec, shape, dropout, front)
         )
-        self.modulation = _modulation(shape)
-        rows, hidden = mels // 16, shape.hidden
-        self.head = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Conv1d((third + shape.modulation) * rows, hidden, 1, bias=False),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(),
-        )
+        self.head = nn.Sequential(nn.BatchNorm1d(shape.hidden), nn.ReLU())
         self.serial = _serial(shape)
-        self.answer = nn.Sequential(nn.Dropout(dropout), nn.Conv1d(hidden, 2 * labels, 1))
-        self.describe = nn.Linear(2 * hidden, shape.embedding)
-        self.teacher = nn.Conv1d(hidden, CLASSES, 1)  # for training alone
+        self.answer = nn.Sequential(nn.Dropout(dropout), nn.Conv1d(shape.hidden, 2 * labels, 1))
+        self.describe = nn.Linear(2 * shape.hidden, shape.embedding)
+        self.teacher = nn.Conv1d(shape.hidden, CLASSES, 1)  # for training alone
 
     def forward(self, mel: Tensor) -> Answers:
-        plane = self._planes(mel.float()).contiguous(memory_format=torch.channels_last)
-        seen = self.body(plane)
-        if self.modulation is not None:
-            seen = torch.cat([seen, self.modulation(mel)], dim=1)
-        hidden = self.serial(self.head(seen.flatten(1, 2)))
+        mel = mel.float()
+        if self._shape.level_free:
+            mel = mel - loudness(mel)
+        hidden = self.serial(self.head(self.body(mel)))
         frames, attention = self.answer(hidden).float().chunk(2, dim=1)
         embedding = functional.normalize(self.describe(self.description(hidden)).float(), dim=1)
         return Answers(self._pooled(frames, attention), frames, embedding, hidden)
@@ -92,49 +71,10 @@ class SoundNet(nn.Module):
         windows = functional.avg_pool1d(self.teacher(hidden).float(), WINDOW, STEP)
         return windows.transpose(1, 2)
 
-    def _planes(self, mel: Tensor) -> Tensor:
-        """The network's input: (batch, channels, mels, columns)."""
-        if self._shape.level_free:
-            mel = mel - loudness(mel)
-        planes = [front(mel) for front in self.fronts]
-        if self._shape.harmonics:
-            planes += [torch.einsum("om,bmt->bot", octave, planes[0]) for octave in self.octaves]
-        plane = torch.stack(planes, dim=1)
-        if self._shape.frequency:
-            plane = torch.cat([plane, self.frequency.expand_as(plane[:, :1])], dim=1)
-        return plane
-
     def _pooled(self, frames: Tensor, attention: Tensor) -> Tensor:
         if self._shape.pooling == "attention":
             return (frames * attention.softmax(dim=2)).sum(dim=2)
         return frames.mean(dim=2) if self._shape.pooling == "mean" else frames.amax(dim=2)
-
-
-class Residual(nn.Module):
-    """One convolution beside the straight way."""
-
-    def __init__(self, width: int, bands: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm = _norm(width, bands)
-
-    def forward(self, plane: Tensor) -> Tensor:
-        return functional.relu(plane + self.norm(self.conv(plane)))
-
-
-class SubSpectralNorm(nn.Module):
-    """Batch normalisation of each of some frequency bands for itself (Chang et al. 2021)."""
-
-    def __init__(self, width: int, bands: int) -> None:
-        super().__init__()
-        self._bands = bands
-        self.norm = nn.BatchNorm2d(width * bands)
-
-    def forward(self, plane: Tensor) -> Tensor:
-        batch, width, rows, columns = plane.shape
-        parts = plane.reshape(batch, width * self._bands, rows // self._bands, columns)
-        normalised: Tensor = self.norm(parts).reshape(batch, width, rows, columns)
-        return normalised
 
 
 class Moments(nn.Module):
@@ -188,44 +128,7 @@ def weights(net: SoundNet) -> int:
     return sum(weight.numel() for name, weight in net.named_parameters() if not name.startswith("teacher"))
 
 
-def _conv(inputs: int, outputs: int, bands: int, stride: int | tuple[int, int], tall: int = 3) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, (tall, 3), stride=stride, padding=(tall // 2, 1), bias=False)
-    return nn.Sequential(conv, _norm(outputs, bands), nn.ReLU())
-
-
-def _norm(width: int, bands: int) -> nn.Module:
-    return nn.BatchNorm2d(width) if bands == 1 else SubSpectralNorm(width, bands)
-
-
-def _modulation(shape: Shape) -> nn.Module | None:
-    """What makes of the modulation spectrum as many rows and frames as the body has."""
-    width, bands = shape.modulation, shape.sub_bands
-    if not width:
-        return None
-    return nn.Sequential(
-        ModulationSpectrum(),
-        _conv(ModulationSpectrum.RATES, width, bands, stride=(2, 1)),
-        Residual(width, bands),
-        _conv(width, width, bands, stride=(2, 1)),
-    )
-
-
 def _serial(shape: Shape) -> nn.Module:
     if shape.serial == "conv":
         return nn.Sequential(Moments(shape.hidden, 1), Moments(shape.hidden, 3))
     return Recurrent(shape.hidden) if shape.serial == "gru" else nn.Identity()
-
-
-def _octaves(centres_hz: Tensor) -> Tensor:
-    """Rows an octave above and below each row, by interpolation: (2, mels, mels); nothing beyond the ends."""
-    matrices = []
-    for factor in (OCTAVE, 1 / OCTAVE):
-        wanted = torch.searchsorted(centres_hz, centres_hz * factor).clamp(1, len(centres_hz) - 1)
-        low, high = centres_hz[wanted - 1], centres_hz[wanted]
-        share = ((centres_hz * factor - low) / (high - low)).unsqueeze(1)
-        matrix = (1 - share) * functional.one_hot(wanted - 1, len(centres_hz)) + share * functional.one_hot(
-            wanted, len(centres_hz)
-        )
-        matrix[(share < 0).squeeze(1) | (share > 1).squeeze(1)] = 0
-        matrices.append(matrix)
-    return torch.stack(matrices)

@@ -72,7 +72,7 @@ class Peer:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as err:
-            raise DataError("YAMNet needs ai-edge-litert: pip install --group bench") from err
+            raise DataError("YAMNet needs ai-edge-litert: pip install --group train") from err
         self._net: Any = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
         self._net.allocate_tensors()
         self._input = self._net.get_input_details()[0]["index"]
@@ -89,6 +89,20 @@ class Peer:
         """The same as numbers; sound shorter than a window is padded with silence behind."""
         padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
         numbers: Floats = (self.levels(padded).astype(np.float32) - self.zero) * np.float32(self.step)
+        return numbers
+
+    def convolutions(self) -> list[tuple[Floats, Floats]]:
+        """Weights and biases of its convolutions, in their order; their normalisation is folded into them."""
+        details = [tensor for tensor in self._net.get_tensor_details() if _of_convolution(tensor)]
+        numbers = [self._numbers(tensor) for tensor in details]
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+    def _numbers(self, tensor: dict[str, Any]) -> Floats:
+        """A constant of one scale a channel."""
+        levels, quantised = self._net.get_tensor(tensor["index"]), tensor["quantization_parameters"]
+        shape = np.ones(levels.ndim, int)
+        shape[quantised["quantized_dimension"]] = -1
+        numbers: Floats = (levels * quantised["scales"].astype(np.float64).reshape(shape)).astype(np.float32)
         return numbers
 
     def _window(self, samples: Floats) -> Levels:
@@ -109,3 +123,9 @@ def label_scores(classes: Floats, labels: Sequence[str], class_map: Path = CLASS
 def windows_in(samples: int) -> int:
     """How many whole windows so much sound has."""
     return 1 + (samples - WINDOW) // HOP
+
+
+def _of_convolution(tensor: dict[str, Any]) -> bool:
+    """Whether a tensor is a convolution's weight or bias: only those and the last layer's weight have many scales."""
+    many = len(tensor["quantization_parameters"]["scales"]) > 1
+    return many and len(tensor["shape"]) != 2

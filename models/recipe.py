@@ -88,6 +88,8 @@ class Mixing:
 class Shape:
     """The network. Each answer to a fault of spectrogram CNNs can be switched off, to measure it."""
 
+    pretrained: int = 12  # layers of YAMNet that are the body; 0: stages of our own, of which the rest speaks
+    frozen: int = 6  # of those layers: they stay as they are
     widths: tuple[int, int, int, int] = (16, 32, 64, 96)
     hidden: int = 128  # of each frame's description
     embedding: int = 128
@@ -102,7 +104,11 @@ class Shape:
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("widths", "hidden", "embedding", "sub_bands", "tall"), 1)
-        _check(self, (), least | {"modulation": 0})
+        _check(self, (), least | {"modulation": 0, "frozen": 0})
+        if self.pretrained and not 7 <= self.pretrained <= 12:
+            raise ValueError(
+                f"pretrained {self.pretrained}: 7 to 12 of YAMNet's layers can be a body, or 0 for our own"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +124,10 @@ class Recipe:
     leave_out_labels: tuple[str, ...] = ()
     leave_out_datasets: tuple[str, ...] = ()
 
-    steps: int = 6000
+    steps: int = 800
     batch: int = 64
     peak_rate: float = 3e-3  # of the one-cycle schedule
+    pretrained_rate: float = 0.15  # of YAMNet's layers, beside it
     weight_decay: float = 0.02
     ema_decay: float = 0.998  # warmed up: less in the first steps
     dropout: float = 0.2

@@ -18,7 +18,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models import checkpoint, parallel
-from models.beginning import asked, check_datasets, check_folds, check_heard, check_place, check_shape, told
+from models.beginning import (
+    asked,
+    check_datasets,
+    check_folds,
+    check_heard,
+    check_place,
+    check_pretrained,
+    check_shape,
+    told,
+)
 from models.command import command, noted_interrupts
 from models.data import DataError
 from models.embedding import fitted
@@ -167,6 +176,8 @@ def _train(options: argparse.Namespace) -> None:
     check_folds(recipe, recordings)
     check_datasets(recipe, data)
     check_shape(recipe)
+    if not earlier:
+        check_pretrained(recipe, PEER)
     with parallel.started(options.device):
         peer = PEER if recipe.teacher_loss else None
         pool = open_pool(recipe.mixing, data, cache=CACHE, peer=peer, workers=options.threads)

@@ -37,7 +37,7 @@ def mels() -> Floats:
 @pytest.fixture(scope="module")
 def model() -> bytes:
     torch.manual_seed(0)
-    recipe = Recipe(mixing=Mixing(labels=LABELS), shape=Shape(modulation=8))
+    recipe = Recipe(mixing=Mixing(labels=LABELS), shape=Shape(pretrained=0, modulation=8))
     return to_onnx(Exported(make_net(recipe)), FeatureSpec())
 
 
@@ -119,8 +119,9 @@ def test_a_bundle_of_the_checkpoint_is_known_though_its_scores_are_calibrated(tm
 def test_a_quantised_bundle_has_another_name_and_none_of_the_figures() -> None:
     plain = exporting.manifest_of(_trained(), About(name="one"))
     given = msgspec.structs.replace(plain, metrics={"esc10_own_labels": 0.9})
-    told = manifest_of(given)
+    told = manifest_of(given, Accuracy(200, 0.9, 0.895))
     assert (told.name, told.metrics) == ("one-int8", {})
+    assert told.provenance["quantised"] == "right answers to 200 files changed by -0.5 points"
     assert told.labels == given.labels
 
 

@@ -64,7 +64,7 @@ def tiny_mixing(**changes: object) -> Mixing:
 
 def tiny_shape(**changes: object) -> Shape:
     """A network as small as one can be."""
-    return Shape(**{"widths": (8, 8, 8, 8), "hidden": 16, "embedding": 8, **changes})  # type: ignore[arg-type]
+    return Shape(**{"pretrained": 0, "widths": (8, 8, 8, 8), "hidden": 16, "embedding": 8, **changes})  # type: ignore[arg-type]
 
 
 def tiny_recipe(**changes: object) -> Recipe:

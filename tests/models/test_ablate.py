@@ -10,7 +10,6 @@ import pytest
 from models.ablate import VARIANTS, _last_words, _Table, recipe_of
 from models.data import DataError
 from models.network import make_net, multiply_adds
-from models.recipe import Recipe
 
 RUN: dict[str, Any] = {"name": "the base", "fold": 1, "seed": 2, "steps": 3, "settings": {}}
 
@@ -31,7 +30,7 @@ def test_a_variant_is_a_network_and_only_the_base_is_the_base(name: str) -> None
 
 
 def test_a_variant_is_learned_from_the_same_pool() -> None:
-    assert {repr(recipe_of(name).mixing) for name in VARIANTS} == {repr(Recipe().mixing)}
+    assert len({repr(recipe_of(name).mixing) for name in VARIANTS}) == 1
 
 
 def test_runs_that_are_in_the_file_are_there_after_another_start(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ from models.unknown import (
 
 MIXING = Mixing(labels=("low", "high", "odd"))
 RECIPE = Recipe(
-    mixing=MIXING, shape=Shape(widths=(4, 4, 4, 4), hidden=8, embedding=8), leave_out_fold=3, leave_out_labels=("odd",)
+    mixing=MIXING,
+    shape=Shape(pretrained=0, widths=(4, 4, 4, 4), hidden=8, embedding=8),
+    leave_out_fold=3,
+    leave_out_labels=("odd",),
 )
 
 

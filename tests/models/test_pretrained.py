@@ -1,0 +1,126 @@
+"""YAMNet's layers are YAMNet's: they see what it sees, and what is learned on leaves the first of them as they are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from listener.features import FeatureSpec, LogMel
+from listener.types import Floats
+from models.beginning import check_pretrained
+from models.data import DataError
+from models.frontend import mel_filters
+from models.learning import Batches, Learning
+from models.network import loudness, make_net, multiply_adds
+from models.peer import PEER, WINDOW
+from models.pretrained import BANDS, Convolution, Magnitudes, Yamnet
+from models.recipe import Recipe, Shape
+from tests.models.sounds import random_pool, tiny_mixing, tiny_recipe, tiny_shape
+
+SPEC = FeatureSpec(**BANDS)  # type: ignore[arg-type]
+
+here = pytest.mark.skipif(not PEER.is_file(), reason=f"{PEER} is not here: its layers are not compared with ours")
+
+
+def recipe(**shape: object) -> Recipe:
+    changes = {"pretrained": 7, "frozen": 2, **shape}
+    return tiny_recipe(mixing=tiny_mixing(spec=SPEC), shape=tiny_shape(**changes), teacher_loss=0.0)
+
+
+@pytest.fixture(scope="module")
+def sound() -> Floats:
+    """A siren and noise, of about -20 dBFS."""
+    seconds = np.arange(WINDOW + 512) / 16_000
+    wave = 0.1 * np.sin(2 * np.pi * (900 * seconds - 60 * np.cos(2 * np.pi * 2 * seconds)))
+    return (wave + 0.03 * np.random.default_rng(0).normal(size=len(wave))).astype(np.float32)
+
+
+class Original:
+    """YAMNet itself, which shows what it made of a sound on the way."""
+
+    def __init__(self, sound: Floats) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._net = Interpreter(str(PEER), num_threads=1, experimental_preserve_all_tensors=True)
+        self._net.allocate_tensors()
+        self._net.set_tensor(0, sound[:WINDOW])
+        self._net.invoke()
+
+    def __call__(self, name: str) -> Floats:
+        tensor = next(tensor for tensor in self._net.get_tensor_details() if tensor["name"].startswith(name))
+        scale, zero = tensor["quantization"]
+        numbers = self._net.get_tensor(tensor["index"]).astype(np.float32)
+        return (numbers - zero) * scale if scale else numbers
+
+
+@here
+def test_its_layers_answer_as_it_does(sound: Floats) -> None:
+    original, body = Original(sound), Yamnet(SPEC, Shape(pretrained=7), 0.0)
+    body.take(PEER)
+    patch = torch.from_numpy(original("feature_patch")).transpose(1, 2).unsqueeze(1)  # rows before columns
+    with torch.inference_mode():
+        seen = body.layers[:6](patch).flatten().numpy()
+    theirs = original("tower0/network/layer11/conv/Relu6").transpose(0, 3, 2, 1).flatten()
+    assert np.corrcoef(seen, theirs)[0, 1] > 0.99
+
+
+@here
+def test_magnitudes_are_about_what_it_listens_to(sound: Floats) -> None:
+    theirs = Original(sound)("feature_patch")[0].T
+    mel = torch.from_numpy(LogMel(SPEC, mel_filters(SPEC)).columns(sound)[None, :, :96])
+    magnitudes = Magnitudes(SPEC)(mel - loudness(mel))[0].numpy()
+    assert np.corrcoef(magnitudes.ravel(), theirs.ravel())[0, 1] > 0.94  # windows of other lengths, side by side
+    assert abs(float((magnitudes - theirs).mean())) < 1
+
+
+@here
+def test_the_first_layers_stay_and_the_rest_learn() -> None:
+    pool = random_pool(teacher=False)
+    learning = Learning(recipe(), "cpu")
+    before = make_net(recipe()).body
+    assert isinstance(before, Yamnet)
+    before.take(PEER)
+    learning(Batches(recipe(), pool, "cpu")(0))
+    after = learning.checkpoint(pool, ()).weights
+    changed = {name for name, weight in before.state_dict().items() if not torch.equal(weight, after[f"body.{name}"])}
+    assert {name.split(".")[1] for name in changed if name.startswith("layers.")} == {"2", "3", "4", "5", "6"}
+
+
+@pytest.mark.parametrize("layers", [7, 12])
+def test_every_number_of_layers_makes_frames_of_eighty_milliseconds(layers: int) -> None:
+    net = make_net(recipe(pretrained=layers)).eval()
+    assert net(torch.zeros(2, 64, 297)).frames.shape == (2, 2, 38)
+
+
+def test_a_clips_last_columns_lie_under_its_last_frame() -> None:
+    """TensorFlow pads an odd length on both sides, and an even one behind alone."""
+    odd, even = (Convolution(1, 1, 3, 2)(torch.zeros(1, 1, 8, columns)).shape[3] for columns in (297, 38))
+    assert (odd, even) == (149, 19)
+
+
+def test_more_layers_cost_more() -> None:
+    cheap, dear = (multiply_adds(make_net(recipe(pretrained=layers)), 64, 297) for layers in (7, 12))
+    assert cheap < dear
+
+
+def test_without_yamnet_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="YAMNet is not here"):
+        Yamnet(SPEC, Shape(pretrained=7), 0.0).take(tmp_path / "yamnet.tflite")
+
+
+@pytest.mark.parametrize("layers", [1, 6, 13])
+def test_a_body_needs_seven_layers_to_twelve(layers: int) -> None:
+    with pytest.raises(ValueError, match="7 to 12"):
+        Shape(pretrained=layers)
+
+
+def test_other_bands_than_its_own_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"its own bands alone: --set mixing\.spec\.mels=64"):
+        Yamnet(FeatureSpec(f_min_hz=50.0), Shape(), 0.0)
+
+
+def test_a_training_that_begins_with_it_says_where_it_is_not(tmp_path: Path) -> None:
+    check_pretrained(tiny_recipe(), tmp_path / "yamnet.tflite")
+    with pytest.raises(DataError, match=r"yamnet\.tflite: YAMNet.*--set shape\.pretrained=0"):
+        check_pretrained(recipe(), tmp_path / "yamnet.tflite")
