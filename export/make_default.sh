@@ -48,6 +48,7 @@ for fold in 1 2 3; do
 done
 python -m export.quantise --checkpoint runs/all/checkpoint.pt --bundle bundles/home --out listener/assets/default
 python -m export.quantise --checkpoint runs/free/checkpoint.pt --bundle bundles/free --out listener/assets/free
+rm listener/assets/*/parity.json  # of files that these weights have heard
 python -m export.golden --bundle listener/assets/default
 for bundle in default free; do
     python -m export.card --bundle listener/assets/$bundle --report docs/model/report.json \
