@@ -16,9 +16,9 @@ from models import parallel
 from models.bank import SYNTHESISED
 from models.data import DataError, Recording, counted, passed_over, read_all
 from models.network import make_net, multiply_adds
-from models.peer import Peer
+from models.peer import convolutions
 from models.pool import Pool
-from models.recipe import Recipe, Shape
+from models.recipe import OF_STAGES, Recipe, Shape
 from models.settings import changed, with_settings
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,15 @@ def check_datasets(recipe: Recipe, data: Sequence[Path]) -> None:
 
 
 def check_shape(recipe: Recipe) -> None:
-    """DataError where no network can be made of the recipe's numbers, before hours go into its clips."""
+    """DataError where no network can be made of the recipe's numbers, before hours go into its clips.
+
+    Likewise where some of them would change nothing.
+    """
+    if recipe.shape.pretrained and (idle := _of_stages(recipe)):
+        raise DataError(
+            f"{', '.join(idle)}: YAMNet's layers have no such number, stages of our own have: add --set "
+            "shape.pretrained=0 --steps 6000"
+        )
     try:
         multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns)
     except (RuntimeError, ValueError) as err:
@@ -95,7 +103,7 @@ def check_pretrained(recipe: Recipe, path: Path) -> None:
             f"{path}: YAMNet, whose layers this network begins with, is not here. Put its TFLite model there (google/"
             "yamnet on Kaggle), or begin with nothing: --set shape.pretrained=0 --steps 6000"
         )
-    Peer(path)
+    convolutions(path)
 
 
 def check_heard(recordings: Sequence[Recording], pool: Pool) -> None:
@@ -111,6 +119,13 @@ def nothing_left(folds: NDArray[np.uint8], left_out: Sequence[int]) -> str:
         few = f"the pool has clips of fold {_listed(there)} only, left out here"
         return f"{few}: give more --clips, some thousand, or recordings of other folds."
     return "nothing is left to train on: leave out less."
+
+
+def _of_stages(recipe: Recipe) -> list[str]:
+    """The settings that are not the default's and mean nothing to YAMNet's layers."""
+    usual, shape = Recipe(), recipe.shape
+    idle = [f"shape.{name}" for name in OF_STAGES if getattr(shape, name) != getattr(usual.shape, name)]
+    return idle + ["front_end"] * (recipe.front_end != usual.front_end)
 
 
 def _said(flags: dict[str, Any]) -> dict[str, Any]:

@@ -67,14 +67,7 @@ class Peer:
     """The network, ready to run. DataError where it, or its runtime, is not here."""
 
     def __init__(self, path: Path = PEER) -> None:
-        if not path.is_file():
-            raise DataError(f"{path}: YAMNet is not here.")
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as err:
-            raise DataError("YAMNet needs ai-edge-litert: pip install --group train") from err
-        self._net: Any = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
-        self._net.allocate_tensors()
+        self._net = _interpreter(path, to_run=True)
         self._input = self._net.get_input_details()[0]["index"]
         logits = next(tensor for tensor in self._net.get_tensor_details() if LOGITS in tensor["name"])
         self._logits = logits["index"]
@@ -91,25 +84,21 @@ class Peer:
         numbers: Floats = (self.levels(padded).astype(np.float32) - self.zero) * np.float32(self.step)
         return numbers
 
-    def convolutions(self) -> list[tuple[Floats, Floats]]:
-        """Weights and biases of its convolutions, in their order; their normalisation is folded into them."""
-        details = [tensor for tensor in self._net.get_tensor_details() if _of_convolution(tensor)]
-        numbers = [self._numbers(tensor) for tensor in details]
-        return list(zip(numbers[::2], numbers[1::2], strict=True))
-
-    def _numbers(self, tensor: dict[str, Any]) -> Floats:
-        """A constant of one scale a channel."""
-        levels, quantised = self._net.get_tensor(tensor["index"]), tensor["quantization_parameters"]
-        shape = np.ones(levels.ndim, int)
-        shape[quantised["quantized_dimension"]] = -1
-        numbers: Floats = (levels * quantised["scales"].astype(np.float64).reshape(shape)).astype(np.float32)
-        return numbers
-
     def _window(self, samples: Floats) -> Levels:
         self._net.set_tensor(self._input, np.ascontiguousarray(samples, np.float32))
         self._net.invoke()
         level: Levels = self._net.get_tensor(self._logits).ravel()
         return level
+
+
+def convolutions(path: Path = PEER) -> list[tuple[Floats, Floats]]:
+    """Weights and biases of YAMNet's convolutions, in their order; their normalisation is folded into them.
+
+    DataError as of `Peer`.
+    """
+    net = _interpreter(path, to_run=False)
+    numbers = [_numbers(net, tensor) for tensor in net.get_tensor_details() if _of_convolution(tensor)]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def label_scores(classes: Floats, labels: Sequence[str], class_map: Path = CLASS_MAP) -> Floats:
@@ -123,6 +112,29 @@ def label_scores(classes: Floats, labels: Sequence[str], class_map: Path = CLASS
 def windows_in(samples: int) -> int:
     """How many whole windows so much sound has."""
     return 1 + (samples - WINDOW) // HOP
+
+
+def _interpreter(path: Path, *, to_run: bool) -> Any:
+    """With what it makes on the way; or for its numbers alone, without a delegate and what that has to say."""
+    if not path.is_file():
+        raise DataError(f"{path}: YAMNet is not here.")
+    try:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    except ImportError as err:
+        raise DataError("YAMNet needs ai-edge-litert: pip install --group train") from err
+    plain = {"experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+    net = Interpreter(str(path), num_threads=1, **({"experimental_preserve_all_tensors": True} if to_run else plain))
+    net.allocate_tensors()
+    return net
+
+
+def _numbers(net: Any, tensor: dict[str, Any]) -> Floats:
+    """A constant of one scale a channel."""
+    levels, quantised = net.get_tensor(tensor["index"]), tensor["quantization_parameters"]
+    shape = np.ones(levels.ndim, int)
+    shape[quantised["quantized_dimension"]] = -1
+    numbers: Floats = (levels * quantised["scales"].astype(np.float64).reshape(shape)).astype(np.float32)
+    return numbers
 
 
 def _of_convolution(tensor: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from listener.features import FeatureSpec
 from models.front_ends import edges_hz
-from models.peer import Peer
+from models.peer import convolutions
 from models.recipe import Shape
 
 # Channels of a layer, and the step over rows and columns of its convolution, or of its depthwise one.
@@ -59,13 +59,14 @@ class Convolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int, step: int, *, depthwise: bool = False) -> None:
         super().__init__()
         self._size, self._step = size, step
-        self.conv = nn.Conv2d(inputs, outputs, size, step, groups=inputs if depthwise else 1)
+        padding = size // 2 if step == 1 else 0  # a step of two leaves one over: as `_padding` says
+        self.conv = nn.Conv2d(inputs, outputs, size, step, padding, groups=inputs if depthwise else 1)
 
     def forward(self, plane: Tensor) -> Tensor:
-        if self._size > 1:
+        if self._step > 1:
             (top, bottom), (left, right) = (self._padding(length) for length in plane.shape[2:])
             plane = functional.pad(plane, (left, right, top, bottom))
-        return functional.relu6(self.conv(plane))
+        return functional.relu6(self.conv(plane), inplace=True)  # a copy takes as long as some of the convolutions
 
     def _padding(self, length: int) -> tuple[int, int]:
         """Before and behind, as TensorFlow's "SAME": one less before where the step leaves one over."""
@@ -105,9 +106,9 @@ class Yamnet(nn.Module):
 
     def take(self, path: Path) -> None:
         """Its weights out of the file. DataError where it, or its runtime, is not here."""
-        convolutions = [module.conv for module in self.modules() if isinstance(module, Convolution)]
+        ours = [module.conv for module in self.modules() if isinstance(module, Convolution)]
         with torch.no_grad():
-            for conv, (weight, bias) in zip(convolutions, Peer(path).convolutions(), strict=False):
+            for conv, (weight, bias) in zip(ours, convolutions(path), strict=False):
                 order = (0, 3, 2, 1) if conv.groups == 1 else (3, 0, 2, 1)  # it has columns before rows
                 conv.weight.copy_(torch.from_numpy(weight.transpose(order)))
                 assert conv.bias is not None

@@ -25,6 +25,11 @@ BEEPING = ("smoke_alarm", "co_alarm", "appliance_beep")
 # Noise themselves: not to be told from a room's noise that is as loud.
 NOISE_LIKE = ("air_conditioner", "engine_idling", "helicopter", "rain", "sea_waves")
 
+# Of a shape: what a body of YAMNet's layers does not have.
+OF_STAGES = ("widths", "frequency", "sub_bands", "tall", "harmonics", "modulation")
+# What recipes were before they could say it: networks of our own stages, in bands of Slaney's scale.
+UNSAID_SHAPE, UNSAID_SPEC = {"pretrained": 0}, {"mel_scale": "slaney"}
+
 # Of the front end: bank and rooms are made at its rate, frames of targets for its columns, losses for its scale.
 FIXED = ("sample_rate", "clip_samples", "fft", "hop", "scale_db")
 
@@ -88,7 +93,7 @@ class Mixing:
 class Shape:
     """The network. Each answer to a fault of spectrogram CNNs can be switched off, to measure it."""
 
-    pretrained: int = 12  # layers of YAMNet that are the body; 0: stages of our own, of which the rest speaks
+    pretrained: int = 12  # layers of YAMNet that are the body; 0: stages of our own, see OF_STAGES
     frozen: int = 6  # of those layers: they stay as they are
     widths: tuple[int, int, int, int] = (16, 32, 64, 96)
     hidden: int = 128  # of each frame's description
@@ -109,6 +114,8 @@ class Shape:
             raise ValueError(
                 f"pretrained {self.pretrained}: 7 to 12 of YAMNet's layers can be a body, or 0 for our own"
             )
+        if self.pretrained and self.frozen > self.pretrained:
+            raise ValueError(f"frozen {self.frozen}: of {self.pretrained} layers no more can stay as they are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +185,9 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 def from_plain(plain: dict[str, Any]) -> Recipe:
     """The recipe in a checkpoint; keys it does not know are an error of version."""
     mixing = dict(plain["mixing"])
-    mixing["spec"] = _known(FeatureSpec, mixing["spec"])
-    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": _known(Shape, plain["shape"])})
+    mixing["spec"] = _known(FeatureSpec, UNSAID_SPEC | mixing["spec"])
+    shape = _known(Shape, UNSAID_SHAPE | plain["shape"])
+    recipe: Recipe = _known(Recipe, {**plain, "mixing": _known(Mixing, mixing), "shape": shape})
     return recipe
 
 

@@ -110,7 +110,9 @@ def test_a_run_on_ones_own_sounds_is_taken_up_with_no_flag_but_its_folder(
 ) -> None:
     label_folders(tmp_path / "sounds")
     monkeypatch.chdir(tmp_path)  # the pool goes to runs/cache
-    settings = ("batch=4", "shape.widths=8,8,8,8", "shape.hidden=16", "mixing.rooms=2", "mixing.noises=2")
+    settings = (
+        "batch=4", "shape.pretrained=0", "shape.widths=8,8,8,8", "shape.hidden=16", "mixing.rooms=2", "mixing.noises=2",
+    )  # fmt: skip
     words = ["--data", "sounds", "--labels", "low", "high", "--clips", "500", "--steps", "3", "--until", "1"]
     always = ["--out", "out", "--threads", "1", "--device", "cpu"]
     assert main([*always, *words, *(word for setting in settings for word in ("--set", setting))]) == 0
@@ -145,7 +147,9 @@ def test_a_fold_that_no_recording_is_of_cannot_be_left_out(tmp_path: Path, capsy
     ("words", "said"),
     [
         (["--leave-out-dataset", "One"], "--leave-out-dataset One: no such data set; there are one, synthesised."),
-        (["--set", "shape.sub_bands=3"], "no network can be made of"),
+        (["--set", "shape.pretrained=0", "--set", "shape.sub_bands=3"], "no network can be made of"),
+        (["--set", "shape.sub_bands=2", "--set", "front_end=mfcc"], "shape.sub_bands, front_end: YAMNet's layers"),
+        (["--set", "shape.frozen=13"], "--set shape.frozen=13: frozen 13: of 12 layers"),
         (["--set", "mixing.spec.mels=40"], "no network can be made of"),
     ],
 )
@@ -294,6 +298,12 @@ def test_a_recipe_survives_the_checkpoint_and_strange_keys_do_not() -> None:
             from_plain(stranger)
 
 
+def test_a_recipe_from_before_yamnet_is_what_it_was() -> None:
+    plain = to_plain(Recipe())
+    del plain["shape"]["pretrained"], plain["mixing"]["spec"]["mel_scale"]
+    assert (from_plain(plain).shape.pretrained, from_plain(plain).spec.mel_scale) == (0, "slaney")
+
+
 def test_labels_left_out_narrow_what_is_answered_and_keep_their_clips_away() -> None:
     pool = random_pool(24, 3)
     recipe = tiny_recipe(mixing=THREE_LABELS, leave_out_labels=("high",), batch=24, pairs=0.0, masks=0.0)
@@ -357,7 +367,7 @@ def test_the_learning_rate_rises_shortly_and_falls_to_next_to_nothing() -> None:
 def test_two_processes_train_one_network_together(tmp_path: Path, settings: list[str]) -> None:
     sounds = label_folders(tmp_path / "sounds")
     settings = [
-        *settings, "batch=4", "shape.widths=8,8,8,8", "shape.hidden=16",
+        *settings, "batch=4", "shape.pretrained=0", "shape.widths=8,8,8,8", "shape.hidden=16",
         "mixing.rooms=2", "mixing.responses=2", "mixing.noises=2",
     ]  # fmt: skip
     mixing, cache = Mixing(labels=("low", "high"), clips=500), tmp_path / "runs/cache"
