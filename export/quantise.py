@@ -136,8 +136,8 @@ def quantise(trained: Checkpoint, folder: Path, out: Path) -> dict[str, Accuracy
 
 def manifest_of(given: Manifest, said: Accuracy) -> Manifest:
     """What a quantised bundle says of itself: a name of its own, what it lost, and none of the other's figures."""
-    changed = f"right answers to {said.files:,} files changed by {100 * (said.after - said.before):+.1f} points"
-    provenance = given.provenance | {"quantised": changed}
+    right = f"right answers to {100 * said.after:.1f} % of {said.files:,} files, {100 * said.before:.1f} % before"
+    provenance = given.provenance | {"quantised": right}
     return msgspec.structs.replace(given, name=f"{given.name}-int8", metrics={}, provenance=provenance)
 
 

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
 from models.heldout import in_portions, mixtures_of, unseen_mixtures
-from models.judging import Candidate, Heard, Judge, Tally, cost
+from models.judging import Candidate, Heard, Judge, Tally, cost, tables
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
     work = folder.parent / "scenes" / f"fold{fold}"
     listings = [*data.listings(trained.data, work), scenes.write_clips(work / "clips", CLIPS, fold, first=APART * fold)]
     made = scenes.make(work, listings, seeds=seeds, minutes=minutes, fold=fold)
-    heard = [listen(folder / "raw", scene) for scene in made]
+    heard = scenes.side_by_side(lambda scene: listen(folder / "raw", scene), made)
     return Fold(folder, trained, made, _mixed(trained, fold), heard)
 
 
@@ -124,11 +125,10 @@ def calibrated(scene: Heard, calibration: Calibration) -> Heard:
 
 def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[Heard]) -> dict[str, LabelRule]:
     """The rule of each label with the fewest missed, false and late events, leaning on what suits all labels."""
-    judge = Judge(spec, calibration.labels, heard)
-    tables = {label: judge.table(label, rule) for label, rule in calibration.rules.items()}
+    of_labels = tables(Judge(spec, calibration.labels, heard), calibration.rules)
     rules = {}
-    for label, table in tables.items():
-        believed = {c: tally + TYPICAL * _rate(tables.values(), c) for c, tally in table.items()}
+    for label, table in of_labels.items():
+        believed = {c: tally + TYPICAL * _rate(of_labels.values(), c) for c, tally in table.items()}
         weighs = FRIGHTENING if label in GROUPS["alarm"] else FALSE
         on, share, frame = min((cost(tally, weighs), c) for c, tally in believed.items())[1]
         rules[label] = replace_rule(calibration.rules[label], on=round(on, 3), off=round(on * share, 3), frame=frame)
@@ -176,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--minutes", type=float, default=scenes.MINUTES, help="of each scene")
     options = ap.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(2)
+    torch.set_num_threads(os.cpu_count() or 1)
     return command(lambda: calibrate(options.runs, options.seeds, options.minutes))
 
 

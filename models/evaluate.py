@@ -7,6 +7,7 @@ beside YAMNet on the same files; and mixtures. What other commands found out (ab
 import argparse
 import json
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -156,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
     options = _options(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
+    torch.set_num_threads(os.cpu_count() or 1)
     return command(lambda: _report(options, sys.argv[1:] if argv is None else argv))
 
 

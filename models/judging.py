@@ -2,8 +2,10 @@
 
 import importlib.util
 import itertools
+import multiprocessing
+import signal
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -99,6 +101,24 @@ class Judge:
         said += tracker.finish()
         ended = [event for event in said if event.phase == "end"]
         return [msgspec.structs.asdict(event) for event in sorted(ended, key=lambda event: event.detected_s)]
+
+
+def tables(judge: Judge, rules: Mapping[str, LabelRule]) -> dict[str, dict[Candidate, Tally]]:
+    """The table of every label, a process on each core: a tracker is Python throughout."""
+    with multiprocessing.get_context("fork").Pool(initializer=_prepare, initargs=(judge,)) as processes:
+        return dict(zip(rules, processes.starmap(_table, rules.items(), chunksize=1), strict=True))
+
+
+_judge: list[Judge] = []  # of this process
+
+
+def _prepare(judge: Judge) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal: the parent ends its workers
+    _judge[:] = [judge]
+
+
+def _table(label: str, rule: LabelRule) -> dict[Candidate, Tally]:
+    return _judge[0].table(label, rule)
 
 
 @cache

@@ -8,11 +8,13 @@ import argparse
 import csv
 import json
 import logging
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import soundfile
 
@@ -30,6 +32,8 @@ from models.pool import DATA
 from models.synthesis import STANDARD, synthesise
 
 log = logging.getLogger(__name__)
+
+Job, Done = TypeVar("Job"), TypeVar("Done")
 
 TOOLS = Path("..") / "shared" / "tools"
 RATE = 16_000
@@ -74,22 +78,27 @@ def make(
     work.mkdir(parents=True, exist_ok=True)
     listings = [word for path in metadata for word in ("--metadata", str(path))]
     heard = digest(files=(tool, *metadata, *_clips(metadata)))
-    scenes = [work / f"scene{seed}" for seed in seeds]
-    for scene, seed in zip(scenes, seeds, strict=True):
+
+    def made(seed: int) -> Path:
+        scene = work / f"scene{seed}"
         words = [*listings, "--folds", str(fold), "--minutes", f"{minutes:g}", "--seed", str(seed), *more]
         _make_scene(tool, scene, words, heard)
-    return scenes
+        return scene
+
+    return side_by_side(made, seeds)
 
 
 def score(folder: Path, scenes: Sequence[Path]) -> Any:
     """What score_events.py says of a bundle on some scenes, every setting being the default."""
     loaded = bundle.load(folder)
     classifier = Classifier(loaded, "cpu")
-    arguments: list[str] = []
-    for scene in scenes:
+
+    def heard(scene: Path) -> list[str]:
         loop = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
         _write_events(scene.with_suffix(".jsonl"), loop.events(frames(scene.with_suffix(".wav"))))
-        arguments += ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
+        return ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
+
+    arguments = [word for words in side_by_side(heard, scenes) for word in words]
     return json.loads(_run_tool(TOOLS / "score_events.py", arguments))
 
 
@@ -107,6 +116,12 @@ def predictions(folder: Path, scene: Path) -> list[Prediction]:
     for _ in loop.events(frames(scene.with_suffix(".wav"))):
         pass
     return said
+
+
+def side_by_side(work: Callable[[Job], Done], jobs: Iterable[Job]) -> list[Done]:
+    """What comes of each job, in their order; one on every core, as networks and tools do not hold Python's lock."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(work, jobs))
 
 
 def frames(path: Path) -> Iterator[Frame]:

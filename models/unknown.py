@@ -31,6 +31,7 @@ from models.embedding import single_sounds
 from models.heldout import Files, in_portions, read_files
 from models.judging import Judge, f1
 from models.pool import Pool, open_pool
+from models.scenes import side_by_side
 from models.tables import check_place, write_table
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def events(trained: Checkpoint, scenes_of: Sequence[Path], rules: Calibration) -
     calibration = rules.of(trained.recipe.labels)
     with tempfile.TemporaryDirectory() as folder:
         export(trained, Path(folder))
-        heard = [calibrated(listen(Path(folder), scene), calibration) for scene in scenes_of]
+        heard = side_by_side(lambda scene: calibrated(listen(Path(folder), scene), calibration), scenes_of)
     rows = []
     for familiar in DEMANDED:
         judge = Judge(trained.recipe.spec, calibration.labels, heard, familiar=familiar)

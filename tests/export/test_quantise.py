@@ -121,7 +121,7 @@ def test_a_quantised_bundle_has_another_name_and_none_of_the_figures() -> None:
     given = msgspec.structs.replace(plain, metrics={"esc10_own_labels": 0.9})
     told = manifest_of(given, Accuracy(200, 0.9, 0.895))
     assert (told.name, told.metrics) == ("one-int8", {})
-    assert told.provenance["quantised"] == "right answers to 200 files changed by -0.5 points"
+    assert told.provenance["quantised"] == "right answers to 89.5 % of 200 files, 90.0 % before"
     assert told.labels == given.labels
 
 
