@@ -85,6 +85,7 @@ def _librosa(bundle: Bundle, samples: Floats) -> Callable[[], object]:
         n_mels=spec.mels,
         fmin=spec.f_min_hz,
         fmax=spec.f_max_hz,
+        htk=spec.mel_scale == "htk",
     )
 
 

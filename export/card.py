@@ -33,7 +33,7 @@ CARD = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
 TAUGHT = (
     " Beside the labels the network learned to tell what YAMNet, its teacher, says of each clip in 521 classes of its "
-    "own; that part is left out of what is shipped, and nothing of YAMNet is in it."
+    "own; that part is left out of what is shipped."
 )
 PRETRAINED = (
     " Its first {layers} layers began as those of [YAMNet](https://github.com/tensorflow/models/tree/master/research/"

@@ -136,7 +136,9 @@ def quantise(trained: Checkpoint, folder: Path, out: Path) -> dict[str, Accuracy
 
 def manifest_of(given: Manifest, said: Accuracy) -> Manifest:
     """What a quantised bundle says of itself: a name of its own, what it lost, and none of the other's figures."""
-    right = f"right answers to {100 * said.after:.1f} % of {said.files:,} files, {100 * said.before:.1f} % before"
+    heard = "that it has learned from" if given.provenance["folds"] == "all" else "of the fold left out"
+    before, after = (f"{100 * share:.1f} %" for share in (said.before, said.after))
+    right = f"right answers to {after} of {said.files:,} files {heard}, {before} before"
     provenance = given.provenance | {"quantised": right}
     return msgspec.structs.replace(given, name=f"{given.name}-int8", metrics={}, provenance=provenance)
 

@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from models import parallel
 from models.bank import SYNTHESISED
 from models.data import DataError, Recording, counted, passed_over, read_all
 from models.network import make_net, multiply_adds
-from models.peer import convolutions
+from models.peer import FILE, convolutions
 from models.pool import Pool
 from models.recipe import OF_STAGES, Recipe, Shape
 from models.settings import changed, with_settings
@@ -82,11 +83,11 @@ def check_shape(recipe: Recipe) -> None:
 
     Likewise where some of them would change nothing.
     """
-    if recipe.shape.pretrained and (idle := _of_stages(recipe)):
-        raise DataError(
-            f"{', '.join(idle)}: YAMNet's layers have no such number, stages of our own have: add --set "
-            "shape.pretrained=0 --steps 6000"
-        )
+    if idle := _idle(recipe):
+        have, other = ("YAMNet's layers", "stages of our own have: add --set shape.pretrained=0 --steps 6000")
+        if not recipe.shape.pretrained:
+            have, other = ("stages of our own", "YAMNet's layers have: leave shape.pretrained as it is")
+        raise DataError(f"{', '.join(idle)}: {have} have no such number, {other}")
     try:
         multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns)
     except (RuntimeError, ValueError) as err:
@@ -100,8 +101,8 @@ def check_pretrained(recipe: Recipe, path: Path) -> None:
         return
     if not path.is_file():
         raise DataError(
-            f"{path}: YAMNet, whose layers this network begins with, is not here. Put its TFLite model there (google/"
-            "yamnet on Kaggle), or begin with nothing: --set shape.pretrained=0 --steps 6000"
+            f"{path}: YAMNet, whose layers this network begins with, is not here. Put {FILE} there, or begin with "
+            "nothing: --set shape.pretrained=0 --steps 6000 (2000 for a handful of labels)"
         )
     convolutions(path)
 
@@ -121,11 +122,11 @@ def nothing_left(folds: NDArray[np.uint8], left_out: Sequence[int]) -> str:
     return "nothing is left to train on: leave out less."
 
 
-def _of_stages(recipe: Recipe) -> list[str]:
-    """The settings that are not the default's and mean nothing to YAMNet's layers."""
-    usual, shape = Recipe(), recipe.shape
-    idle = [f"shape.{name}" for name in OF_STAGES if getattr(shape, name) != getattr(usual.shape, name)]
-    return idle + ["front_end"] * (recipe.front_end != usual.front_end)
+def _idle(recipe: Recipe) -> list[str]:
+    """The settings that are not the default's and mean nothing to the body that the recipe has."""
+    of_stages, of_layers = (*(f"shape.{name}" for name in OF_STAGES), "front_end"), ("shape.frozen", "pretrained_rate")
+    names = of_stages if recipe.shape.pretrained else of_layers
+    return [name for name in names if attrgetter(name)(recipe) != attrgetter(name)(Recipe())]
 
 
 def _said(flags: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from models.network import SoundNet, make_net
 from models.pool import DATA
 from models.recipe import Recipe, from_plain, to_plain
 
-FORMAT = 2
+FORMAT = 3  # 2: before networks had a body of YAMNet's layers or of stages
 REQUIRED = {"recipe", "filters", "step", "averaged", "weights", "optimiser"}
 REMEDY = "Train one with python -m models.train."
 

@@ -20,7 +20,7 @@ import torch
 from models.command import command
 from models.data import DataError, read_any
 from models.heldout import SYNTHESISED_EACH, unseen_mixtures
-from models.peer import Peer
+from models.peer import CLASS_MAP, Peer
 from models.pool import DATA
 from models.recipe import LABELS
 from models.report import ablation, figures, page, pictures
@@ -126,6 +126,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _peer() -> tuple[Peer | None, str | None]:
     """YAMNet, or why it is not here."""
+    if not CLASS_MAP.is_file():
+        return None, f"{CLASS_MAP}: the names of its classes are not here."
     try:
         return Peer(), None
     except DataError as err:

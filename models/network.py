@@ -1,8 +1,8 @@
-"""The network: a small CNN over log-mel clips that knows which frequency it looks at, and lets moments hear each other.
+"""The network: a body, frames of it that hear each other, and what is answered of them.
 
-Four faults of CNNs over spectrograms are answered here, each by a switch of `Shape` so that it can be measured:
-sounds are transparent (independent outputs), the axes differ (`frequency`, `sub_bands`), harmonics are not local
-(`tall`, `harmonics`), and sound is serial (`serial`, `pooling`). Beside that, how fast a band pulses (`modulation`).
+The body is YAMNet's first layers (`models.pretrained`) or stages of our own (`models.stages`). Four faults of CNNs over
+spectrograms are answered, each by a switch of `Shape` so that it can be measured. Two of them here: sounds are
+transparent (independent outputs), and sound is serial (`serial`, `pooling`); the others in our own stages.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""YAMNet, where it is at hand: the teacher of our networks, and what they are measured against.
+"""YAMNet, where it is at hand: what our networks begin with, their teacher, and what they are measured against.
 
 Its 521 scores of a window of 0.975 s are taken before the last sigmoid, so that what it finds unlikely counts too.
 """
@@ -15,10 +15,12 @@ from listener.types import Floats
 from models.data import DataError
 
 PEER = Path("..") / "shared" / "peers" / "yamnet" / "yamnet.tflite"
+FILE = "lite-model_yamnet_classification_tflite_1.tflite (4.1 MB; google/yamnet on Kaggle)"  # as its maker names it
 CLASS_MAP = PEER.with_name("yamnet_class_map.csv")
 WINDOW = 15_600  # samples at 16 kHz
 HOP = 7_680  # 0.48 s
 CLASSES = 521
+CONVOLUTIONS = 27
 LOGITS = "layer29/fc/BiasAdd"  # the tensor before the sigmoid, by a part of its name
 
 # Which of its classes our labels are, by hand; labels that it has no class for are not here. Of the mappings that make
@@ -94,10 +96,12 @@ class Peer:
 def convolutions(path: Path = PEER) -> list[tuple[Floats, Floats]]:
     """Weights and biases of YAMNet's convolutions, in their order; their normalisation is folded into them.
 
-    DataError as of `Peer`.
+    DataError as of `Peer`, and where the file is of another kind.
     """
     net = _interpreter(path, to_run=False)
     numbers = [_numbers(net, tensor) for tensor in net.get_tensor_details() if _of_convolution(tensor)]
+    if len(numbers) != 2 * CONVOLUTIONS:
+        raise DataError(f"{path}: a network, but not YAMNet in whole numbers of eight bits. Put {FILE} there.")
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -123,8 +127,12 @@ def _interpreter(path: Path, *, to_run: bool) -> Any:
     except ImportError as err:
         raise DataError("YAMNet needs ai-edge-litert: pip install --group train") from err
     plain = {"experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
-    net = Interpreter(str(path), num_threads=1, **({"experimental_preserve_all_tensors": True} if to_run else plain))
-    net.allocate_tensors()
+    how = {"experimental_preserve_all_tensors": True} if to_run else plain
+    try:
+        net = Interpreter(str(path), num_threads=1, **how)
+        net.allocate_tensors()
+    except (ValueError, RuntimeError) as err:
+        raise DataError(f"{path}: no network can be read from it ({err}). Put {FILE} there.") from err
     return net
 
 

@@ -22,7 +22,7 @@ LAYERS = (
     (32, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
     (512, 1), (512, 1), (512, 1), (512, 1), (512, 1),
 )  # fmt: skip
-FRAME_LAYERS = 6  # those that have a column every 80 ms, or more often
+FRAME_LAYERS = 6  # the last of these has a column every 80 ms
 BANDS = {"mels": 64, "f_min_hz": 125.0, "f_max_hz": 7_500.0, "mel_scale": "htk"}  # that they know
 OFFSET = 0.001  # added to a band's magnitude before the logarithm
 LEVEL_DB = -12.0  # of power in a mel: white noise of -20 dBFS
@@ -78,11 +78,13 @@ class Yamnet(nn.Module):
     """What some of its layers see of a clip: float32 (batch, 64, columns) in, (batch, hidden, frames) out.
 
     A clip is of mean power 1, as `Magnitudes` takes it. A frame of 80 ms is what the sixth layer sees of it and,
-    beside that, the last one, of which a column is as long or twice as long. The first `shape.frozen` stay as they are.
+    beside that, the last one, of which a column is twice as long. The first `shape.frozen` stay as they are.
     """
 
     def __init__(self, spec: FeatureSpec, shape: Shape, dropout: float) -> None:
         super().__init__()
+        if not shape.level_free:
+            raise ValueError("YAMNet's layers are given every clip at one level: leave shape.level_free as it is")
         if any(getattr(spec, name) != value for name, value in BANDS.items()):
             bands = " ".join(f"--set mixing.spec.{name}={value}" for name, value in BANDS.items())
             raise ValueError(f"YAMNet's layers know its own bands alone: {bands}, or --set shape.pretrained=0")

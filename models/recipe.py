@@ -93,9 +93,9 @@ class Mixing:
 class Shape:
     """The network. Each answer to a fault of spectrogram CNNs can be switched off, to measure it."""
 
-    pretrained: int = 12  # layers of YAMNet that are the body; 0: stages of our own, see OF_STAGES
+    pretrained: int = 12  # layers of YAMNet that are the body; 0: stages of our own
     frozen: int = 6  # of those layers: they stay as they are
-    widths: tuple[int, int, int, int] = (16, 32, 64, 96)
+    widths: tuple[int, int, int, int] = (16, 32, 64, 96)  # of stages of our own; see OF_STAGES for what else is
     hidden: int = 128  # of each frame's description
     embedding: int = 128
     level_free: bool = True  # the clip's mean level is taken away before anything else
@@ -155,7 +155,8 @@ class Recipe:
     def __post_init__(self) -> None:
         least = {"batch": 1, "leave_out_fold": 1, "fewer_folds": 1}
         none = (
-            "seed", "steps", "peak_rate", "weight_decay", "pitch_rows", "frame_loss", "teacher_loss", "contrast_loss",
+            "seed", "steps", "peak_rate", "pretrained_rate", "weight_decay", "pitch_rows", "frame_loss", "teacher_loss",
+            "contrast_loss",
         )  # fmt: skip
         _check(self, ("ema_decay", "dropout", "pairs", "mix_style", "masks"), dict.fromkeys(none, 0) | least)
         if strangers := set(self.leave_out_labels) - set(self.mixing.labels):

@@ -33,7 +33,8 @@ from models.synthesis import STANDARD, synthesise
 
 log = logging.getLogger(__name__)
 
-Job, Done = TypeVar("Job"), TypeVar("Done")
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 TOOLS = Path("..") / "shared" / "tools"
 RATE = 16_000

@@ -1,4 +1,8 @@
-"""A body of our own: stages of convolutions over what front ends make of a clip."""
+"""A body of our own: stages of convolutions over what front ends make of a clip.
+
+They know which frequency they look at (`frequency`, `sub_bands`: the axes of a spectrogram differ), and see harmonics,
+which are not side by side (`tall`, `harmonics`). Beside that, how fast a band pulses (`modulation`).
+"""
 
 import torch
 from torch import Tensor, nn

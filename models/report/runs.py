@@ -24,7 +24,7 @@ from models.heldout import (
     read_files,
     unseen_files,
 )
-from models.peer import Peer
+from models.peer import HEARD_AS, Peer
 from models.pool import CACHE, Pool
 from models.report.yamnet import peer_scores
 from models.synthesis import STANDARD
@@ -95,7 +95,8 @@ def hear(
     if not found:
         raise DataError(f"fold {run.fold}: none of the recordings is of it. Name the data it was left out of: --data.")
     recorded = read_files(found, recipe.spec, filters, cache)
-    scored = [_scored(run, recorded, peer_scores(recorded, peer, cache) if peer else None)]
+    comparable = set(recipe.labels) & set(HEARD_AS)
+    scored = [_scored(run, recorded, peer_scores(recorded, peer, cache) if peer and comparable else None)]
     if set(recipe.labels) & set(STANDARD) and each:
         scored.append(_scored(run, unseen_files(recipe.labels, each, recipe.spec, filters, cache), None))
     return Heard(run, tuple(scored), _mixed(run, pool))

@@ -17,6 +17,7 @@ from listener import bundle
 from listener.bundle import LabelRule
 from listener.classifier import Classifier
 from listener.errors import ListenerError
+from listener.features import FeatureSpec
 from listener.types import Features, Heard, Span
 from models import calibration as calibrations
 from models import checkpoint
@@ -24,7 +25,7 @@ from models.calibration import Calibration
 from models.checkpoint import Checkpoint
 from models.frontend import mel_filters
 from models.network import make_net, multiply_adds
-from models.recipe import LABELS, Recipe, to_plain
+from models.recipe import LABELS, Recipe, Shape, to_plain
 from tests.models.sounds import tiny_mixing, tiny_recipe
 
 RECIPE = tiny_recipe(leave_out_fold=3)
@@ -234,6 +235,15 @@ def test_the_card_names_a_teacher_where_there_was_one(weight: float, tmp_path: P
     recipe = replace(RECIPE, teacher_loss=weight)
     text = card(described(checkpoint_of(recipe), REPORT, tmp_path), REPORT, LISTING, commands="", history="")
     assert ("YAMNet, its teacher" in text) == bool(weight)
+
+
+def test_the_card_says_what_of_a_network_is_yamnets(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, mixing=tiny_mixing(spec=FeatureSpec()), shape=Shape(pretrained=7, frozen=3))
+    text = card(described(checkpoint_of(recipe), report_on(recipe), tmp_path), REPORT, LISTING, commands="", history="")
+    assert "Its first 7 layers began as those of [YAMNet]" in text
+    assert ": 3 of them are as they were" in text
+    assert "YAMNet, in parts and changed: Google, Apache-2.0" in text
+    assert "PCEN" not in text
 
 
 def test_the_card_counts_recordings_not_the_files_cut_from_them(tmp_path: Path) -> None:

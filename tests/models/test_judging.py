@@ -29,8 +29,8 @@ def heard(sounding: Mapping[str, tuple[float, float]], of_truth: Mapping[str, tu
         frames = np.full((len(LABELS), 38), 0.02, np.float32)
         for label, (start, stop) in sounding.items():
             frames[LABELS.index(label), (moments >= start) & (moments < stop)] = 0.97
-        last = round(end * RATE)
-        said.append(Prediction(Span(last - CLIP, last), frames.max(axis=1), Share(Span(last - CLIP, last), -30.0), frames))
+        span = Span(round(end * RATE) - CLIP, round(end * RATE))
+        said.append(Prediction(span, frames.max(axis=1), Share(span, -30.0), frames))
     return Heard(said, [{"label": label, "onset_s": on, "offset_s": off} for label, (on, off) in of_truth.items()])
 
 
@@ -46,7 +46,9 @@ def test_a_bark_in_time_is_a_hit_and_a_siren_of_nothing_is_false() -> None:
 
 def test_a_table_made_on_every_core_is_that_of_one() -> None:
     judge = Judge(FeatureSpec(), LABELS, [SCENE], familiar=-1)
-    for label, table in tables(judge, RULES).items():
+    made = tables(judge, RULES)
+    assert made.keys() == RULES.keys()
+    for label, table in made.items():
         alone = judge.table(label, RULE)
         assert table.keys() == alone.keys()
         assert all(np.array_equal(table[candidate], tally) for candidate, tally in alone.items())

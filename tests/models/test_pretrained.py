@@ -55,13 +55,14 @@ class Original:
 
 
 @here
-def test_its_layers_answer_as_it_does(sound: Floats) -> None:
-    original, body = Original(sound), Yamnet(SPEC, Shape(pretrained=7), 0.0)
+@pytest.mark.parametrize(("layers", "name"), [(6, "layer11"), (12, "layer23")])
+def test_its_layers_answer_as_it_does(layers: int, name: str, sound: Floats) -> None:
+    original, body = Original(sound), Yamnet(SPEC, Shape(), 0.0)
     body.take(PEER)
     patch = torch.from_numpy(original("feature_patch")).transpose(1, 2).unsqueeze(1)  # rows before columns
     with torch.inference_mode():
-        seen = body.layers[:6](patch).flatten().numpy()
-    theirs = original("tower0/network/layer11/conv/Relu6").transpose(0, 3, 2, 1).flatten()
+        seen = body.layers[:layers](patch).flatten().numpy()
+    theirs = original(f"tower0/network/{name}/conv/Relu6").transpose(0, 3, 2, 1).flatten()
     assert np.corrcoef(seen, theirs)[0, 1] > 0.99
 
 
@@ -111,6 +112,13 @@ def test_without_yamnet_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
         Yamnet(SPEC, Shape(pretrained=7), 0.0).take(tmp_path / "yamnet.tflite")
 
 
+def test_another_network_than_yamnet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "yamnet.tflite"
+    path.write_bytes(b"<html>Sign in</html>")
+    with pytest.raises(DataError, match=r"no network can be read.*lite-model_yamnet_classification"):
+        Yamnet(SPEC, Shape(pretrained=7), 0.0).take(path)
+
+
 @pytest.mark.parametrize("layers", [1, 6, 13])
 def test_a_body_needs_seven_layers_to_twelve(layers: int) -> None:
     with pytest.raises(ValueError, match="7 to 12"):
@@ -120,6 +128,11 @@ def test_a_body_needs_seven_layers_to_twelve(layers: int) -> None:
 def test_other_bands_than_its_own_are_refused() -> None:
     with pytest.raises(ValueError, match=r"its own bands alone: --set mixing\.spec\.mels=64"):
         Yamnet(FeatureSpec(f_min_hz=50.0), Shape(), 0.0)
+
+
+def test_clips_of_any_level_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"one level: leave shape\.level_free"):
+        Yamnet(SPEC, Shape(level_free=False), 0.0)
 
 
 def test_a_training_that_begins_with_it_says_where_it_is_not(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def test_a_fold_that_no_recording_is_of_cannot_be_left_out(tmp_path: Path, capsy
         (["--leave-out-dataset", "One"], "--leave-out-dataset One: no such data set; there are one, synthesised."),
         (["--set", "shape.pretrained=0", "--set", "shape.sub_bands=3"], "no network can be made of"),
         (["--set", "shape.sub_bands=2", "--set", "front_end=mfcc"], "shape.sub_bands, front_end: YAMNet's layers"),
+        (["--set", "shape.pretrained=0", "--set", "shape.frozen=3"], "shape.frozen: stages of our own"),
         (["--set", "shape.frozen=13"], "--set shape.frozen=13: frozen 13: of 12 layers"),
         (["--set", "mixing.spec.mels=40"], "no network can be made of"),
     ],
