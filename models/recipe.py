@@ -131,7 +131,7 @@ class Recipe:
     leave_out_labels: tuple[str, ...] = ()
     leave_out_datasets: tuple[str, ...] = ()
 
-    steps: int = 800
+    steps: int = 1500
     batch: int = 64
     peak_rate: float = 3e-3  # of the one-cycle schedule
     pretrained_rate: float = 0.15  # of YAMNet's layers, beside it
