@@ -160,6 +160,7 @@ def test_how_much_later_the_live_stream_heard_it_is_told_by_what_both_named() ->
         {"label": "rain", "phase": "start", "start_s": 60.0},  # another one: too far away to be the same
     ]
     assert fidelity.lag_s(offline, live, 5.0) == pytest.approx(0.5)
+    assert fidelity.lag_s(offline, live, -7.0) == pytest.approx(12.5)  # a player that a busy machine kept waiting
     with pytest.raises(BenchError, match="nothing that classify names"):
         fidelity.lag_s(offline, [], 5.0)
 
