@@ -31,7 +31,7 @@ from models.checkpoint import Checkpoint
 from models.command import command
 from models.data import DataError
 from models.heldout import in_portions, mixtures_of, unseen_mixtures
-from models.judging import Candidate, Heard, Judge, Tally, cost, tables
+from models.judging import Candidate, HeardScene, Judge, Tally, cost, tables
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Fold:
     trained: Checkpoint
     scenes: list[Path]
     mixed: Mixed
-    heard: list[Heard]
+    heard: list[HeardScene]
 
 
 def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
@@ -81,10 +81,10 @@ def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
     return Fold(folder, trained, made, _mixed(trained, fold), heard)
 
 
-def listen(bundle: Path, scene: Path) -> Heard:
+def listen(bundle: Path, scene: Path) -> HeardScene:
     """What a bundle's model says of a scene, and what there is to hear in it."""
     truth = json.loads(scene.with_suffix(".json").read_text())["events"]
-    return Heard(scenes.predictions(bundle, scene), truth)
+    return HeardScene(scenes.predictions(bundle, scene), truth)
 
 
 def fit(folds: Sequence[Fold]) -> Calibration:
@@ -115,15 +115,15 @@ def _mixed(trained: Checkpoint, fold: int) -> Mixed:
     return Mixed(scores, pool.targets[clips][:, columns], pool.known[clips][:, columns])
 
 
-def calibrated(scene: Heard, calibration: Calibration) -> Heard:
+def calibrated(scene: HeardScene, calibration: Calibration) -> HeardScene:
     """A scene with its raw scores made probabilities."""
     raw = np.stack([prediction.scores for prediction in scene.predictions])
     scores = calibration.apply(raw)
     said = [dataclasses.replace(p, scores=scores[n]) for n, p in enumerate(scene.predictions)]
-    return Heard(said, scene.truth)
+    return HeardScene(said, scene.truth)
 
 
-def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[Heard]) -> dict[str, LabelRule]:
+def _rules(spec: FeatureSpec, calibration: Calibration, heard: Sequence[HeardScene]) -> dict[str, LabelRule]:
     """The rule of each label with the fewest missed, false and late events, leaning on what suits all labels."""
     of_labels = tables(Judge(spec, calibration.labels, heard), calibration.rules)
     rules = {}

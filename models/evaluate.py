@@ -24,7 +24,7 @@ from models.peer import CLASS_MAP, Peer
 from models.pool import DATA
 from models.recipe import LABELS
 from models.report import ablation, figures, page, pictures
-from models.report.runs import Heard, Run, hear, read_runs
+from models.report.runs import Examined, Run, hear, read_runs
 from models.settings import training_command
 from models.tables import check_place, read_json, read_table
 
@@ -37,7 +37,7 @@ EXPECTED = {
 }
 
 
-def report_on(heard: Sequence[Heard]) -> dict[str, Any]:
+def report_on(heard: Sequence[Examined]) -> dict[str, Any]:
     """Every figure of some runs. They answer the same labels."""
     labels = heard[0].run.trained.recipe.labels
     folds = [figures.of_run(each) | {"trained_by": _command(each.run)} for each in heard]

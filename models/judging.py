@@ -43,7 +43,7 @@ LATE_WEIGHS = 0.1  # missed events' worth of a second that an event comes late
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardScene:
     """A scene, what a model said of it, and what there was to hear."""
 
     predictions: list[Prediction]
@@ -57,7 +57,7 @@ class Judge:
         self,
         spec: FeatureSpec,
         labels: tuple[str, ...],
-        heard: Sequence[Heard],
+        heard: Sequence[HeardScene],
         smoothing: float = SMOOTHING,
         familiar: float = FAMILIAR,
     ) -> None:
@@ -89,7 +89,7 @@ class Judge:
                     late.append(event["detected_s"] - found["onset_s"])
         return counts, late
 
-    def _events(self, scene: Heard, label: str, rule: LabelRule) -> list[dict[str, Any]]:
+    def _events(self, scene: HeardScene, label: str, rule: LabelRule) -> list[dict[str, Any]]:
         column = self._labels.index(label)
         if not any(prediction.scores[column] > rule.on for prediction in scene.predictions):
             return []

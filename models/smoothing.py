@@ -21,7 +21,7 @@ from export.rules import rules_for
 from listener.types import Floats
 from models.calibrate import Fold, calibrated, fit_scores, hear, left_out
 from models.command import command
-from models.judging import ON, Heard, Judge, f1
+from models.judging import ON, HeardScene, Judge, f1
 from models.recipe import Recipe
 from models.scenes import MINUTES
 from models.tables import check_place, write_table
@@ -61,7 +61,7 @@ class Markov:
         return decided
 
 
-def learn(heard: Sequence[Heard], labels: Sequence[str], rate: int) -> list[Markov]:
+def learn(heard: Sequence[HeardScene], labels: Sequence[str], rate: int) -> list[Markov]:
     """A model of each label from scenes and what there was to hear; rare labels lean on what all have in common."""
     moves, seen = np.zeros((len(labels), 2, 2)), np.zeros((len(labels), 2, len(BINS) + 1))
     for scene in heard:
@@ -129,7 +129,7 @@ def _median(scores: Floats, _: float, width: int) -> Floats:
     return median
 
 
-def _counts(recipe: Recipe, heard: Sequence[Heard], way: Way, chosen: Chosen) -> tuple[np.ndarray, list[float]]:
+def _counts(recipe: Recipe, heard: Sequence[HeardScene], way: Way, chosen: Chosen) -> tuple[np.ndarray, list[float]]:
     """True events, hits and false alarms of all labels, and how late each hit was in s."""
     on, bias = chosen
     judge = Judge(recipe.spec, recipe.labels, [_smoothed(scene, way.smooth, bias) for scene in heard], way.weight)
@@ -141,10 +141,10 @@ def _counts(recipe: Recipe, heard: Sequence[Heard], way: Way, chosen: Chosen) ->
     return counts, late
 
 
-def _smoothed(scene: Heard, smooth: Smooth, bias: float) -> Heard:
+def _smoothed(scene: HeardScene, smooth: Smooth, bias: float) -> HeardScene:
     scores = smooth(np.stack([prediction.scores for prediction in scene.predictions]), bias)
     said = [dataclasses.replace(p, scores=scores[n]) for n, p in enumerate(scene.predictions)]
-    return Heard(said, scene.truth)
+    return HeardScene(said, scene.truth)
 
 
 def _row(name: str, results: list[Any]) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _row(name: str, results: list[Any]) -> dict[str, Any]:
     }
 
 
-def _there(scene: Heard, labels: Sequence[str], rate: int) -> np.ndarray:
+def _there(scene: HeardScene, labels: Sequence[str], rate: int) -> np.ndarray:
     """Whether each label sounds in the last second of each clip: int (clips, labels)."""
     stops_s = np.array([prediction.span.stop / rate for prediction in scene.predictions])
     there = np.zeros((len(stops_s), len(labels)), int)

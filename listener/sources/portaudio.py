@@ -12,7 +12,7 @@ RATES = (16000, 48000, 44100, 32000, 96000, 22050, 8000)  # in the order in whic
 BUSY = "-9985"  # PortAudio's device unavailable
 HOPELESS = (BUSY, "-9996")  # and invalid device: no other rate will do
 
-Heard = Callable[[bytes, int, bool], None]  # PCM, samples a channel, whether some was lost before it
+Deliver = Callable[[bytes, int, bool], None]  # PCM, samples a channel, whether some was lost before it
 
 
 class CaptureError(Exception):
@@ -51,7 +51,7 @@ class Backend(Protocol):
 
     def offers(self, device: Input, rate: int, channels: int) -> bool: ...
 
-    def open(self, device: Input, rate: int, channels: int, block: int, heard: Heard) -> Callable[[], bool]:
+    def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
         """Open and start it. The result says whether it is still going; OSError or ValueError where it will not."""
 
 
@@ -113,13 +113,13 @@ def settings(device: Input, wish: Wish) -> list[tuple[int, int]]:
     return [(rate, count) for rate in rates for count in counts if rate > 0]
 
 
-def open_best(library: Backend, device: Input, wish: Wish, heard: Heard) -> tuple[int, int, Callable[[], bool]]:
+def open_best(library: Backend, device: Input, wish: Wish, deliver: Deliver) -> tuple[int, int, Callable[[], bool]]:
     """Rate, channels and liveness of the device, opened with the first settings that it takes."""
     tried: list[tuple[int, int]] = []
     answers: dict[str, None] = {}  # each once, in order
     for rate, channels in settings(device, wish):
         try:
-            return rate, channels, library.open(device, rate, channels, rate * wish.block_ms // 1000, heard)
+            return rate, channels, library.open(device, rate, channels, rate * wish.block_ms // 1000, deliver)
         except (OSError, ValueError) as err:
             tried.append((rate, channels))
             answers[str(err)] = None
@@ -160,9 +160,9 @@ class _SoundDevice:
             return False
         return True
 
-    def open(self, device: Input, rate: int, channels: int, block: int, heard: Heard) -> Callable[[], bool]:
+    def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
         def callback(pcm: Any, samples: int, _time: Any, status: Any) -> None:
-            heard(bytes(pcm), samples, bool(status.input_overflow))
+            deliver(bytes(pcm), samples, bool(status.input_overflow))
 
         try:
             stream = self._library.RawInputStream(
@@ -210,9 +210,9 @@ class _PyAudio:
         except ValueError:
             return False
 
-    def open(self, device: Input, rate: int, channels: int, block: int, heard: Heard) -> Callable[[], bool]:
+    def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
         def callback(pcm: bytes, samples: int, _time: Any, status: int) -> tuple[None, int]:
-            heard(pcm, samples, bool(status & self._module.paInputOverflow))
+            deliver(pcm, samples, bool(status & self._module.paInputOverflow))
             return None, self._module.paContinue
 
         stream = self._library.open(

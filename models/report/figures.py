@@ -12,7 +12,7 @@ from models.heldout import Files
 from models.measures import answers
 from models.peer import HEARD_AS, label_scores
 from models.recipe import to_plain
-from models.report.runs import Heard, Mixed, Scored
+from models.report.runs import Examined, Mixed, Scored
 
 BINS = 12  # of probability, in the reliability diagram
 CURVE_POINTS = 60
@@ -23,7 +23,7 @@ PUBLISHED = {"urbansound8k": (873, 888, 925, 990, 936, 823, 838, 806, 816, 837)}
 Table = dict[str, Any]
 
 
-def of_run(heard: Heard) -> Table:
+def of_run(heard: Examined) -> Table:
     """A run's figures on its left-out fold."""
     run, labels = heard.run, heard.run.trained.recipe.labels
     return {
@@ -91,7 +91,7 @@ def together(runs: Sequence[Table]) -> Table:
     return sums
 
 
-def confusion(heard: Sequence[Heard], labels: Sequence[str]) -> list[list[int]]:
+def confusion(heard: Sequence[Examined], labels: Sequence[str]) -> list[list[int]]:
     """Files of each true label (rows) that were answered so (columns), among all labels, over every run."""
     counts = np.zeros((len(labels), len(labels)), int)
     for scored in (scored for each in heard for scored in each.scored):

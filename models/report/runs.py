@@ -66,7 +66,7 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Examined:
     """All that a run was asked."""
 
     run: Run
@@ -88,7 +88,7 @@ def read_runs(folder: Path) -> list[Run]:
 
 def hear(
     run: Run, recordings: Sequence[Recording], pool: Pool, *, each: int, peer: Peer | None, cache: Path = CACHE
-) -> Heard:
+) -> Examined:
     """Ask a run about its fold's files, so many synthesised sounds of each standard label, and the fold's mixtures."""
     recipe, filters = run.trained.recipe, run.trained.filters
     found = [r for r in recordings if r.fold == run.fold and r.labels[0] in recipe.labels]
@@ -99,7 +99,7 @@ def hear(
     scored = [_scored(run, recorded, peer_scores(recorded, peer, cache) if peer and comparable else None)]
     if set(recipe.labels) & set(STANDARD) and each:
         scored.append(_scored(run, unseen_files(recipe.labels, each, recipe.spec, filters, cache), None))
-    return Heard(run, tuple(scored), _mixed(run, pool))
+    return Examined(run, tuple(scored), _mixed(run, pool))
 
 
 def _run(path: Path) -> Run | None:

@@ -7,9 +7,8 @@ import pytest
 
 from listener.bundle import LabelRule
 from listener.features import FeatureSpec
-from listener.types import Heard as Share
-from listener.types import Prediction, Span
-from models.judging import HOP_S, Heard, Judge, tables
+from listener.types import Heard, Prediction, Span
+from models.judging import HOP_S, HeardScene, Judge, tables
 from models.scenes import TOOLS
 
 pytestmark = pytest.mark.skipif(
@@ -21,7 +20,7 @@ RULE = LabelRule(on=0.5, off=0.25)
 RULES = dict.fromkeys(LABELS, RULE)
 
 
-def heard(sounding: Mapping[str, tuple[float, float]], of_truth: Mapping[str, tuple[float, float]]) -> Heard:
+def heard(sounding: Mapping[str, tuple[float, float]], of_truth: Mapping[str, tuple[float, float]]) -> HeardScene:
     """Half a minute in which scores and frames of labels are high from one second to another."""
     said = []
     for end in np.arange(3.0, 30.0, HOP_S):
@@ -30,8 +29,8 @@ def heard(sounding: Mapping[str, tuple[float, float]], of_truth: Mapping[str, tu
         for label, (start, stop) in sounding.items():
             frames[LABELS.index(label), (moments >= start) & (moments < stop)] = 0.97
         span = Span(round(end * RATE) - CLIP, round(end * RATE))
-        said.append(Prediction(span, frames.max(axis=1), Share(span, -30.0), frames))
-    return Heard(said, [{"label": label, "onset_s": on, "offset_s": off} for label, (on, off) in of_truth.items()])
+        said.append(Prediction(span, frames.max(axis=1), Heard(span, -30.0), frames))
+    return HeardScene(said, [{"label": label, "onset_s": on, "offset_s": off} for label, (on, off) in of_truth.items()])
 
 
 SCENE = heard({"dog_bark": (10.0, 13.0), "siren": (20.0, 24.0)}, {"dog_bark": (10.0, 13.0)})

@@ -15,7 +15,7 @@ from models.heldout import Files
 from models.peer import CLASSES, HEARD_AS, label_scores
 from models.recipe import LABELS as STANDARD_LABELS
 from models.report import ablation, figures, page, pictures
-from models.report.runs import Heard, Run, Scored, hear
+from models.report.runs import Examined, Run, Scored, hear
 from tests.models.sounds import label_folders, random_pool, tiny_recipe
 from tests.models.test_evaluate import untrained
 
@@ -36,7 +36,7 @@ def ablation_run(name: str, seed: int, precision: float, settings: dict[str, str
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Examined:
     folder = tmp_path_factory.mktemp("report")
     recordings = read_any(label_folders(folder / "sounds"))
     fold = recordings[0].fold
@@ -45,7 +45,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
 
 
 @pytest.fixture(scope="module")
-def report(heard: Heard) -> dict[str, Any]:
+def report(heard: Examined) -> dict[str, Any]:
     """A whole report, as it is once it was read back."""
     runs = [
         ablation_run("the base", 1, 0.5, {}),
@@ -190,7 +190,7 @@ def test_the_summary_has_a_line_for_each_data_set(report: dict[str, Any]) -> Non
     assert {len(row) for row in rows} == {len(heading)}
 
 
-def test_a_run_is_asked_only_about_its_own_fold(heard: Heard, tmp_path: Path) -> None:
+def test_a_run_is_asked_only_about_its_own_fold(heard: Examined, tmp_path: Path) -> None:
     recordings = read_any(label_folders(tmp_path / "sounds"))
     elsewhere = [replace(recording, fold=heard.run.fold + 1) for recording in recordings]
     with pytest.raises(DataError, match="none of the recordings is of it"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from listener.sources.capture import Outlet
-from listener.sources.portaudio import CaptureError, Heard, Input, Wish, choose, open_best, settings
+from listener.sources.portaudio import CaptureError, Deliver, Input, Wish, choose, open_best, settings
 from listener.sources.protocol import HEADER, MAGIC
 
 BUILT_IN = Input(0, "HDA Intel PCH: ALC257 Analog (hw:0,0)", "ALSA", 2, 44100)
@@ -32,7 +32,7 @@ class Card:
     def offers(self, _device: Input, rate: int, channels: int) -> bool:
         return (rate, channels) in self.takes
 
-    def open(self, _device: Input, rate: int, channels: int, _block: int, _heard: Heard) -> Callable[[], bool]:
+    def open(self, _device: Input, rate: int, channels: int, _block: int, _deliver: Deliver) -> Callable[[], bool]:
         self.tried.append((rate, channels))
         if (rate, channels) not in self.takes:
             raise OSError(self.answer)
