@@ -139,10 +139,23 @@ def remember(path: Path) -> None:
 
 def heard(number: int, began: datetime, label: str, length_s: float, peak: float) -> Event:
     """The last line of an event."""
-    times = {"start": began.isoformat(), "end": (began + timedelta(seconds=length_s)).isoformat()}
-    span = {"start_s": 0.0, "end_s": length_s, "detected_s": 0.5}
-    what = {"label": label, "score": peak, "peak": peak, "level_dbfs": -30.0, "source": "kitchen", "model": "home"}
-    return Event(id=f"made-up-{number}", seq=1, phase="end", top={}, **times, **span, **what)
+    return Event(
+        id=f"made-up-{number}",
+        seq=1,
+        phase="end",
+        label=label,
+        start=began.isoformat(),
+        end=(began + timedelta(seconds=length_s)).isoformat(),
+        start_s=0.0,
+        end_s=length_s,
+        detected_s=0.5,
+        score=peak,
+        peak=peak,
+        level_dbfs=-30.0,
+        source="kitchen",
+        model="home",
+        top={},
+    )
 
 
 if __name__ == "__main__":
