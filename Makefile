@@ -37,7 +37,7 @@ bench: $(VENV)/.test  ## what it costs, beside what people would use instead
 soak: $(VENV)/.test  ## does it stay up? hours; SCALE=0.05 for a quick look
 	$(BIN)/python -m soak --scale $(or $(SCALE),1)
 
-model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; four hours on two cores
+model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; five hours on two cores
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh export/make_default.sh
 
 demo: $(VENV)/.test  ## make the demo recording again
