@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 BANK = 4000  # clips of training that others are compared with
 NEAREST = (1, 5, 10)
 KEPT = 0.95  # share of known files that a threshold lets pass
-DEMANDED = (-1.0, 0.3, 0.36, 0.4, 0.45)  # familiarity
+DEMANDED = (-1.0, 0.3, 0.4, 0.45, 0.5, 0.55)  # familiarity
 NEARER = (1.2, 1.5, 2.0)
 
 
