@@ -39,7 +39,7 @@ MIXTURES = 6000  # of the left-out fold, to calibrate on
 CLIPS = 12  # synthesised of each standard label for a fold's scenes,
 APART = 100  # from one fold's first to the next's
 TYPICAL = 6.0  # events' worth of belief that a label is like the others
-FALSE = 1.4  # missed events' worth of a false one
+FALSE = 1.6  # missed events' worth of a false one
 FRIGHTENING = 10.0  # likewise, of labels that wake people
 LEAST_FOLDS = 2
 
