@@ -12,15 +12,15 @@ from bench import sounds
 from bench.plan import Plan
 from bench.rows import Row, SkippedError
 from bench.timing import by_turns, spread
-from listener import bundle as bundles
 from listener import config as configuration
-from listener import pipeline
-from listener.assembler import frames_of
-from listener.classifier import Classifier
-from listener.clipper import Clipper
-from listener.pipeline import Pipeline
+from listener.pipeline import bundle as bundles
+from listener.pipeline import loop as pipeline
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.clipper import Clipper
+from listener.pipeline.framer import frames_of
+from listener.pipeline.loop import Pipeline
+from listener.pipeline.values import Floats
 from listener.sources.file import read_blocks
-from listener.types import Floats
 
 MOST_YAMNETS = 4.0
 MOST_SILENT_MS = 3.0

@@ -16,8 +16,8 @@ from bench.offline import classified, run
 from bench.plan import Plan
 from bench.rows import BenchError, Row
 from bench.sounds import metadata_file
-from listener import wire
-from listener.wire import Event, Level, Message
+from listener import messages
+from listener.messages import Event, Level, Message
 
 FIGURES = ("f1", "precision", "recall", "false_alarms_per_hour", "onset_error_s", "end_error_s")
 AFTER_S = 12.0  # events end so long after their sound at most
@@ -35,10 +35,10 @@ def rows(plan: Plan) -> Iterator[Row]:
     with virtual_microphone(plan.scratch) as microphone, Listening(plan, microphone.variables) as listener:
         listener.started_s()
         live, began_s = heard(listener, microphone, recording)
-    late_s = lag_s(offline, [json.loads(wire.encode(event)) for event in live], began_s)
+    late_s = lag_s(offline, [json.loads(messages.encode(event)) for event in live], began_s)
     offset_s = began_s + late_s
     written = scene.with_name("live.jsonl")
-    written.write_bytes(b"".join(wire.encode(event) for event in live))
+    written.write_bytes(b"".join(messages.encode(event) for event in live))
     offline_written = scene.with_name("offline.jsonl")
     offline_written.write_text("".join(json.dumps(event) + "\n" for event in offline))
     ours = _scored(plan, scene, written, offset_s)

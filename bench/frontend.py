@@ -10,10 +10,10 @@ from bench import sounds
 from bench.plan import Plan
 from bench.rows import Row, SkippedError
 from bench.timing import by_turns, spread, times_faster
-from listener import bundle as bundles
-from listener.bundle import Bundle
-from listener.features import LogMel, whole
-from listener.types import Clip, Floats, Heard, Span
+from listener.pipeline import bundle as bundles
+from listener.pipeline.bundle import Bundle
+from listener.pipeline.features import LogMel, whole
+from listener.pipeline.values import Clip, Floats, Heard, Span
 
 LEAST_WHOLE, LEAST_STEP = 2.0, 10.0
 STEP_SAMPLES = 8_000  # half a second at 16 kHz

@@ -15,8 +15,8 @@ from bench.plan import Plan
 from bench.rows import BenchError, Row, SkippedError
 from bench.sounds import Recording
 from bench.timing import spread
-from listener.types import Floats
-from listener.wire import Event, Message
+from listener.messages import Event, Message
+from listener.pipeline.values import Floats
 
 MOST_MORE_S = 0.3
 LABELS = ("dog_bark", "rooster", "siren")

@@ -17,7 +17,7 @@ from bench.plan import Plan
 from bench.rows import BenchError
 from listener.client import Client
 from listener.errors import ListenerError
-from listener.wire import Event, Level, Message, SourceStatus, Status, Topic
+from listener.messages import Event, Level, Message, SourceStatus, Status, Topic
 
 START_S = 20.0
 STOP_S = 5.0
@@ -145,7 +145,7 @@ class Witness:
 
     def _read(self) -> None:
         try:
-            for message in self._client.messages(self._topics):
+            for message in self._client.receive(self._topics):
                 self._lines.put((time.monotonic(), message))
         except ListenerError:
             self._lines.put((time.monotonic(), None))

@@ -10,10 +10,10 @@ from bench.listening import Listening, Witness
 from bench.microphone import RATE, VirtualMicrophone, virtual_microphone
 from bench.plan import Plan
 from bench.rows import BenchError, Row
-from listener.types import SourceState
-from listener.wire import Level, SourceStatus
+from listener.messages import Level, SourceStatus
+from listener.pipeline.values import SourceState
 
-CAPTURE = "listener.sources.capture"
+CAPTURE = "listener.sources.microphone.capture"
 MOST_CPU_MS = 8.0
 MOST_DAEMON_MB, MOST_CHILD_MB = 100.0, 25.0
 SETTLE_S = 20.0  # the gate may take so long to learn the room

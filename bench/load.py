@@ -17,15 +17,15 @@ import numpy as np
 
 from bench.plan import Plan
 from bench.rows import BenchError, Row
-from listener import bundle as bundles
-from listener.classifier import Classifier
+from listener.base.registry import sink
 from listener.client import Client
 from listener.errors import ListenerError
-from listener.history import Query, Reader
-from listener.outlet import Outlet, Route
-from listener.registry import sink
-from listener.types import Features, Heard, Span
-from listener.wire import Event, Hello
+from listener.messages import Event, Hello
+from listener.pipeline import bundle as bundles
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.values import Features, Heard, Span
+from listener.routing.sink_worker import Outlet, Route
+from listener.storage.history import Query, Reader
 
 CLIENTS = 50
 RATE_HZ = 100
@@ -124,7 +124,7 @@ def _reading(path: Path) -> Iterator[list[Event]]:
 
     def read() -> None:
         try:
-            for message in client.messages():
+            for message in client.receive():
                 greeted.set()
                 if isinstance(message, Event):
                     heard.append(message)

@@ -21,10 +21,10 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench import processes, sounds
-from listener import database, history
 from listener.client import Client
-from listener.sinks.socket_server import SocketConfig, SocketServer
-from listener.wire import Event, Hello, Level, Spectrum, Status
+from listener.messages import Event, Hello, Level, Spectrum, Status
+from listener.sinks.socket.sink import SocketConfig, SocketServer
+from listener.storage import history, sqlite
 
 PAGES, TERMINALS = 20, 5
 STRETCH_S = 20.0
@@ -73,7 +73,7 @@ def cost(folder: Path) -> Iterator[tuple[str, str, str]]:
                 threading.Thread(target=drain, args=(client,), daemon=True).start()
             time.sleep(2)
             together = cpu_share(daemon.pid)
-            status = next(said for said in Client(f"unix:{folder}/s").messages(["status"]) if isinstance(said, Status))
+            status = next(said for said in Client(f"unix:{folder}/s").receive(["status"]) if isinstance(said, Status))
     yield "daemon alone, of a core", f"{100 * alone:.1f} %", ""
     yield f"{PAGES} pages and {TERMINALS} terminals add", f"{100 * (together - alone):.1f} %", "1 % for one of each"
     yield "audio lost meanwhile", f"{status.sources['room'].lost_s} s", "0"
@@ -230,7 +230,7 @@ def spectrum(number: int) -> Spectrum:
 def remember(path: Path, now: float) -> None:
     """A million events over a year."""
     dice = random.Random(1)
-    connection = database.connect(path, history.SCHEMA, history.VERSION, shrinks=True)
+    connection = sqlite.connect(path, history.SCHEMA, history.VERSION, shrinks=True)
     what = ("room", "none", -40.0, None, None, 1.0, 3.0, 0.5, 0)
     rows = (
         (str(n), now - 365 * 86_400 * (1 - n / MILLION), dice.choice(LABELS), 0.5 + 0.5 * dice.random(), *what)
@@ -274,7 +274,7 @@ def looking(ask: Any) -> Iterator[None]:
 
 def drain(client: Client) -> None:
     """What a terminal does."""
-    for _ in client.messages(["event", "level", "status", "spectrum"]):
+    for _ in client.receive(["event", "level", "status", "spectrum"]):
         pass
 
 

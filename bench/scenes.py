@@ -10,7 +10,7 @@ from bench import sounds
 from bench.offline import Answer, classified, run
 from bench.plan import Plan
 from bench.rows import Row, SkippedError
-from listener import bundle as bundles
+from listener.pipeline import bundle as bundles
 
 MOST_P50_S, MOST_P95_S = 1.0, 2.5
 LEAST_SPEED = 100.0  # times real time

@@ -9,7 +9,7 @@ import soundfile
 import soxr
 
 from bench.rows import SkippedError
-from listener.types import Floats
+from listener.pipeline.values import Floats
 
 ROOM_DBFS = -60.0
 ACTIVE_DB = 35.0  # as make_scene.py: what is so far below the loudest 20 ms is not the sound

@@ -18,18 +18,18 @@ import numpy as np
 from export import measured
 from export.graph import TOLERANCE, Exported, ExportError, Runtime, to_onnx
 from export.rules import groups_for, rules_for
-from listener import bundle
-from listener.bundle import Bundle
-from models import calibration as calibrations
-from models import checkpoint
-from models.calibration import Calibration
-from models.checkpoint import Checkpoint
-from models.command import command
-from models.embedding import FAMILIAR
-from models.mixing import FRAME_STEP
-from models.network import multiply_adds, weights
-from models.recipe import Recipe, to_plain
-from models.settings import training_command
+from listener.pipeline import bundle
+from listener.pipeline.bundle import Bundle
+from models.data.mixing import FRAME_STEP
+from models.evaluation import calibration as calibrations
+from models.evaluation.calibration import Calibration
+from models.network.embedding import FAMILIAR
+from models.network.network import multiply_adds, weights
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
+from models.training.command import command
+from models.training.recipe import Recipe, to_plain
+from models.training.settings import training_command
 
 log = logging.getLogger(__name__)
 

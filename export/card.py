@@ -16,13 +16,13 @@ from pathlib import Path
 
 from export import measured
 from export.measured import Report
-from listener import bundle
-from listener.bundle import Bundle
 from listener.errors import ListenerError
-from models.command import command
-from models.pool import DATA
-from models.recipe import LABELS, Recipe, from_plain
-from models.synthesis import STANDARD
+from listener.pipeline import bundle
+from listener.pipeline.bundle import Bundle
+from models.data.pool import DATA
+from models.data.synthesis import STANDARD
+from models.training.command import command
+from models.training.recipe import LABELS, Recipe, from_plain
 
 log = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from export.graph import Runtime
-from listener import bundle
-from listener.bundle import Bundle
-from listener.features import LogMel
-from listener.types import Floats
-from models.bank import decode
-from models.command import command
-from models.data import read_metadata
-from models.heldout import unseen_sound
-from models.pool import DATA
-from models.scoring import clips_of
-from models.synthesis import STANDARD
+from listener.pipeline import bundle
+from listener.pipeline.bundle import Bundle
+from listener.pipeline.features import LogMel
+from listener.pipeline.values import Floats
+from models.data.bank import decode
+from models.data.pool import DATA
+from models.data.recordings import read_metadata
+from models.data.synthesis import STANDARD
+from models.evaluation.scoring import clips_of
+from models.evaluation.test_split import unseen_sound
+from models.training.command import command
 
 log = logging.getLogger(__name__)
 

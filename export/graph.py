@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from listener.classifier import EMBEDDING, FAMILIARITY, FRAMES, INPUT, SCORES
 from listener.errors import ListenerError
-from listener.features import FeatureSpec
-from listener.types import Floats
-from models.calibration import Calibration
-from models.embedding import familiarity
-from models.network import SoundNet
+from listener.pipeline.classifier import EMBEDDING, FAMILIARITY, FRAMES, INPUT, SCORES
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats
+from models.evaluation.calibration import Calibration
+from models.network.embedding import familiarity
+from models.network.network import SoundNet
 
 OPSET = 20
 TOLERANCE = 1e-4

@@ -10,19 +10,19 @@ for fold in 1 2 3; do
     python -m models.train --leave-out-fold $fold --out runs/cv/fold$fold
 done
 python -m models.calibrate --runs runs/cv
-python -m models.alarms --runs runs/cv --out docs/model/alarms.json
+python -m models.experiments.alarms --runs runs/cv --out docs/model/alarms.json
 python -m models.train --leave-out-fold 3 --out runs/unknown \
     --set leave_out_labels=dog_bark,rain,siren,baby_cry,chainsaw,children_playing,jackhammer
-python -m models.unknown --checkpoint runs/unknown/checkpoint.pt --out docs/model/unknown.json \
+python -m models.experiments.unknown --checkpoint runs/unknown/checkpoint.pt --out docs/model/unknown.json \
     --scenes runs/cv/scenes/fold3/scene1 runs/cv/scenes/fold3/scene2 runs/cv/scenes/fold3/scene3 \
     runs/cv/scenes/fold3/scene4 runs/cv/scenes/fold3/scene5 runs/cv/scenes/fold3/scene6 \
     --rules runs/cv/fold3/calibration.json --events-out docs/model/unfamiliar.json
-python -m models.fewshot --checkpoint runs/unknown/checkpoint.pt --out docs/model/fewshot.json
-python -m models.smoothing --runs runs/cv --seeds 1 2 --out docs/model/smoothing.json
+python -m models.experiments.fewshot --checkpoint runs/unknown/checkpoint.pt --out docs/model/fewshot.json
+python -m models.experiments.smoothing --runs runs/cv --seeds 1 2 --out docs/model/smoothing.json
 python -m models.train --leave-out-fold 1 --steps 800 --out runs/curve/all
 python -m models.train --leave-out-fold 1 --steps 800 --set fewer_folds=3 --out runs/curve/one-less
 python -m models.train --leave-out-fold 1 --steps 800 --set fewer_folds=3,4 --out runs/curve/two-less
-python -m models.curve runs/curve/all runs/curve/one-less runs/curve/two-less --out docs/model/curve.json
+python -m models.experiments.curve runs/curve/all runs/curve/one-less runs/curve/two-less --out docs/model/curve.json
 python -m models.evaluate --runs runs/cv --out docs/model --unknown docs/model/unknown.json \
     --fewshot docs/model/fewshot.json --ablation docs/model/ablation.json \
     --table unfamiliar=docs/model/unfamiliar.json --table alarms=docs/model/alarms.json --table smoothing=docs/model/smoothing.json \

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.errors import ListenerError
-from models.recipe import Recipe, from_plain
+from models.training.recipe import Recipe, from_plain
 
 Report = dict[str, Any]
 

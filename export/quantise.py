@@ -24,16 +24,16 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.bundle import same
 from export.graph import ExportError, Runtime
-from listener import bundle
-from listener.bundle import Manifest
-from listener.classifier import INPUT
-from listener.types import Floats
-from models import checkpoint
-from models.checkpoint import Checkpoint
-from models.command import command
-from models.data import read_all
-from models.heldout import Files, read_files
-from models.pool import open_pool
+from listener.pipeline import bundle
+from listener.pipeline.bundle import Manifest
+from listener.pipeline.classifier import INPUT
+from listener.pipeline.values import Floats
+from models.data.pool import open_pool
+from models.data.recordings import read_all
+from models.evaluation.test_split import Files, read_files
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
+from models.training.command import command
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ Holds and shortest lengths are chosen from what the sounds are; `models.calibrat
 
 from collections.abc import Sequence
 
-from listener.bundle import LabelRule
+from listener.pipeline.bundle import LabelRule
 
 GROUPS = {
     "alarm": ("smoke_alarm", "co_alarm"),

@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from listener.library import listen
+    from listener.api import listen
 
 # Nothing leaves the machine: ONNX Runtime's wheels report to their maker (since 1.29 on Linux) unless this is set
 # before they are loaded. Whoever sets it to something else has decided so.
@@ -17,7 +17,7 @@ __all__ = ["__version__", "listen"]
 def __getattr__(name: str) -> Any:
     """`listen`, imported when it is asked for: the command line need not pay for it."""
     if name == "listen":
-        from listener.library import listen
+        from listener.api import listen
 
         return listen
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

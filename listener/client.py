@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from listener import addresses, paths, wire
+from listener import messages
+from listener.base import addresses, paths
+from listener.base.schema import nearest
 from listener.errors import ConfigError, SinkError
-from listener.schema import nearest
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +46,21 @@ class Client:
         self._connection: socket.socket | None = None
         self._closed = False
 
-    def messages(
+    def receive(
         self,
-        subscribe: Sequence[wire.Topic] = ("event",),
+        subscribe: Sequence[messages.Topic] = ("event",),
         labels: Sequence[str] | None = None,
         replay: int = 0,
         *,
         patience_s: float | None = None,
-    ) -> Iterator[wire.Message]:
+    ) -> Iterator[messages.Message]:
         """The daemon's Hello, then what was asked for, until the daemon stops or `close` is called.
 
         With `patience_s`, SinkError where nothing has come for so long; whoever asks for status hears once a second.
         SinkError where no daemon is there or it refuses; ConfigError for a label that it does not know and
         for a negative replay.
         """
-        asked = wire.Subscribe(
+        asked = messages.Subscribe(
             subscribe=list(subscribe), labels=None if labels is None else list(labels), replay=replay
         )
         self._connection = _connect(self._addresses)
@@ -72,19 +73,19 @@ class Client:
             yield hello
             yield from _answers(self._connection, lines, asked)
 
-    def ask(self, subscribe: Sequence[wire.Topic]) -> None:
+    def ask(self, subscribe: Sequence[messages.Topic]) -> None:
         """Have `messages`, once it has begun, go on with other topics; for any thread."""
         if self._connection is not None:
             try:
-                self._connection.sendall(wire.encode(wire.Subscribe(subscribe=list(subscribe))))
+                self._connection.sendall(messages.encode(messages.Subscribe(subscribe=list(subscribe))))
             except OSError as err:
                 log.debug("the connection has ended, which `messages` says: %s", err)
 
-    def send(self, command: wire.Command) -> None:
+    def send(self, command: messages.Command) -> None:
         """Have the daemon do something while `messages` runs: its State or Refusal comes among them. For any thread."""
         try:
             if self._connection is not None:
-                self._connection.sendall(wire.encode(command))
+                self._connection.sendall(messages.encode(command))
         except OSError as err:
             raise SinkError(NOBODY) from err
 
@@ -101,26 +102,26 @@ class Client:
         process, user, _group = struct.unpack("3i", told)
         return process, user
 
-    def command(self, command: wire.Command) -> wire.State:
+    def command(self, command: messages.Command) -> messages.State:
         """Have the daemon do something; its state afterwards. ConfigError where it refuses, SinkError as above."""
         with _connect(self._addresses) as connection, connection.makefile("rb") as lines:
             self._greeted(connection, lines)
             try:
-                connection.sendall(wire.encode(command))
+                connection.sendall(messages.encode(command))
                 for message in _decoded(lines):
-                    if isinstance(message, wire.Refusal | wire.Error):
+                    if isinstance(message, messages.Refusal | messages.Error):
                         raise ConfigError(f"the daemon refused: {message.message}")
-                    if isinstance(message, wire.State):
+                    if isinstance(message, messages.State):
                         return message
             except OSError as err:
                 raise SinkError(f"the daemon does not answer ({err}); see its log") from err
         raise SinkError("the daemon ended the connection without an answer; see its log")
 
-    def _greeted(self, connection: socket.socket, lines: Iterable[bytes]) -> wire.Hello:
+    def _greeted(self, connection: socket.socket, lines: Iterable[bytes]) -> messages.Hello:
         """The daemon's greeting, once it has been shown the token."""
         if self._token and connection.family != socket.AF_UNIX:
             with _breaking():
-                connection.sendall(wire.encode(wire.Token(token=self._token)))
+                connection.sendall(messages.encode(messages.Token(token=self._token)))
         return _greeting(lines)
 
     def close(self) -> None:
@@ -177,25 +178,25 @@ def _spelled(address: Address) -> str:
     return f"unix:{address}" if isinstance(address, Path) else f"tcp:{address[0]}:{address[1]}"
 
 
-def _greeting(lines: Iterable[bytes]) -> wire.Hello:
+def _greeting(lines: Iterable[bytes]) -> messages.Hello:
     try:
         first = next(iter(_decoded(lines)), None)
     except OSError as err:
         raise Unanswered(f"the daemon does not answer ({err}); see its log, and restart it") from err
     if first is None:
         raise Unanswered("the daemon ended the connection at once; it may be stopping, see its log")
-    if isinstance(first, wire.Error):
+    if isinstance(first, messages.Error):
         raise SinkError(f"the daemon refused: {first.message}")
-    if not isinstance(first, wire.Hello):
+    if not isinstance(first, messages.Hello):
         raise SinkError("what answers there is no listener; name the socket of one, as unix:PATH or tcp:HOST:PORT")
-    if first.v != wire.PROTOCOL:
+    if first.v != messages.PROTOCOL:
         raise SinkError(
-            f"the daemon speaks version {first.v} of the protocol, this is {wire.PROTOCOL}; update the older"
+            f"the daemon speaks version {first.v} of the protocol, this is {messages.PROTOCOL}; update the older"
         )
     return first
 
 
-def _check(asked: wire.Subscribe, hello: wire.Hello) -> None:
+def _check(asked: messages.Subscribe, hello: messages.Hello) -> None:
     if asked.replay < 0:
         raise ConfigError(f"replay is {asked.replay}; give 0 or more")
     for label in asked.labels or ():
@@ -203,17 +204,19 @@ def _check(asked: wire.Subscribe, hello: wire.Hello) -> None:
             raise ConfigError(f"the daemon's model has no label {label!r}{nearest(label, hello.labels)}")
 
 
-def _answers(connection: socket.socket, lines: Iterable[bytes], asked: wire.Subscribe) -> Iterator[wire.Message]:
+def _answers(
+    connection: socket.socket, lines: Iterable[bytes], asked: messages.Subscribe
+) -> Iterator[messages.Message]:
     """What the daemon sends from its Ack on: before that it sends every event, and we may have asked for fewer."""
     subscribed = False
     with _breaking():
-        connection.sendall(wire.encode(asked))
+        connection.sendall(messages.encode(asked))
     for message in _decoded(_arriving(lines)):
-        if isinstance(message, wire.Error):
+        if isinstance(message, messages.Error):
             raise SinkError(f"the daemon ended the connection: {message.message}")
         if subscribed:
             yield message
-        subscribed = subscribed or isinstance(message, wire.Ack)
+        subscribed = subscribed or isinstance(message, messages.Ack)
 
 
 def _arriving(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -238,9 +241,9 @@ def _breaking() -> Iterator[None]:
         raise SinkError(f"the connection broke ({err.strerror or err}); is the daemon still running?") from err
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[wire.Message]:
+def _decoded(lines: Iterable[bytes]) -> Iterator[messages.Message]:
     for line in lines:
         try:
-            yield wire.decode(line)
+            yield messages.decode(line)
         except ValueError as err:
             log.debug("a newer daemon's line is passed over: %s", err)

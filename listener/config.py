@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from listener import needs, paths, registry
-from listener.bundle import Bundle, LabelRule
-from listener.controls import EVERYTHING
+from listener.base import paths, registry, requirements
+from listener.base.schema import Meta, Section, convert, nearest, render
 from listener.errors import ConfigError
-from listener.filters import FilterConfig, parse_hours
-from listener.schema import Meta, Section, convert, nearest, render
+from listener.pipeline.bundle import Bundle, LabelRule
+from listener.routing.controls import EVERYTHING
+from listener.routing.filters import FilterConfig, parse_hours
 
 GateKind = Literal["either", "webrtc", "bands", "open"]
 Score = Annotated[float, Meta(gt=0, lt=1)]
@@ -386,8 +386,8 @@ def _check_together(config: Config) -> None:
     if EVERYTHING in heard:
         raise ConfigError(f"source.name: a snooze of {EVERYTHING!r} is of every source; give this one another name")
     sources = enumerate(config.sources, 1)
-    wanted = [(f"source {number} ({part.kind})", needs.of(part.factory)) for number, part in sources]
-    if clash := next(needs.clashes(wanted), None):
+    wanted = [(f"source {number} ({part.kind})", requirements.of(part.factory)) for number, part in sources]
+    if clash := next(requirements.clashes(wanted), None):
         raise ConfigError(clash)
     for number, sink in enumerate(config.sinks, 1):
         for name in sink.when.sources:

@@ -1,15 +1,32 @@
-"""What can go wrong, in the words of the person who can act on it.
+"""Errors that this program raises on purpose, in the words of the person who can act on them.
 
-Every message names the thing, what is wrong with it, and the remedy.
+An error has three parts: a `code` that scripts, tests and the documentation refer to, a `message` that names the thing
+and what is wrong with it, and a `remedy` that says what to do. Codes are written where the error is raised, as a
+literal `code="area-what"`; docs/errors.md is generated from them.
 """
 
 
 class ListenerError(Exception):
-    """The base of every error that this program raises on purpose."""
+    """Base class of every error that this program raises on purpose.
+
+    Args:
+        message: What is wrong and where, without a final full stop.
+        code: Identifies the kind of error, for example `source-device-missing`. Lower case, words joined by hyphens.
+        remedy: What to do about it: one or more imperative sentences with full stops. Empty if nothing is known.
+    """
+
+    def __init__(self, message: str, *, code: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
 
 
 class ConfigError(ListenerError):
-    """The configuration, or a flag, cannot be used."""
+    """The configuration or a flag cannot be used."""
 
 
 class BundleError(ListenerError):
@@ -21,12 +38,12 @@ class ClassifierError(ListenerError):
 
 
 class SourceError(ListenerError):
-    """Audio cannot be had from where it was asked for."""
+    """Audio cannot be read from a source."""
 
 
 class SinkError(ListenerError):
-    """Events cannot be delivered to where they were sent."""
+    """Events cannot be delivered to a sink."""
 
 
 class OutputClosed(SinkError):
-    """The reader of a pipe has gone, as in `listener run | head -1`: a normal end, nothing is broken."""
+    """The reader of a pipe has gone, as in `listener run | head -1`. This is a normal end."""

@@ -21,17 +21,19 @@ from msgspec.structs import replace as replace_rule
 
 from export.bundle import About, export
 from export.rules import GROUPS, rules_for
-from listener.bundle import LabelRule
-from listener.features import FeatureSpec
-from listener.types import Floats
-from models import calibration as calibrations
-from models import checkpoint, data, scenes
-from models.calibration import Calibration, platt
-from models.checkpoint import Checkpoint
-from models.command import command
-from models.data import DataError
-from models.heldout import in_portions, mixtures_of, unseen_mixtures
-from models.judging import Candidate, HeardScene, Judge, Tally, cost, tables
+from listener.pipeline.bundle import LabelRule
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats
+from models.data import recordings
+from models.data.recordings import DataError
+from models.evaluation import calibration as calibrations
+from models.evaluation import scenes
+from models.evaluation.calibration import Calibration, platt
+from models.evaluation.event_scoring import Candidate, HeardScene, Judge, Tally, cost, tables
+from models.evaluation.test_split import in_portions, mixtures_of, unseen_mixtures
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
+from models.training.command import command
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,10 @@ def hear(folder: Path, seeds: Sequence[int], minutes: float) -> Fold:
         raise DataError(f"{folder}: trained on every fold; nothing of it may decide a threshold.")
     export(trained, folder / "raw")
     work = folder.parent / "scenes" / f"fold{fold}"
-    listings = [*data.listings(trained.data, work), scenes.write_clips(work / "clips", CLIPS, fold, first=APART * fold)]
+    listings = [
+        *recordings.listings(trained.data, work),
+        scenes.write_clips(work / "clips", CLIPS, fold, first=APART * fold),
+    ]
     made = scenes.make(work, listings, seeds=seeds, minutes=minutes, fold=fold)
     heard = scenes.side_by_side(lambda scene: listen(folder / "raw", scene), made)
     return Fold(folder, trained, made, _mixed(trained, fold), heard)

@@ -17,16 +17,16 @@ from typing import Any
 
 import torch
 
-from models.command import command
-from models.data import DataError, read_any
-from models.heldout import SYNTHESISED_EACH, unseen_mixtures
-from models.peer import CLASS_MAP, Peer
-from models.pool import DATA
-from models.recipe import LABELS
-from models.report import ablation, figures, page, pictures
-from models.report.runs import Examined, Run, hear, read_runs
-from models.settings import training_command
-from models.tables import check_place, read_json, read_table
+from models.data.pool import DATA
+from models.data.recordings import DataError, read_any
+from models.evaluation.report import ablation, figures, page, pictures
+from models.evaluation.report.runs import Examined, Run, hear, read_runs
+from models.evaluation.tables import check_place, read_json, read_table
+from models.evaluation.test_split import SYNTHESISED_EACH, unseen_mixtures
+from models.evaluation.yamnet import CLASS_MAP, Peer
+from models.training.command import command
+from models.training.recipe import LABELS
+from models.training.settings import training_command
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     ap.add_argument("--out", type=Path, required=True, help="folder for report.md, report.json and the pictures")
     ap.add_argument("--data", type=Path, action="append", help=f"folder of recordings, repeatable (default {DATA})")
     ap.add_argument("--each", type=int, default=SYNTHESISED_EACH, help="synthesised sounds of each standard label")
-    ap.add_argument("--ablation", type=Path, help="JSON of models.ablate")
+    ap.add_argument("--ablation", type=Path, help="JSON of models.experiments.ablate")
     ap.add_argument("--scenes", type=Path, nargs="+", default=[], help="JSON of score_events.py beside the runs' own")
     for name, what in EXPECTED.items():
         ap.add_argument(f"--{name}", type=Path, help=f"JSON table: {what}")

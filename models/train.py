@@ -17,8 +17,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from models import checkpoint, parallel
-from models.beginning import (
+from models.data.pool import CACHE, DATA, Pool, open_pool
+from models.data.recordings import DataError
+from models.evaluation.yamnet import PEER
+from models.network.embedding import fitted
+from models.training import checkpoint, parallel
+from models.training.command import command, noted_interrupts
+from models.training.preflight import (
     asked,
     check_datasets,
     check_folds,
@@ -28,15 +33,10 @@ from models.beginning import (
     check_shape,
     told,
 )
-from models.command import command, noted_interrupts
-from models.data import DataError
-from models.embedding import fitted
-from models.learning import Batches, Learning, learning_rate
-from models.peer import PEER
-from models.pool import CACHE, DATA, Pool, open_pool
-from models.recipe import Mixing, Recipe
-from models.resuming import begun_so, begun_with
-from models.settings import resuming_command
+from models.training.recipe import Mixing, Recipe
+from models.training.resume import begun_so, begun_with
+from models.training.settings import resuming_command
+from models.training.trainer import Batches, Learning, learning_rate
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ REPORT_EVERY = 25  # steps
 class Manner:
     """How a run is carried out. One that was stopped and resumed ends with the weights of an unbroken one.
 
-    Not so on another device, which draws other random numbers (`models.regularise`), nor among another number of
-    processes: pairs, contrast and the statistics of BatchNorm are of each one's share of the batch.
+    Not so on another device, which draws other random numbers (`models.training.regularise`), nor among another
+    number of processes: pairs, contrast and the statistics of BatchNorm are of each one's share of the batch.
     """
 
     resume: bool = False

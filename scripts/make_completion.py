@@ -5,11 +5,13 @@
 
 from pathlib import Path
 
-from listener import bundle as bundles
-from listener import cli, completion, config, outline
-from listener.commands._shared import Setup
-from listener.commands.completion import known
-from listener.completion import Shell
+from listener import config
+from listener.cli import completion, flags
+from listener.cli import main as cli
+from listener.cli.commands.completion import known
+from listener.cli.common import Setup
+from listener.cli.completion import Shell
+from listener.pipeline import bundle as bundles
 
 FOLDER = Path(__file__).resolve().parents[1] / "packaging" / "completion"
 FILES: dict[Shell, Path] = {"bash": FOLDER / "listener", "zsh": FOLDER / "_listener", "fish": FOLDER / "listener.fish"}
@@ -24,7 +26,7 @@ def main() -> None:
 def text(shell: Shell) -> str:
     """The file of a shell, with the labels and groups of the default model."""
     shipped = Setup(config.load(None), bundles.load(bundles.find(bundles.DEFAULT)))
-    return completion.script(shell, outline.commands(cli.full_parser()), known(shipped))
+    return completion.script(shell, flags.commands(cli.full_parser()), known(shipped))
 
 
 if __name__ == "__main__":

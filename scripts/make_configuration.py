@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from listener import registry
+from listener.base import registry
+from listener.base.schema import Meta, Section
 from listener.config import SECTIONS, LabelConfig
-from listener.filters import FilterConfig
-from listener.schema import Meta, Section
+from listener.routing.filters import FilterConfig
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from listener.types import Floats
-from models.rooms import room_noise, room_response
-from models.synthesis import synthesise
+from listener.pipeline.values import Floats
+from models.data.rooms import room_noise, room_response
+from models.data.synthesis import synthesise
 
 ASSETS = Path(__file__).resolve().parents[1] / "listener" / "assets"
 RATE = 16_000

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from listener import cli, outline
-from listener.outline import Argument, Command
+from listener.cli import flags
+from listener.cli import main as cli
+from listener.cli.flags import Argument, Command
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "listener.1"
 
@@ -86,7 +87,7 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield HEAD
     yield ".SH COMMANDS"
-    for command in outline.commands(cli.full_parser()):
+    for command in flags.commands(cli.full_parser()):
         yield from _command(command)
     yield FOOT
     yield from (_text(line) for line in cli.EPILOG.splitlines()[1:])

@@ -14,12 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from listener.bundle import ASSETS
 from listener.client import Client
-from listener.screen.page import draw
-from listener.screen.scene import Scene
-from listener.screen.view import Shot
-from listener.wire import Event, Hello, Level, Spectrum, Status
+from listener.messages import Event, Hello, Level, Spectrum, Status
+from listener.pipeline.bundle import ASSETS
+from listener.tui.page import draw
+from listener.tui.scene import Scene
+from listener.tui.view import Shot
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "listener.svg"
 AT_S = 59.0  # of the demo: the smoke alarm sounds, and others have been heard before
@@ -56,7 +56,7 @@ def main() -> None:
 def seen(client: Client) -> Scene:
     """The scene at that moment of the demo."""
     scene = None
-    for message in client.messages(["event", "level", "status", "spectrum"], replay=20):
+    for message in client.receive(["event", "level", "status", "spectrum"], replay=20):
         if isinstance(message, Hello):
             scene = Scene(message)
         elif scene and isinstance(message, Event | Level | Spectrum | Status):

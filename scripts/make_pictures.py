@@ -18,9 +18,9 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from listener.bundle import ASSETS
-from listener.history import History
-from listener.wire import Event
+from listener.messages import Event
+from listener.pipeline.bundle import ASSETS
+from listener.storage.history import History
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from listener import units
+from listener.cli import systemd_units
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = ["/usr/bin/env", "listener", "run", "--wait", "--plain"]
@@ -11,8 +11,10 @@ COMMAND = ["/usr/bin/env", "listener", "run", "--wait", "--plain"]
 def rendered() -> dict[Path, str]:
     """Each file with its text."""
     return {
-        ROOT / "systemd" / "listener.service": units.unit("system", COMMAND, folder=units.CREDENTIALS),
-        ROOT / "systemd" / "user" / "listener.service": units.unit("user", COMMAND, folder=Path("%h/.config/listener")),
+        ROOT / "systemd" / "listener.service": systemd_units.unit("system", COMMAND, folder=systemd_units.CREDENTIALS),
+        ROOT / "systemd" / "user" / "listener.service": systemd_units.unit(
+            "user", COMMAND, folder=Path("%h/.config/listener")
+        ),
     }
 
 

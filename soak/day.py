@@ -11,9 +11,9 @@ from urllib.request import urlopen
 import numpy as np
 
 from bench import sounds
-from listener import wire
-from listener.history import Query, Reader
-from models.synthesis import synthesise
+from listener import messages
+from listener.storage.history import Query, Reader
+from models.data.synthesis import synthesise
 from soak.plan import Plan, SkippedError, SoakError
 from soak.recovery import clean_row
 from soak.rows import Row
@@ -80,7 +80,7 @@ def _memory_row(samples: list[Vitals], speed: float) -> Row:
 def _event_rows(folder: Path) -> Iterator[Row]:
     """What the log file and the history have of it."""
     lines = [line for path in sorted(folder.glob("events.jsonl*")) for line in path.read_bytes().splitlines()]
-    events = [message for line in lines if isinstance(message := wire.decode(line), wire.Event)]
+    events = [message for line in lines if isinstance(message := messages.decode(line), messages.Event)]
     yield Row(
         "day: every line is valid", "each is an event", f"{len(events)} of {len(lines)}", 0 < len(events) == len(lines)
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench import processes, sounds
 from bench.live import MOST_CHILD_MB, MOST_CPU_MS, MOST_DAEMON_MB
-from models.synthesis import synthesise
+from models.data.synthesis import synthesise
 from soak.microphone import CONFIG, NAME, RATE, Microphone, microphone
 from soak.plan import Plan
 from soak.recovery import clean_row

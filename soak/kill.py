@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from listener.history import Query, Reader
-from listener.sinks.socket_doors import bind_unix
-from listener.spool import Spool
+from listener.sinks.socket.listen import bind_unix
+from listener.storage.history import Query, Reader
+from listener.storage.spool import Spool
 from soak.plan import Plan
 from soak.rows import Row
 from soak.running import START_S, Running, until

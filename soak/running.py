@@ -12,7 +12,7 @@ from types import TracebackType
 from bench import processes
 from listener.client import Client
 from listener.errors import ListenerError
-from listener.wire import Event, SourceStatus, Status
+from listener.messages import Event, SourceStatus, Status
 from soak.plan import SoakError
 
 START_S = 60.0  # on a machine that is busy
@@ -138,7 +138,7 @@ class Watcher:
 
     def _read(self) -> None:
         try:
-            for message in self._client.messages(["event", "status"]):
+            for message in self._client.receive(["event", "status"]):
                 if isinstance(message, Status):
                     self.status = message
                 elif isinstance(message, Event):

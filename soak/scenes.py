@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import sounds
-from models.synthesis import synthesise
+from models.data.synthesis import synthesise
 
 RATE = 16_000
 

@@ -24,7 +24,7 @@ mount --bind {shlex.quote(str(ROOT))} /opt/checkout
 mount --bind {shlex.quote(sysconfig.get_path("purelib"))} /opt/site
 /opt/python/bin/python3 -m venv --without-pip /opt/listener
 printf '/opt/checkout\\n/opt/site\\n' >"$(echo /opt/listener/lib/python3*/site-packages)/listener.pth"
-printf '#!/opt/listener/bin/python3\\nfrom listener.cli import main\\nraise SystemExit(main())\\n' >{LISTENER}
+printf '#!/opt/listener/bin/python3\\nfrom listener.cli.main import main\\nraise SystemExit(main())\\n' >{LISTENER}
 chmod +x {LISTENER}
 """
 

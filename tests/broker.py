@@ -22,7 +22,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from listener.sinks.mqtt import Mqtt, MqttConfig
+from listener.sinks.mqtt.sink import Mqtt, MqttConfig
 from tests.sinks.messages import HELLO, event
 from tests.waiting import eventually
 

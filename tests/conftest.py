@@ -12,10 +12,10 @@ import pytest
 import soundfile
 import soxr
 
-from listener import bundle as bundles
-from listener.bundle import Bundle, LabelRule, Manifest
-from listener.features import FeatureSpec
-from listener.types import Floats
+from listener.pipeline import bundle as bundles
+from listener.pipeline.bundle import Bundle, LabelRule, Manifest
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats
 from tests.broker import Broker, certificates
 from tests.virtual import VirtualMic
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from listener.errors import SinkError
-from listener.features import FeatureSpec
-from listener.types import Block, Features, Floats, Frame, Prediction, Report, SourceState, Span
-from listener.wire import Event, Level, Status
+from listener.messages import Event, Level, Status
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Block, Features, Floats, Frame, Prediction, Report, SourceState, Span
 
 SPEC = FeatureSpec()
 FRAME = SPEC.frame_samples

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from listener import wire
-from listener.addresses import KEEPALIVE
+from listener import messages as wire
+from listener.base.addresses import KEEPALIVE
 from listener.client import Client, NoDaemon, NotLetIn
 from listener.errors import ConfigError, SinkError
-from listener.sinks.socket_server import SocketConfig, SocketServer
+from listener.sinks.socket.sink import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level
 
 
@@ -28,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[SocketServer]:
 def test_the_greeting_comes_first_then_what_was_asked_for(server: SocketServer) -> None:
     server.emit(event(1, label="rain"))
     server.emit(event(2, label="siren"))
-    messages = Client(f"unix:{server.path}").messages(labels=["siren"], replay=5)
+    messages = Client(f"unix:{server.path}").receive(labels=["siren"], replay=5)
     assert [next(messages), next(messages)] == [HELLO, event(2, label="siren")]
     server.emit(event(3, label="siren"))
     assert next(messages) == event(3, label="siren")
@@ -36,7 +36,7 @@ def test_the_greeting_comes_first_then_what_was_asked_for(server: SocketServer) 
 
 def test_over_tcp_it_is_the_same(server: SocketServer) -> None:
     server.emit(event())
-    messages = Client(f"tcp:127.0.0.1:{server.port}").messages(replay=1)
+    messages = Client(f"tcp:127.0.0.1:{server.port}").receive(replay=1)
     assert [next(messages), next(messages)] == [HELLO, event()]
 
 
@@ -44,7 +44,7 @@ def test_it_tells_who_is_at_the_other_end_where_that_is_certain(server: SocketSe
     client = Client(f"unix:{server.path}")
     with pytest.raises(SinkError, match="no daemon to ask"):
         client.daemon()
-    messages = client.messages()
+    messages = client.receive()
     next(messages)
     assert client.daemon() == (os.getpid(), os.getuid())
     messages.close()
@@ -54,7 +54,7 @@ def test_it_tells_who_is_at_the_other_end_where_that_is_certain(server: SocketSe
 
 def test_by_tcp_it_cannot_tell_who_is_at_the_other_end(server: SocketServer) -> None:
     client = Client(f"tcp:127.0.0.1:{server.port}")
-    messages = client.messages()
+    messages = client.receive()
     next(messages)
     with pytest.raises(SinkError, match="TCP"):
         client.daemon()
@@ -66,7 +66,7 @@ def test_without_an_address_it_looks_where_daemons_are(
 ) -> None:
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert next(Client().messages()) == HELLO
+    assert next(Client().receive()) == HELLO
     assert server.path.parent == tmp_path
 
 
@@ -85,11 +85,11 @@ def closed(folder: Path) -> Iterator[None]:
 
 def test_a_socket_that_is_closed_to_us_is_no_absent_daemon(server: SocketServer, tmp_path: Path) -> None:
     with closed(tmp_path), pytest.raises(NotLetIn, match=r"listener\.sock is closed to this user; join its group"):
-        next(Client(f"unix:{server.path}").messages())
+        next(Client(f"unix:{server.path}").receive())
 
 
 def test_events_from_before_the_subscription_are_not_mixed_in(server: SocketServer) -> None:
-    messages = Client(f"unix:{server.path}").messages(subscribe=["level"])
+    messages = Client(f"unix:{server.path}").receive(subscribe=["level"])
     next(messages)
     server.emit(event())  # the daemon sends it: we have not yet said what we want
     stop = threading.Event()
@@ -107,7 +107,7 @@ def test_events_from_before_the_subscription_are_not_mixed_in(server: SocketServ
 
 def test_messages_end_when_the_daemon_does(server: SocketServer) -> None:
     server.emit(event())
-    messages = Client(f"unix:{server.path}").messages(replay=1)
+    messages = Client(f"unix:{server.path}").receive(replay=1)
     assert [next(messages), next(messages)] == [HELLO, event()]
     server.close()
     assert list(messages) == []
@@ -116,7 +116,7 @@ def test_messages_end_when_the_daemon_does(server: SocketServer) -> None:
 def test_closing_from_another_thread_ends_messages(server: SocketServer) -> None:
     server.emit(event())
     client = Client(f"unix:{server.path}")
-    messages = client.messages(replay=1)
+    messages = client.receive(replay=1)
     assert [next(messages), next(messages)] == [HELLO, event()]
     threading.Thread(target=client.close).start()
     assert list(messages) == []
@@ -124,17 +124,17 @@ def test_closing_from_another_thread_ends_messages(server: SocketServer) -> None
 
 def test_without_a_daemon_it_says_where_it_looked_and_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"no daemon is running \(unix:.*/nobody: No such file.*listener run"):
-        next(Client(f"unix:{tmp_path}/nobody").messages())
+        next(Client(f"unix:{tmp_path}/nobody").receive())
 
 
 def test_a_negative_replay_is_refused(server: SocketServer) -> None:
     with pytest.raises(ConfigError, match="replay is -1; give 0 or more"):
-        next(Client(f"unix:{server.path}").messages(replay=-1))
+        next(Client(f"unix:{server.path}").receive(replay=-1))
 
 
 def test_a_label_that_the_daemon_does_not_know_is_refused_with_the_nearest(server: SocketServer) -> None:
     with pytest.raises(ConfigError, match="no label 'sirens'; did you mean 'siren'"):
-        next(Client(f"unix:{server.path}").messages(labels=["sirens"]))
+        next(Client(f"unix:{server.path}").receive(labels=["sirens"]))
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_what_is_no_listener_is_named_so(tmp_path: Path) -> None:
         answering(tmp_path / "s", wire.encode(event())),
         pytest.raises(SinkError, match="no listener"),
     ):
-        next(Client(f"unix:{tmp_path}/s").messages())
+        next(Client(f"unix:{tmp_path}/s").receive())
 
 
 def test_lines_of_a_newer_daemon_are_passed_over(tmp_path: Path) -> None:
     ack = wire.encode(wire.Ack(subscribe=["event"], labels=None, replay=0))
     with answering(tmp_path / "s", wire.encode(HELLO), ack, b'{"type":"smell"}\n', wire.encode(event())):
-        assert list(Client(f"unix:{tmp_path}/s").messages()) == [HELLO, event()]
+        assert list(Client(f"unix:{tmp_path}/s").receive()) == [HELLO, event()]
 
 
 def test_a_daemon_that_ends_the_connection_is_quoted(tmp_path: Path) -> None:
@@ -180,12 +180,12 @@ def test_a_daemon_that_ends_the_connection_is_quoted(tmp_path: Path) -> None:
         answering(tmp_path / "s", wire.encode(HELLO), wire.encode(wire.Error(message="too many"))),
         pytest.raises(SinkError, match="too many"),
     ):
-        list(Client(f"unix:{tmp_path}/s").messages())
+        list(Client(f"unix:{tmp_path}/s").receive())
 
 
 def test_over_tcp_a_peer_that_lost_its_power_is_noticed(server: SocketServer) -> None:
     client = Client(f"tcp:127.0.0.1:{server.port}")
-    messages = client.messages()
+    messages = client.receive()
     next(messages)
     connection = client._connection
     assert connection is not None
@@ -200,7 +200,7 @@ def test_whatever_breaks_the_connection_is_an_error_of_ours(after: int, server: 
     """A network that goes away says EHOSTUNREACH, which is no ConnectionError; nor is what a file says to recv(2)."""
     server.emit(event())
     client = Client(f"tcp:127.0.0.1:{server.port}")
-    messages = client.messages(replay=1)
+    messages = client.receive(replay=1)
     for _ in range(after):
         next(messages)
     assert client._connection is not None
@@ -212,7 +212,7 @@ def test_whatever_breaks_the_connection_is_an_error_of_ours(after: int, server: 
 
 def test_what_fails_in_taking_a_message_is_not_the_connection(server: SocketServer) -> None:
     server.emit(event())
-    messages = Client(f"unix:{server.path}").messages(replay=1)
+    messages = Client(f"unix:{server.path}").receive(replay=1)
     next(messages)
     next(messages)
     assert isinstance(messages, Generator)
@@ -222,7 +222,7 @@ def test_what_fails_in_taking_a_message_is_not_the_connection(server: SocketServ
 
 def test_a_host_that_can_be_no_name_is_nobody() -> None:
     with pytest.raises(NoDaemon, match=r"tcp:a\.\.b:80: "):
-        next(Client("tcp:a..b:80").messages())
+        next(Client("tcp:a..b:80").receive())
 
 
 def test_a_path_below_the_home_of_nobody_is_refused() -> None:

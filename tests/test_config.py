@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from listener import config as configuration
-from listener.bundle import Bundle
 from listener.errors import ConfigError
+from listener.pipeline.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from listener import cli
+from listener.cli import main
 from scripts.check_wheels import LEFT_OUT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,7 +20,7 @@ def test_it_runs_commands_that_there_are(instruction: str) -> None:
     found = re.search(rf"^{instruction} (\[.*\])$", DOCKERFILE, re.MULTILINE)
     assert found
     command = [word for word in json.loads(found[1]) if word != "listener"]
-    assert cli.full_parser().parse_args(command).command in cli.COMMANDS
+    assert main.full_parser().parse_args(command).command in main.COMMANDS
 
 
 def test_its_folders_belong_to_its_user() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from listener import bundle as bundles
-from listener import config, registry
+from listener import config
+from listener.base import registry
+from listener.pipeline import bundle as bundles
 from scripts import make_completion, make_configuration, make_manual
 
 ROOT = Path(__file__).resolve().parents[1]

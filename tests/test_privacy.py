@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ASSETS = Path(__file__).parents[1] / "listener" / "assets"
-RUN = "import sys; from listener.cli import main; sys.exit(main(['classify', sys.argv[1]]))"
+RUN = "import sys; from listener.cli.main import main; sys.exit(main(['classify', sys.argv[1]]))"
 EXPORT = (
     "from export.graph import Runtime; from pathlib import Path; import sys; Runtime(Path(sys.argv[1]).read_bytes())"
 )

@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener import bundle as bundles
-from listener import database, wire
-from listener.bundle import ASSETS, FILTERS, MODEL
-from listener.classifier import Classifier
+from listener import messages
 from listener.client import Client
 from listener.errors import BundleError, ConfigError, SinkError
-from listener.sinks import socket_doors
+from listener.pipeline import bundle as bundles
+from listener.pipeline.bundle import ASSETS, FILTERS, MODEL
+from listener.pipeline.classifier import Classifier
 from listener.sinks.log import Log, LogConfig
-from listener.sinks.socket_server import SocketConfig, SocketServer
+from listener.sinks.socket import listen
+from listener.sinks.socket.sink import SocketConfig, SocketServer
+from listener.storage import sqlite
 from tests.conftest import filters, manifest, tiny_model
 from tests.sinks.messages import HELLO, event
 from tests.waiting import eventually
@@ -131,8 +132,8 @@ def mode(path: Path) -> int:
 
 @pytest.mark.usefixtures("wide_open")
 def test_the_socket_and_its_folder_are_for_user_and_group(tmp_path: Path) -> None:
-    socket_doors.own_folder(tmp_path / "run")
-    with socket_doors.bind_unix(tmp_path / "run" / "s"):
+    listen.own_folder(tmp_path / "run")
+    with listen.bind_unix(tmp_path / "run" / "s"):
         assert (mode(tmp_path / "run"), mode(tmp_path / "run" / "s")) == (0o750, 0o660)
 
 
@@ -147,7 +148,7 @@ def test_what_was_heard_is_not_for_every_user_to_read(tmp_path: Path) -> None:
     log.open()
     log.emit(event())
     log.close()
-    database.connect(tmp_path / "h" / "history.db", ["CREATE TABLE t (x)"], 1).close()
+    sqlite.connect(tmp_path / "h" / "history.db", ["CREATE TABLE t (x)"], 1).close()
     made = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.name for path in made} == {"events.jsonl", "history.db"}
     assert [path for path in made if mode(path) & 0o007] == []
@@ -163,7 +164,7 @@ def test_another_user_cannot_connect() -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)  # it is the socket itself that keeps them out
         path = Path(name) / "s"
-        with socket_doors.bind_unix(path):
+        with listen.bind_unix(path):
             refused = subprocess.run([*another, path], capture_output=True, text=True, check=False)
             path.chmod(0o666)
             let_in = subprocess.run([*another, path], capture_output=True, text=True, check=False)
@@ -185,7 +186,7 @@ def test_tcp_on_loopback_is_not_reached_by_another_address(tmp_path: Path) -> No
     server = SocketServer(SocketConfig(path=str(tmp_path / "s"), tcp="127.0.0.1:0"), HELLO)
     server.open()
     with pytest.raises(SinkError, match="no daemon is running"):
-        next(Client(f"tcp:{other_address()}:{server.port}").messages())
+        next(Client(f"tcp:{other_address()}:{server.port}").receive())
     server.close()
 
 
@@ -198,10 +199,10 @@ def test_tcp_for_other_machines_wants_a_token(tmp_path: Path) -> None:
     server.open()
     address = f"tcp:{other_address()}:{server.port}"
     with pytest.raises(SinkError, match="token"):
-        next(Client(address).messages())
-    assert next(Client(address, TOKEN).messages()) == HELLO
+        next(Client(address).receive())
+    assert next(Client(address, TOKEN).receive()) == HELLO
     with pytest.raises(ConfigError, match="Unix socket only"):
-        Client(address, TOKEN).command(wire.Command(command="snooze", what="all"))
+        Client(address, TOKEN).command(messages.Command(command="snooze", what="all"))
     server.close()
 
 

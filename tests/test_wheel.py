@@ -92,7 +92,7 @@ def test_installed_it_runs_where_no_checkout_is(wheel: Path, tmp_path: Path) -> 
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "for name in ('torch', 'librosa', 'scipy', 'onnx'): sys.modules[name] = None\n"
         "import listener; assert listener.__file__.startswith(sys.argv[1]), listener.__file__\n"
-        "from listener.cli import main\n"
+        "from listener.cli.main import main\n"
         "sys.exit(main(['classify', listener.__path__[0] + '/assets/demo.ogg']))\n"
     )
     done = subprocess.run(

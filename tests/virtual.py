@@ -6,7 +6,7 @@ from pathlib import Path
 
 import soundfile
 
-from listener.types import Pcm
+from listener.pipeline.values import Pcm
 
 SCRIPT = Path(__file__).parent / "virtual_mic.sh"
 # Far enough ahead that a player which waits its turn on a busy machine leaves no hole in the sound.

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from listener import devices, paths
+from listener.base import paths
 from listener.config import Config
-from listener.devices import InputDevice
 from listener.doctor.finding import Finding, Level, of_error
 from listener.errors import SourceError
+from listener.sources import devices
+from listener.sources.devices import InputDevice
 
 LISTING_S = 8.0  # a machine with many cards takes seconds; a frozen sound server takes for ever
 CONNECT_S = 1.0

@@ -7,9 +7,9 @@ from pathlib import Path
 from listener import config as configuration
 from listener.config import Config
 from listener.doctor import audio, hearing, model, outlets, service
+from listener.doctor.ambient import SETTLING_S
 from listener.doctor.finding import Check, Finding, Lane, Level, examine, of_error
 from listener.errors import ConfigError
-from listener.room import SETTLING_S
 
 LISTEN_S = 10.0
 

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from functools import partial
 
-from listener import gates, room
-from listener.assembler import Assembler
+from listener.base.schema import changed
+from listener.base.text import times
 from listener.client import NoDaemon, NotLetIn
 from listener.config import Config, Part
-from listener.doctor import running
+from listener.doctor import ambient, running
+from listener.doctor.ambient import SETTLING_S, Room, Surveyor
 from listener.doctor.finding import Check, Finding, Level, examine
-from listener.features import FeatureSpec
-from listener.room import SETTLING_S, Room, Surveyor
-from listener.schema import changed
-from listener.sinks.text import times
+from listener.pipeline import gates
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.framer import Assembler
 
 PATIENCE_S = 5.0  # for the first audio
 DEAD = 0.5  # a microphone that gives nothing for so much of the time is no quiet room: that is never the same twice
@@ -65,7 +65,7 @@ def _surveyed(part: Part, config: Config, seconds: float) -> Room:
     rate = FeatureSpec().sample_rate
     surveyor = Surveyor(config.gate.hang_over_s)
     gate = surveyor.gate(gates.make(config.gate, rate))
-    blocks = room.some(part.factory(settings), seconds + SETTLING_S, PATIENCE_S)
+    blocks = ambient.some(part.factory(settings), seconds + SETTLING_S, PATIENCE_S)
     for frame in Assembler(rate).frames(surveyor.blocks(blocks)):
         gate(frame)
     return surveyor.room()

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from listener import bundle as bundles
 from listener import config as configuration
-from listener import pipeline
-from listener.assembler import Assembler
-from listener.bundle import Bundle
-from listener.classifier import Classifier
 from listener.config import Config, GateConfig
+from listener.daemon.meter import metered
 from listener.doctor.finding import Finding, Level
-from listener.meter import metered
-from listener.types import Block
+from listener.pipeline import bundle as bundles
+from listener.pipeline import loop as pipeline
+from listener.pipeline.bundle import Bundle
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.framer import Assembler
+from listener.pipeline.values import Block
 
 TRIED_S = 10  # of audio
 NVIDIA = Path("/proc/driver/nvidia/version")

@@ -9,16 +9,17 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from listener import bundle as bundles
-from listener import needs, paths, service
-from listener.addresses import Address
+from listener.base import paths, requirements
+from listener.base.addresses import Address
+from listener.base.requirements import Needs
 from listener.client import Client
 from listener.config import Config, Part
+from listener.daemon import service
 from listener.doctor.finding import Check, Finding, Lane, Level, of_error
 from listener.errors import ListenerError, SinkError
-from listener.history import VERSION
-from listener.needs import Needs
-from listener.wire import Hello
+from listener.messages import Hello
+from listener.pipeline import bundle as bundles
+from listener.storage.history import VERSION
 
 LIMIT_S = 15.0  # of a broker that lets us wait
 ANSWER_S = 1.0
@@ -39,7 +40,7 @@ def lanes(config: Config) -> list[Lane]:
 def disk(folder: Path | None = None) -> Iterator[Finding]:
     """The state folder, where logs, history and what waits to be sent are kept."""
     folder = folder or paths.state_folder()
-    if why := needs.unwritable(folder / "any"):
+    if why := requirements.unwritable(folder / "any"):
         remedy = "let this user write there; under systemd StateDirectory=listener makes one"
         yield Finding("disk", Level.PROBLEM, f"the state folder {folder} cannot be written to ({why})", remedy)
     else:
@@ -50,15 +51,15 @@ def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
     """What one sink needs, and whether it reaches its receiver."""
     hello = greeting(config)
     made = part.factory(part.config, hello)
-    wants = needs.of(made)
-    for stranger in needs.strangers(wants, (*hello.labels, *hello.groups)) if hello.labels else ():
+    wants = requirements.of(made)
+    for stranger in requirements.strangers(wants, (*hello.labels, *hello.groups)) if hello.labels else ():
         yield Finding(name, Level.WARNING, *stranger.split("; ", 1))
-    faults = list(needs.faults(wants))
+    faults = list(requirements.faults(wants))
     yield from (of_error(name, fault) for fault in faults)
     if faults:
         return
     for key, secret in wants.secrets.items():
-        if needs.awaits_systemd(secret) and needs.unreadable(paths.credential(secret)):
+        if requirements.awaits_systemd(secret) and requirements.unreadable(paths.credential(secret)):
             text = f"{key}: {secret!r} is a credential of systemd's, which is there only for the service; not looked at"
             yield Finding(name, Level.NOTE, text, "see `systemctl cat listener` for its LoadCredential=")
             return
@@ -73,10 +74,10 @@ def together(names: Sequence[str], config: Config) -> Iterator[Finding]:
     wants = []
     for name, part in zip(names, config.sinks, strict=True):
         try:
-            wants.append((name, needs.of(part.factory(part.config, greeting(config)))))
+            wants.append((name, requirements.of(part.factory(part.config, greeting(config)))))
         except ListenerError:
             continue  # said by its own check
-    yield from (of_error("sinks", clash) for clash in needs.clashes(wants))
+    yield from (of_error("sinks", clash) for clash in requirements.clashes(wants))
 
 
 def greeting(config: Config) -> Hello:
@@ -91,9 +92,9 @@ def greeting(config: Config) -> Hello:
 def _files(name: str, wants: Needs) -> Iterator[Finding]:
     for path in wants.writes:
         if path.suffix == ".db" and path.exists():
-            from listener import database
+            from listener.storage import sqlite
 
-            database.reading(path, VERSION).close()
+            sqlite.reading(path, VERSION).close()
             yield _room(name, f"{path} opens", path.parent)
         else:
             yield _room(name, f"{path} can be written", path.parent)
@@ -137,7 +138,7 @@ def _greets(address: str) -> str:
     timer = threading.Timer(ANSWER_S, client.close)
     timer.start()
     try:
-        first = next(client.messages(["status"]), None)
+        first = next(client.receive(["status"]), None)
     except SinkError:
         return ""
     finally:

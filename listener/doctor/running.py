@@ -10,10 +10,10 @@ import numpy as np
 
 from listener.client import Client
 from listener.config import Config
+from listener.doctor.ambient import Room
 from listener.errors import SinkError
-from listener.room import Room
-from listener.types import SILENT_DBFS, SourceState
-from listener.wire import Hello, Level, Message, Status, Topic
+from listener.messages import Hello, Level, Message, Status, Topic
+from listener.pipeline.values import SILENT_DBFS, SourceState
 
 STATUS_S = 5.0  # it tells one each second
 FIRST_S = 3.0  # likewise it looks once a second whether anybody wants levels; more where nothing was heard yet
@@ -73,7 +73,7 @@ def _messages(config: Config, topics: list[Topic], seconds: float) -> Iterator[I
     timer.daemon = True
     timer.start()
     try:
-        yield client.messages(topics)
+        yield client.receive(topics)
     finally:
         timer.cancel()
         client.close()

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from listener import __version__
+from listener.base.text import duration
 from listener.client import NoDaemon
 from listener.config import Config
 from listener.doctor.finding import Finding, Level
 from listener.doctor.running import Running, running
-from listener.sinks.text import duration
-from listener.types import SourceState
-from listener.wire import SourceStatus
+from listener.messages import SourceStatus
+from listener.pipeline.values import SourceState
 
 UNIT = "listener.service"
 ASKED = ("LoadState", "UnitFileState", "ActiveState", "SubState", "Result", "NRestarts")

@@ -6,11 +6,11 @@ import sys
 from io import RawIOBase
 from typing import Annotated
 
-from listener import wire
+from listener import messages
+from listener.base import text
+from listener.base.schema import Meta, Section
 from listener.errors import OutputClosed, SinkError
-from listener.schema import Meta, Section
-from listener.sinks import text
-from listener.sinks.firsts import Firsts
+from listener.routing.firsts import Firsts
 
 
 class ConsoleConfig(Section, frozen=True):
@@ -27,7 +27,7 @@ class Console:
 
     Config = ConsoleConfig
 
-    def __init__(self, config: ConsoleConfig, _hello: wire.Hello, stream: RawIOBase | None = None) -> None:
+    def __init__(self, config: ConsoleConfig, _hello: messages.Hello, stream: RawIOBase | None = None) -> None:
         self._json = config.json
         self._stream, self._first = stream, Firsts()
 
@@ -36,8 +36,8 @@ class Console:
         # has stopped reading would keep from everybody for ever.
         self._stream = self._stream or open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
 
-    def emit(self, event: wire.Event) -> None:
-        line = wire.encode(event) if self._json else _human(event, first=self._first(event))
+    def emit(self, event: messages.Event) -> None:
+        line = messages.encode(event) if self._json else _human(event, first=self._first(event))
         if not line or not self._stream:
             return
         try:
@@ -56,7 +56,7 @@ class Console:
         """Nothing to do: standard output belongs to the process."""
 
 
-def _human(event: wire.Event, *, first: bool) -> bytes:
+def _human(event: messages.Event, *, first: bool) -> bytes:
     line = text.line(event, first=first)
     return f"{line}\n".encode() if line else b""
 

@@ -9,12 +9,12 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated, TextIO
 
-from listener import paths, wire
+from listener import messages
+from listener.base import paths, text
+from listener.base.requirements import Needs
+from listener.base.schema import Meta, Section
 from listener.errors import SinkError
-from listener.needs import Needs
-from listener.schema import Meta, Section
-from listener.sinks import text
-from listener.sinks.firsts import Firsts
+from listener.routing.firsts import Firsts
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Log:
 
     Config = LogConfig
 
-    def __init__(self, config: LogConfig, _hello: wire.Hello, journal: TextIO | None = None) -> None:
+    def __init__(self, config: LogConfig, _hello: messages.Hello, journal: TextIO | None = None) -> None:
         self._config = config
         self._journal = journal or (sys.stderr if paths.under_journal() else None)
         self._file: _Rotating | None = None
@@ -65,7 +65,7 @@ class Log:
         except OSError as err:
             raise SinkError(_cannot(self.path, err)) from err
 
-    def emit(self, event: wire.Event) -> None:
+    def emit(self, event: messages.Event) -> None:
         if self.path is None:
             self._tell_journal(event)
         elif self._file is not None:
@@ -80,14 +80,14 @@ class Log:
         except OSError as err:  # what is still buffered of a line that failed, and was reported, before
             log.debug("%s", _cannot(Path(file.baseFilename), err))
 
-    def _tell_journal(self, event: wire.Event) -> None:
+    def _tell_journal(self, event: messages.Event) -> None:
         line = text.line(event, first=self._first(event))
         if line and self._journal:
             self._journal.write(f"{INFO}{line}\n")
             self._journal.flush()
 
-    def _write(self, file: "_Rotating", event: wire.Event) -> None:
-        line = wire.encode(event).decode().rstrip("\n")
+    def _write(self, file: "_Rotating", event: messages.Event) -> None:
+        line = messages.encode(event).decode().rstrip("\n")
         try:
             file.emit(logging.makeLogRecord({"msg": line}))
         except OSError as err:

@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from listener import addresses, wire
+from listener import messages
+from listener.base import addresses
+from listener.base.requirements import Needs
+from listener.base.schema import Meta, Section
 from listener.errors import ConfigError, SinkError
-from listener.needs import Needs
-from listener.schema import Meta, Section
-from listener.sinks.firsts import Firsts
-from listener.types import SourceState
+from listener.pipeline.values import SourceState
+from listener.routing.firsts import Firsts
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -49,7 +50,7 @@ class Prometheus:
     Config = PrometheusConfig
     watched = False  # the meter's level lines are not for it
 
-    def __init__(self, config: PrometheusConfig, hello: wire.Hello) -> None:
+    def __init__(self, config: PrometheusConfig, hello: messages.Hello) -> None:
         _library()
         self._address = addresses.parsed(config.address, "prometheus.address", "127.0.0.1:9774")
         self._figures = _Figures(hello)
@@ -78,16 +79,16 @@ class Prometheus:
         threading.Thread(target=self._server.serve_forever, name="prometheus", daemon=True).start()
         log.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, self._server.server_port)
 
-    def greet(self, hello: wire.Hello) -> None:
+    def greet(self, hello: messages.Hello) -> None:
         """Count the events of labels that are new, too."""
         self._figures.greet(hello)
 
-    def emit(self, event: wire.Event) -> None:
+    def emit(self, event: messages.Event) -> None:
         self._figures.count(event)
 
-    def show(self, message: wire.Level | wire.Status) -> None:
+    def show(self, message: messages.Level | messages.Status) -> None:
         """Keep the status for the next scrape."""
-        if isinstance(message, wire.Status):
+        if isinstance(message, messages.Status):
             self._figures.status = message
 
     def close(self) -> None:
@@ -100,20 +101,20 @@ class Prometheus:
 class _Figures:
     """A custom collector: what prometheus_client asks at each scrape."""
 
-    def __init__(self, hello: wire.Hello) -> None:
-        self.status: wire.Status | None = None  # replaced whole, by the daemon's thread
+    def __init__(self, hello: messages.Hello) -> None:
+        self.status: messages.Status | None = None  # replaced whole, by the daemon's thread
         self._about = {"version": hello.version, "model": hello.model, "provider": hello.provider}
         self._events: dict[tuple[str, str], int] = {}
         self._first = Firsts()
         self._lock = threading.Lock()  # guards the events: one thread counts, others scrape
         self.greet(hello)
 
-    def greet(self, hello: wire.Hello) -> None:
+    def greet(self, hello: messages.Hello) -> None:
         """From nought: `increase()` does not see the first event of a series that begins with it."""
         with self._lock:
             self._events = {(label, source): 0 for label in hello.labels for source in hello.sources} | self._events
 
-    def count(self, event: wire.Event) -> None:
+    def count(self, event: messages.Event) -> None:
         """Each event once, at the first of its lines that comes: a filter may leave out any of them."""
         with self._lock:
             if self._first(event):
@@ -133,7 +134,7 @@ class _Figures:
             yield from _of_the_sources(self.status.sources)
 
 
-def _of_the_daemon(status: wire.Status) -> "Iterator[Metric]":
+def _of_the_daemon(status: messages.Status) -> "Iterator[Metric]":
     yield _gauge("uptime_seconds", "Since the daemon started", (), [((), status.uptime_s)])
     yield _gauge("cpu_ratio", "Share of one core in the last second", (), [((), status.cpu)])
     waiting = [((name,), number) for name, number in status.waiting.items()]
@@ -142,7 +143,7 @@ def _of_the_daemon(status: wire.Status) -> "Iterator[Metric]":
     yield _counter("sink_lost_events", "Events that a sink failed to deliver, or was too slow for", ("sink",), lost)
 
 
-def _of_the_sources(sources: dict[str, wire.SourceStatus]) -> "Iterator[Metric]":
+def _of_the_sources(sources: dict[str, messages.SourceStatus]) -> "Iterator[Metric]":
     def each(field: str) -> list[Sample]:
         numbers = {name: getattr(source, field) for name, source in sources.items()}
         return [((name,), number) for name, number in numbers.items() if number is not None]
@@ -183,7 +184,7 @@ def _counter(name: str, meaning: str, labels: Sequence[str], samples: Sequence[S
     return family
 
 
-def _inference(sources: dict[str, wire.SourceStatus]) -> "Metric":
+def _inference(sources: dict[str, messages.SourceStatus]) -> "Metric":
     from prometheus_client.core import HistogramMetricFamily
 
     family = HistogramMetricFamily(

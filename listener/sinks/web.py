@@ -10,11 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from listener import addresses, paths, wire
-from listener.credentials import SHORTEST
+from listener import messages
+from listener.base import addresses, paths
+from listener.base.credentials import SHORTEST
+from listener.base.requirements import Needs
+from listener.base.schema import Meta, Section
 from listener.errors import ConfigError
-from listener.needs import Needs
-from listener.schema import Meta, Section
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Web:
 
     Config = WebConfig
 
-    def __init__(self, config: WebConfig, hello: wire.Hello) -> None:
+    def __init__(self, config: WebConfig, hello: messages.Hello) -> None:
         demand_libraries("sink web:")
         self._config = config
         self._address = addresses.of_door(
@@ -69,11 +70,11 @@ class Web:
             self._thread = threading.Thread(target=self._look_after, name="web", daemon=True)
             self._thread.start()
 
-    def greet(self, hello: wire.Hello) -> None:
+    def greet(self, hello: messages.Hello) -> None:
         """Have the next start of the page go by another file, where the daemon does."""
         self._of_daemon = Path(hello.config)
 
-    def emit(self, event: wire.Event) -> None:
+    def emit(self, event: messages.Event) -> None:
         """Nothing: the page has its events by the socket."""
 
     def close(self) -> None:

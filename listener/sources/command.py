@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
+from listener.base.requirements import Needs
+from listener.base.schema import Meta, Section
 from listener.errors import ConfigError
-from listener.needs import Needs
-from listener.schema import Meta, Section
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples
-from listener.sources.program import Chunk, Program, Recipe
+from listener.sources.process.source import Chunk, Program, Recipe
 
 STARTING_S = 15.0  # a network stream may take long to begin
 

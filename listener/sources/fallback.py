@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 from listener.errors import SourceError
-from listener.types import Block, Doubtful, Patient, Report, Source
+from listener.pipeline.values import Block, Doubtful, Patient, Report, Source
 
 log = logging.getLogger(__name__)
 

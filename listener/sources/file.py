@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from listener import paths
+from listener.base import paths
+from listener.base.requirements import Needs
+from listener.base.schema import Meta, Section
 from listener.errors import ConfigError, SourceError
-from listener.needs import Needs
-from listener.schema import Meta, Section
+from listener.pipeline.values import Block, Report, SourceState
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, SAMPLE_BYTES, from_floats
 from listener.sources.wav import header
-from listener.types import Block, Report, SourceState
 
 log = logging.getLogger(__name__)
 

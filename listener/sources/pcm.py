@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.types import FULL_SCALE, Pcm
+from listener.pipeline.values import FULL_SCALE, Pcm
 
 Format = Literal["u8", "s16le", "s16be", "s24le", "s32le", "f32le", "f64le"]
 

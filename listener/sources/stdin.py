@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from listener.base.requirements import Needs
+from listener.base.schema import Meta, Section
 from listener.errors import SourceError
-from listener.needs import Needs
-from listener.schema import Meta, Section
+from listener.pipeline.values import Block, Report, SourceState
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples, amplified, full_scale
 from listener.sources.wav import header
-from listener.types import Block, Report, SourceState
 
 READ_BYTES = 1 << 16
 POLL_MS = 100

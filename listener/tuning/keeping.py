@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from listener import bundle as bundles
 from listener import config as configuration
-from listener.bundle import LabelRule
 from listener.errors import ConfigError, ListenerError
-from listener.screen.kept import Kept, Settings, as_told
+from listener.messages import Hello
+from listener.pipeline import bundle as bundles
+from listener.pipeline.bundle import LabelRule
+from listener.tui.saved import Kept, Settings, as_told
 from listener.tuning import rewrite
 from listener.tuning.proposals import Proposal
-from listener.wire import Hello
 
 Place = Callable[[Hello], Path]  # the file of a daemon; ListenerError where it is not to be had from here
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, exp, log
 
-from listener.bundle import LabelRule
+from listener.base.text import times
 from listener.config import LOUD, GateConfig
-from listener.sinks.text import times
+from listener.pipeline.bundle import LabelRule
 from listener.tuning.survey import Named, Survey
 
 BUSY = 0.3  # a gate that is open for more of an ordinary room saves little

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 
-from listener import gates, pipeline
-from listener.assembler import Assembler
-from listener.bundle import Bundle
+from listener.base.schema import changed
 from listener.config import Config, GateConfig
-from listener.meter import Meter, metered
-from listener.pipeline import Pipeline
-from listener.room import Room, Surveyor, some
-from listener.schema import changed
-from listener.types import Block, Features, Frame, Gate, Prediction, Source
-from listener.wire import Event
+from listener.daemon.meter import Meter, metered
+from listener.doctor.ambient import Room, Surveyor, some
+from listener.messages import Event
+from listener.pipeline import gates
+from listener.pipeline import loop as pipeline
+from listener.pipeline.bundle import Bundle
+from listener.pipeline.framer import Assembler
+from listener.pipeline.loop import Pipeline
+from listener.pipeline.values import Block, Features, Frame, Gate, Prediction, Source
 
 PATIENCE_S = 15.0  # for the first audio; a network stream may take long to begin
 RISES_DB = (12.0, 15.0, 18.0)

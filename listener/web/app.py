@@ -18,15 +18,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from listener import wire
+from listener import messages
 from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.errors import ConfigError, ListenerError
-from listener.history import Query
-from listener.web.archive import Archive, question, zone
-from listener.web.guard import Guard
+from listener.storage.history import Query
+from listener.web.auth import Guard
+from listener.web.daemon_link import Link, News
+from listener.web.history_api import Archive, question, zone
 from listener.web.hub import Hub, Seat
-from listener.web.link import Link, News
 
 PAGE = Path(__file__).parent / "page"
 COMMAND_BYTES = 64 * 1024
@@ -107,11 +107,11 @@ class _Web:
     async def _command(self, request: Request) -> Response:
         body = await _body(request)
         try:
-            command = wire.decode_command(body)
+            command = messages.decode_command(body)
         except ValueError as err:
             raise ConfigError(str(err)) from err
         state = await run_in_threadpool(self._link.command, command)
-        return Response(wire.encode(state), media_type="application/json")
+        return Response(messages.encode(state), media_type="application/json")
 
     def _asked(self, answer: Callable[[Query], object]) -> Handler:
         """The answer to a question about the history, found in a thread."""

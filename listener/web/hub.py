@@ -9,8 +9,8 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from listener import wire
-from listener.web.link import Away, News
+from listener import messages
+from listener.web.daemon_link import Away, News
 
 KEPT = 512  # event lines to resume from
 FIRST = 60  # events that a page begins with
@@ -61,14 +61,14 @@ class Hub:
         self._look = look
         self._epoch = secrets.token_hex(4)  # ids of another process mean nothing to this one
         self._number = 0
-        self._events: deque[tuple[int, wire.Event]] = deque(maxlen=KEPT)
+        self._events: deque[tuple[int, messages.Event]] = deque(maxlen=KEPT)
         self._known: dict[str, int] = {}  # id of an event -> the seq of its last line
-        self._latest: dict[tuple[str, str], wire.Message | Away] = {}  # what a page that opens is told first
+        self._latest: dict[tuple[str, str], messages.Message | Away] = {}  # what a page that opens is told first
         self._seats: set[Seat] = set()
 
     def publish(self, news: News) -> None:
         """Keep what is said, and tell it to all."""
-        if isinstance(news, wire.Event):
+        if isinstance(news, messages.Event):
             self._publish_event(news)
             return
         kind = _kind(news)
@@ -77,9 +77,9 @@ class Hub:
         if isinstance(news, Away):
             self._cut_off()
             self._latest.clear()  # of a daemon that is not there nothing is true any more
-        if not isinstance(news, wire.Spectrum):
+        if not isinstance(news, messages.Spectrum):
             self._latest[type(news).__name__, getattr(news, "source", "")] = news
-        if isinstance(news, wire.Hello):
+        if isinstance(news, messages.Hello):
             self._latest.pop(("Away", ""), None)
         for seat in self._seats:
             seat.offer(kind, _message(news))
@@ -106,7 +106,7 @@ class Hub:
         for seat in self._seats:
             seat.end()
 
-    def _publish_event(self, event: wire.Event) -> None:
+    def _publish_event(self, event: messages.Event) -> None:
         if event.seq <= self._known.get(event.id, -1):  # replayed, as after each new connection
             return
         self._known.pop(event.id, None)
@@ -120,16 +120,16 @@ class Hub:
         last = {event.id: event for _, event in self._events}
         for event in last.values():
             if event.phase != "end":
-                self._tell(wire.cut_off(event))
+                self._tell(messages.cut_off(event))
                 self._known[event.id] = event.seq - 1
 
-    def _tell(self, event: wire.Event) -> None:
+    def _tell(self, event: messages.Event) -> None:
         self._number += 1
         self._events.append((self._number, event))
         for seat in self._seats:
             seat.offer("event", self._line(self._number, event))
 
-    def _missed(self, after: str) -> Iterator[tuple[int, wire.Event]]:
+    def _missed(self, after: str) -> Iterator[tuple[int, messages.Event]]:
         """The lines after that one; for a page that is new, the last of each of the latest events."""
         epoch, _, number = after.partition("-")
         if epoch == self._epoch and number.isdecimal():
@@ -138,21 +138,21 @@ class Hub:
         last = {event.id: (number, event) for number, event in self._events}
         yield from sorted(last.values(), key=lambda line: line[0])[-FIRST:]
 
-    def _line(self, number: int, event: wire.Event) -> bytes:
+    def _line(self, number: int, event: messages.Event) -> bytes:
         return b"id: %s-%d\n" % (self._epoch.encode(), number) + _message(event)
 
 
 def _kind(news: News) -> str:
     match news:
-        case wire.Event():
+        case messages.Event():
             return "event"
-        case Away() | wire.Hello() | wire.State():
+        case Away() | messages.Hello() | messages.State():
             return "daemon"
-        case wire.Status():
+        case messages.Status():
             return "status"
-        case wire.Level():
+        case messages.Level():
             return "level"
-        case wire.Spectrum():
+        case messages.Spectrum():
             return "spectrum"
     return ""
 
@@ -165,4 +165,4 @@ def _message(news: News) -> bytes:
 def _data(news: News) -> bytes:
     if isinstance(news, Away):
         return json.dumps({"type": "away", "why": news.why}).encode()
-    return wire.encode(news).rstrip()
+    return messages.encode(news).rstrip()

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from listener.pipeline.values import SourceState
 from listener.sources.file import read_blocks
 from listener.sources.stdin import Stdin, StdinConfig
-from listener.types import SourceState
 
 CHUNKS = (b"RIFF", b"RF64", b"WAVE", b"fmt ", b"data", b"LIST", b"\xfe\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00")
 SAMPLES = 300

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from listener import bundle as bundles
 from listener import config as configuration
-from listener import pipeline
-from listener.bundle import FILTERS, MANIFEST, MODEL, Bundle
-from listener.classifier import Classifier
-from listener.features import FeatureSpec
-from listener.types import Floats, Frame, Span
+from listener.pipeline import bundle as bundles
+from listener.pipeline import loop as pipeline
+from listener.pipeline.bundle import FILTERS, MANIFEST, MODEL, Bundle
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats, Frame, Span
 from soak.fuzzing.mutation import each_number_replaced
 from tests import conftest as tiny
 

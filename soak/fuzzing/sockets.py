@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from listener import wire
-from listener.controls import Controls
-from listener.sinks.socket_server import SocketConfig, SocketServer
+from listener import messages as wire
+from listener.routing.controls import Controls
+from listener.sinks.socket.sink import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, event, level, status
 
 Take = Callable[[bytes], object]

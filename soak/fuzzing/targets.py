@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from listener import bundle as bundles
 from listener import config as configuration
-from listener import service
-from listener.bundle import DEFAULT
-from listener.controls import Controls
+from listener.daemon import service
 from listener.errors import ListenerError
-from listener.sinks.mqtt_session import Orders
+from listener.pipeline import bundle as bundles
+from listener.pipeline.bundle import DEFAULT
+from listener.routing.controls import Controls
+from listener.sinks.mqtt.session import Orders
 from soak.fuzzing import audio, models, sockets
 from tests.sinks.messages import HELLO
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from listener import config as configuration
 from listener.config import Config
+from listener.doctor.ambient import Room
 from listener.doctor.finding import Finding, Level
 from listener.doctor.hearing import hearing, judged
-from listener.room import Room
 
 
 def room(dbfs: float = -50.0, loudest_dbfs: float = -30.0, duty: float = 0.1) -> Room:

@@ -11,11 +11,11 @@ import pytest
 
 from listener import config as configuration
 from listener.config import Config
-from listener.database import MAGIC
 from listener.doctor import outlets
 from listener.doctor.finding import Finding, Level
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
-from listener.sinks.socket_server import SocketConfig, SocketServer
+from listener.sinks.socket.sink import SocketConfig, SocketServer
+from listener.storage.sqlite import MAGIC
 from tests.broker import MOSQUITTO, Broker, Client, free_port
 from tests.receiver import Server, answers
 from tests.sinks.messages import HELLO

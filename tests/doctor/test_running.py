@@ -11,8 +11,8 @@ import pytest
 from listener import config as configuration
 from listener.config import Config
 from listener.doctor import running
-from listener.sinks.socket_server import SocketConfig, SocketServer
-from listener.wire import Level
+from listener.messages import Level
+from listener.sinks.socket.sink import SocketConfig, SocketServer
 from tests.sinks.messages import HELLO, level
 
 LATE_S = 0.6  # after somebody has asked: a daemon looks once a second

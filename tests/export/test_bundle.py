@@ -13,19 +13,19 @@ from export.bundle import About, export, main, manifest_of
 from export.card import card
 from export.graph import Runtime
 from export.rules import GROUPS, RULES, groups_for, rules_for
-from listener import bundle
-from listener.bundle import LabelRule
-from listener.classifier import Classifier
 from listener.errors import ListenerError
-from listener.features import FeatureSpec
-from listener.types import Features, Heard, Span
-from models import calibration as calibrations
-from models import checkpoint
-from models.calibration import Calibration
-from models.checkpoint import Checkpoint
-from models.frontend import mel_filters
-from models.network import make_net, multiply_adds
-from models.recipe import LABELS, Recipe, Shape, to_plain
+from listener.pipeline import bundle
+from listener.pipeline.bundle import LabelRule
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Features, Heard, Span
+from models.data.frontend import mel_filters
+from models.evaluation import calibration as calibrations
+from models.evaluation.calibration import Calibration
+from models.network.network import make_net, multiply_adds
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
+from models.training.recipe import LABELS, Recipe, Shape, to_plain
 from tests.models.sounds import tiny_mixing, tiny_recipe
 
 RECIPE = tiny_recipe(leave_out_fold=3)

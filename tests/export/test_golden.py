@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from export.golden import GOLDEN, Answer, answerer
-from listener import bundle
-from models.bank import decode
-from models.heldout import unseen_sound
-from models.rooms import room_noise
-from models.synthesis import STANDARD
+from listener.pipeline import bundle
+from models.data.bank import decode
+from models.data.rooms import room_noise
+from models.data.synthesis import STANDARD
+from models.evaluation.test_split import unseen_sound
 
 CLIPS = json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {"synthesised": [], "recorded": []}
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from export.graph import Exported, ExportError, Runtime, prove, to_onnx
-from listener.features import FeatureSpec
-from listener.types import Floats
-from models.calibration import Calibration
-from models.network import SoundNet, make_net
-from models.recipe import Recipe
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats
+from models.evaluation.calibration import Calibration
+from models.network.network import SoundNet, make_net
+from models.training.recipe import Recipe
 from tests.models.sounds import tiny_recipe, tiny_shape
 
 SPEC = FeatureSpec()

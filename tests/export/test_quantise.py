@@ -13,17 +13,17 @@ from export import bundle as exporting
 from export.bundle import About, export, same
 from export.graph import OUTPUTS, Exported, ExportError, Runtime, to_onnx
 from export.quantise import Accuracy, manifest_of, parity, quantise, quantised
-from listener import bundle
-from listener.bundle import LabelRule
-from listener.classifier import INPUT, SCORES
-from listener.features import FeatureSpec
-from listener.types import Floats
-from models.calibration import Calibration
-from models.checkpoint import Checkpoint
-from models.frontend import mel_filters
-from models.heldout import Files
-from models.network import make_net
-from models.recipe import Mixing, Recipe, Shape
+from listener.pipeline import bundle
+from listener.pipeline.bundle import LabelRule
+from listener.pipeline.classifier import INPUT, SCORES
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats
+from models.data.frontend import mel_filters
+from models.evaluation.calibration import Calibration
+from models.evaluation.test_split import Files
+from models.network.network import make_net
+from models.training.checkpoint import Checkpoint
+from models.training.recipe import Mixing, Recipe, Shape
 from tests.models.sounds import tiny_recipe
 
 LABELS = ("low", "high")

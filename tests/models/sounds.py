@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from listener.features import FeatureSpec
-from listener.types import Floats
-from models.frontend import mel_filters
-from models.mixing import FRAMES
-from models.peer import CLASSES, windows_in
-from models.pool import Pool
-from models.recipe import Mixing, Recipe, Shape
+from listener.pipeline.features import FeatureSpec
+from listener.pipeline.values import Floats
+from models.data.frontend import mel_filters
+from models.data.mixing import FRAMES
+from models.data.pool import Pool
+from models.evaluation.yamnet import CLASSES, windows_in
+from models.training.recipe import Mixing, Recipe, Shape
 
 RATE = 16_000
 PITCHES_HZ = {"low": 300, "high": 3000, "mid": 1000, "music": 440, "street_music": 600}

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from models import checkpoint
 from models.calibrate import left_out
-from models.checkpoint import Checkpoint
-from models.data import DataError
-from models.frontend import mel_filters
-from models.network import make_net
-from models.report.runs import read_runs
+from models.data.frontend import mel_filters
+from models.data.recordings import DataError
+from models.evaluation.report.runs import read_runs
+from models.network.network import make_net
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
 from tests.models.sounds import tiny_recipe
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.features import FeatureSpec
-from models import checkpoint
-from models.checkpoint import Checkpoint
-from models.data import DataError
+from listener.pipeline.features import FeatureSpec
+from models.data.frontend import mel_filters
+from models.data.recordings import DataError
+from models.data.synthesis import STANDARD
 from models.evaluate import main, missing
-from models.frontend import mel_filters
-from models.network import make_net
-from models.recipe import Recipe
-from models.report.runs import read_runs
-from models.scenes import frames, write_clips
-from models.scoring import clips_of
-from models.synthesis import STANDARD
+from models.evaluation.report.runs import read_runs
+from models.evaluation.scenes import frames, write_clips
+from models.evaluation.scoring import clips_of
+from models.network.network import make_net
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
+from models.training.recipe import Recipe
 from tests.models.sounds import tiny_recipe
 
 

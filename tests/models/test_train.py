@@ -14,18 +14,19 @@ import pytest
 import torch
 
 from listener.errors import ListenerError
-from models import checkpoint, embedding
-from models.beginning import check_heard, told
-from models.checkpoint import Checkpoint
-from models.command import command
-from models.data import DataError, Recording, read_any
-from models.learning import Batches, learning_rate
-from models.network import make_net
-from models.peer import CLASSES
-from models.pool import DATA, Pool, open_pool, pool_folder
-from models.recipe import Mixing, Recipe, from_plain, to_plain
-from models.settings import resuming_command, with_settings
+from models.data.pool import DATA, Pool, open_pool, pool_folder
+from models.data.recordings import DataError, Recording, read_any
+from models.evaluation.yamnet import CLASSES
+from models.network import embedding
+from models.network.network import make_net
 from models.train import Manner, main, train
+from models.training import checkpoint
+from models.training.checkpoint import Checkpoint
+from models.training.command import command
+from models.training.preflight import check_heard, told
+from models.training.recipe import Mixing, Recipe, from_plain, to_plain
+from models.training.settings import resuming_command, with_settings
+from models.training.trainer import Batches, learning_rate
 from tests.models.sounds import label_folders, listed, random_pool, tiny_mixing, tiny_recipe
 
 THREE_LABELS = tiny_mixing(labels=("low", "high", "mid"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from listener.wire import Event, Hello, Level, SourceStatus, Status
+from listener.messages import Event, Hello, Level, SourceStatus, Status
 
 HELLO = Hello(
     version="0.1.0",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from listener import wire
-from listener.cells import cells
+from listener import messages
+from listener.base.text_width import cells
 from listener.errors import OutputClosed, SinkError
 from listener.sinks.console import Console, ConsoleConfig
 from tests.sinks.messages import HELLO, event
@@ -58,7 +58,7 @@ def test_with_json_every_phase_is_a_line() -> None:
     phases = [event(phase=phase, seq=seq) for seq, phase in enumerate(("start", "update", "end"))]
     for said in phases:
         sink.emit(said)
-    assert [wire.decode(line) for line in out.getvalue().splitlines()] == phases
+    assert [messages.decode(line) for line in out.getvalue().splitlines()] == phases
 
 
 def test_a_reader_that_has_gone_is_an_end_of_its_own_kind() -> None:
@@ -73,7 +73,7 @@ def test_a_reader_that_is_slow_on_a_pipe_that_does_not_block_is_waited_for() -> 
     os.set_blocking(writing, False)
     with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "wb", buffering=0) as stream:
         sink = console(stream, json=True)
-        line = len(wire.encode(event()))
+        line = len(messages.encode(event()))
         full = fcntl.fcntl(stream, fcntl.F_GETPIPE_SZ) // line + 2  # more lines than it holds
         teller = threading.Thread(target=lambda: [sink.emit(event()) for _ in range(full)])
         teller.start()

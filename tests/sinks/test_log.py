@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from listener import wire
+from listener import messages
 from listener.errors import SinkError
 from listener.sinks.log import Log, LogConfig
 from tests.sinks.messages import HELLO, event
@@ -24,7 +24,7 @@ def test_every_phase_is_a_line_of_json_in_the_file(tmp_path: Path) -> None:
     for said in phases:
         sink.emit(said)
     sink.close()
-    assert [wire.decode(line) for line in path.read_bytes().splitlines()] == phases
+    assert [messages.decode(line) for line in path.read_bytes().splitlines()] == phases
 
 
 def test_a_file_that_has_grown_is_put_aside_and_the_oldest_deleted(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_a_file_that_was_moved_or_deleted_is_begun_again(tmp_path: Path, deleted
     for number in (1, 2):
         sink.emit(event(number))
     sink.close()
-    assert [wire.decode(line) for line in path.read_bytes().splitlines()] == [event(1), event(2)]
-    assert deleted or moved.read_bytes() == wire.encode(event(0))
+    assert [messages.decode(line) for line in path.read_bytes().splitlines()] == [event(1), event(2)]
+    assert deleted or moved.read_bytes() == messages.encode(event(0))
 
 
 def test_where_it_cannot_be_begun_again_the_event_says_so_and_the_next_tries_again(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_where_it_cannot_be_begun_again_the_event_says_so_and_the_next_tries_aga
     folder.mkdir()
     sink.emit(event(1))
     sink.close()
-    assert wire.decode((folder / "log").read_bytes()) == event(1)
+    assert messages.decode((folder / "log").read_bytes()) == event(1)
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:

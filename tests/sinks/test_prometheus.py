@@ -15,14 +15,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from listener import config as configuration
-from listener import pipeline
-from listener.bundle import Bundle
-from listener.daemon import Daemon
-from listener.ear import Ear
+from listener.daemon.daemon import Daemon
+from listener.daemon.stream import Ear
 from listener.errors import ConfigError, SinkError
-from listener.outlet import Route
+from listener.messages import Event, Hello
+from listener.pipeline import loop as pipeline
+from listener.pipeline.bundle import Bundle
+from listener.routing.sink_worker import Route
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
-from listener.wire import Event, Hello
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
 from tests.sinks.messages import HELLO, event, level, status
 from tests.waiting import eventually
@@ -210,7 +210,7 @@ def test_a_client_that_says_nothing_keeps_nobody_from_scraping_or_closing(serve:
 def test_without_its_library_it_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['prometheus_client'] = None\n"
-        "from listener import cli\n"
+        "from listener.cli import main as cli\n"
         "sys.exit(cli.main(['run', '--path', 'listener/assets/demo.ogg', '--config', sys.argv[1]]))\n"
     )
     command = [sys.executable, "-c", code, "/dev/stdin"]

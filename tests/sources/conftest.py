@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.types import Block, Pcm, Source, SourceState
+from listener.pipeline.values import Block, Pcm, Source, SourceState
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -89,7 +89,7 @@ def listen() -> Iterator[Callable[[Source], Listening]]:
 def reading() -> Iterator["subprocess.Popen[bytes]"]:
     """Another process that reads the default microphone, and has heard something."""
     script = (
-        "from listener.sources.microphone import Microphone, MicrophoneConfig\n"
+        "from listener.sources.microphone.source import Microphone, MicrophoneConfig\n"
         "for block in Microphone(MicrophoneConfig()).blocks(print): print('block', flush=True)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY) as reader:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from listener.errors import ConfigError, SourceError
+from listener.pipeline.values import Source, SourceState
 from listener.sources.command import Command, CommandConfig
-from listener.types import Source, SourceState
 from tests.sources.conftest import Listening
 from tests.waiting import eventually
 

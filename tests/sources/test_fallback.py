@@ -3,8 +3,8 @@
 import pytest
 
 from listener.errors import SourceError
+from listener.pipeline.values import SourceState
 from listener.sources.fallback import Fallback
-from listener.types import SourceState
 from tests.fakes import FakeSource, blocks, noise, pcm
 
 AUDIO = blocks(pcm(noise(0.1, -20)))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.assembler import Assembler
 from listener.errors import ConfigError, SourceError
+from listener.pipeline.framer import Assembler
+from listener.pipeline.values import Block, Pcm, Source
 from listener.sources.file import File, FileConfig, read_blocks
-from listener.types import Block, Pcm, Source
 from tests.sources.conftest import Listening
 
 Listen = Callable[[Source], Listening]

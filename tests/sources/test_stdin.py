@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from listener.errors import SourceError
+from listener.pipeline.values import Block, Pcm, Source
 from listener.sources.stdin import Arrival, Stdin, StdinConfig
 from listener.sources.wav import header
-from listener.types import Block, Pcm, Source
 from tests.sources.conftest import Listening
 from tests.waiting import eventually
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from listener import bundle as bundles
 from listener import config as configuration
-from listener.bundle import LabelRule
 from listener.errors import ConfigError
-from listener.screen.kept import Kept
+from listener.messages import Hello
+from listener.pipeline import bundle as bundles
+from listener.pipeline.bundle import LabelRule
+from listener.tui.saved import Kept
 from listener.tuning.keeping import keep
-from listener.wire import Hello
 from tests.sinks.messages import HELLO
 
 GREETING = msgspec.structs.replace(HELLO, labels=["hiss", "hum"])

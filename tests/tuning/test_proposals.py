@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from listener.bundle import LabelRule
 from listener.config import GateConfig
-from listener.room import Room
+from listener.doctor.ambient import Room
+from listener.pipeline.bundle import LabelRule
 from listener.tuning.proposals import Advice, advice
 from listener.tuning.survey import Named, Survey, calmer, covered_s
 from tests.sinks.messages import event

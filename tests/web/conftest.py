@@ -13,12 +13,13 @@ pytest.importorskip("starlette", reason="no starlette here (pip install 'listene
 pytest.importorskip("uvicorn", reason="no uvicorn here (pip install 'listener[web]')")
 
 from listener.client import Client
-from listener.controls import Controls
 from listener.doctor.finding import Finding, Level
 from listener.errors import ConfigError
-from listener.history import History
-from listener.sinks.socket_server import SocketConfig, SocketServer
-from listener.web import app, door
+from listener.routing.controls import Controls
+from listener.sinks.socket.sink import SocketConfig, SocketServer
+from listener.storage.history import History
+from listener.web import app
+from listener.web import server as door
 from tests.sinks.messages import HELLO, event, status
 from tests.waiting import eventually
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from listener.history import History
+from listener.messages import Command, Spectrum
+from listener.storage.history import History
 from listener.web.hub import SEATS
-from listener.wire import Command, Spectrum
+from tests.daemon.test_live_sinks import ALARM, RATE, alarm
 from tests.sinks.messages import event, level
-from tests.test_live_sinks import ALARM, RATE, alarm
 from tests.virtual import VirtualMic
 from tests.waiting import eventually
 from tests.web.chromium import Visit, chromium

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp
 from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.web import app
+from listener.web.daemon_link import Away
 from listener.web.hub import SEATS, Hub
-from listener.web.link import Away
 from tests.sinks.messages import event, level
 from tests.waiting import eventually
 from tests.web.conftest import FINDINGS, Daemon, Start, browser

@@ -1,0 +1,84 @@
+"""`listener check`: is the configuration right, does the model run, and what would?"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from listener import config as configuration
+from listener.base import requirements
+from listener.base.requirements import Needs
+from listener.cli import common, tables
+from listener.cli.common import Setup
+from listener.daemon import service
+from listener.daemon.signals import Capture
+from listener.errors import ConfigError
+from listener.messages import Hello
+from listener.pipeline.classifier import Classifier
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    common.add_config_flags(parser)
+    parser.add_argument("--defaults", action="store_true", help="print every option with its default, as config.toml")
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
+    """Say what would run; ConfigError, with one line for each fault, where it would not."""
+    if arguments.defaults:
+        print(configuration.defaults(), end="")
+        return 0
+    common.silence()
+    setup = common.read(arguments)
+    classifier = Classifier(setup.bundle, setup.config.model.providers)
+    with configuration.located(setup.config.path):
+        parts = _parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
+    faults = [*configuration.strangers(setup.config, setup.bundle), *_faults(setup, parts)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    _print(setup, classifier.provider)
+    return 0
+
+
+def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Needs]]:
+    """What every part needs. Each is made, none opened: what its section alone cannot tell to be wrong is found now."""
+    sources, sinks = enumerate(setup.config.sources, 1), enumerate(setup.config.sinks, 1)
+    return [
+        *((f"source {number} ({part.kind})", requirements.of(part.factory(part.config))) for number, part in sources),
+        *(
+            (f"sink {number} ({part.kind})", requirements.of(part.factory(part.config, hello)))
+            for number, part in sinks
+        ),
+    ]
+
+
+def _faults(setup: Setup, parts: Sequence[tuple[str, Needs]]) -> Iterator[str]:
+    """What parts need that this machine or the model lacks, or two of them want for themselves."""
+    config, bundle = setup.config, setup.bundle
+    known = [*configuration.event_labels(config, bundle), *configuration.groups(config, bundle)]
+    where = f"{config.path}: " if config.path else ""
+    for name, wants in parts:
+        for fault in (*requirements.faults(wants), *requirements.strangers(wants, known)):
+            yield f"{where}{name}: {fault}"
+    yield from (f"{where}{clash}" for clash in requirements.clashes(parts))
+
+
+def _print(setup: Setup, provider: str) -> None:
+    config, bundle = setup.config, setup.bundle
+    print(f"configuration  {config.path or 'defaults'}")
+    print(f"model          {bundle.name}, {len(bundle.labels)} labels, on {provider}; {bundle.manifest.licence}")
+    for what, parts in (("source", config.sources), ("sink", config.sinks)):
+        for part in parts:
+            print(f"{what:<15}{part.kind} {getattr(part.config, 'name', '')}".rstrip())
+    print(f"gate           {config.gate.kind}")
+    for group, labels in configuration.groups(config, bundle).items():
+        print(f"group          {group}: {', '.join(labels)}")
+    if all(part.kind != "socket" for part in config.sinks):
+        print("note           no sink is a socket: tail, watch, status, snooze and the page do not find this daemon")
+    tables.show(("label", "reported as", "on", "off", "hold s", "at least s", "cool-down s", "repeat s"), _rows(setup))
+
+
+def _rows(setup: Setup) -> Iterator[tuple[str, ...]]:
+    names, rules = configuration.names(setup.config), configuration.rules(setup.config, setup.bundle)
+    for label in setup.bundle.labels:
+        rule = rules.get(label)
+        numbers = (rule.on, rule.off, rule.hold_s, rule.min_s, rule.cooldown_s, rule.repeat_s) if rule else ()
+        yield label, names.get(label, label) if rule else "never", *(f"{number:g}" for number in numbers)

@@ -1,0 +1,99 @@
+"""`listener classify`: the sounds in audio files, as events with times or as one score a label."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from listener import messages
+from listener.cli import common, tables
+from listener.cli.common import Setup
+from listener.config import ClipConfig
+from listener.daemon.signals import Capture
+from listener.errors import SourceError
+from listener.messages import Event
+from listener.pipeline import loop as pipeline
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.clipper import Clipper
+from listener.pipeline.features import LogMel
+from listener.pipeline.framer import frames_of
+from listener.pipeline.values import Frame
+from listener.sources.file import read_blocks
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="whatever libsndfile reads: WAV, FLAC, Ogg, MP3 …")
+    parser.add_argument("--json", action="store_true", help="one JSON line an event")
+    parser.add_argument("--scores", action="store_true", help="one JSON line a file: the mean score of every label")
+    common.add_config_flags(parser)
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
+    """Classify each file; 1 where one could not be read, after the others are done."""
+    setup = common.read(arguments)
+    classifier = Classifier(setup.bundle, setup.config.model.providers)
+    status = 0
+    for path in arguments.files:
+        try:
+            if arguments.scores:
+                print(
+                    json.dumps({"file": messages.printable(path), "scores": scores(path, setup, classifier)}),
+                    flush=True,
+                )
+            else:
+                _print_events(messages.printable(path), whole_events(path, setup, classifier), as_json=arguments.json)
+        except SourceError as err:
+            print(f"listener: {messages.printable(str(err))}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
+    """The events of a file in the order in which they were detected, each whole, without a phase."""
+    loop = pipeline.build(setup.config, setup.bundle, classifier, messages.printable(path))
+    latest = {event.id: event for event in loop.events(_frames(path, setup))}
+    return sorted((messages.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
+
+
+def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
+    """The mean probability of every label over the file's clips, the gate bypassed.
+
+    Whole windows only, one a hop; a file shorter than a window is one clip.
+    """
+    spec = setup.bundle.features
+    window_s = spec.clip_samples / spec.sample_rate
+    clipper = Clipper(spec, ClipConfig(hop_s=setup.config.clips.hop_s, first_s=window_s), hang_over_s=0)
+    featurise = LogMel(spec, setup.bundle.filters)
+    pushed = (clipper.push(frame, active=True, held=False) for frame in _frames(path, setup))
+    total, clips = np.zeros(len(setup.bundle.labels)), 0
+    for clip in chain(chain.from_iterable(pushed), clipper.finish()):
+        total += classifier(featurise(clip)).scores
+        clips += 1
+    mean = (total / clips).tolist()
+    return {label: round(score, 5) for label, score in zip(setup.bundle.labels, mean, strict=True)}
+
+
+def _frames(path: str, setup: Setup) -> Iterator[Frame]:
+    return frames_of(read_blocks(Path(path)), setup.bundle.features.sample_rate)
+
+
+def _print_events(path: str, events: list[Event], *, as_json: bool) -> None:
+    if as_json:
+        for event in events:
+            sys.stdout.write(messages.encode(event).decode())
+        sys.stdout.flush()
+        return
+    if not events:
+        print(f"{path}: nothing heard")
+        return
+    tables.show(("start s", "end s", "label", "peak", "level dBFS"), map(_row, events), title=path)
+
+
+def _row(event: Event) -> tuple[str, ...]:
+    end = "" if event.end_s is None else f"{event.end_s:.2f}"
+    return f"{event.start_s:.2f}", end, event.label, f"{event.peak:.2f}", f"{event.level_dbfs:.0f}"

@@ -1,0 +1,99 @@
+"""`listener doctor`: what works on this machine and what does not, in words, with the remedy."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from math import isfinite
+
+from listener import __version__
+from listener.cli import common
+from listener.daemon.signals import Capture
+from listener.doctor import chain
+from listener.doctor.finding import Finding, Level, unfinished
+from listener.errors import ConfigError
+
+WIDEST = 110
+COLOURS = {Level.OK: 32, Level.NOTE: 36, Level.WARNING: 33, Level.PROBLEM: 31}  # of ECMA-48
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=chain.LISTEN_S,
+        metavar="N",
+        help=f"listen to the room for so long; default: {chain.LISTEN_S:g}",
+    )
+    common.add_config_flags(parser)
+    parser.epilog = "Exit status: 0 all is well, 1 something does not work, 2 the configuration or a flag is wrong."
+
+
+def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
+    """Print the findings."""
+    if not (isfinite(arguments.seconds) and arguments.seconds > 0):
+        raise ConfigError(f"--seconds {arguments.seconds:g}: give how long to listen, as --seconds 10")
+    common.silence()
+    findings = chain.walk(arguments.config, arguments.set, arguments.seconds)
+    try:
+        found = _as_json(findings) if arguments.json else _printed(findings)
+        came_to = status(found)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough
+        came_to = 0
+    if unfinished():
+        os._exit(came_to)  # a thread that the interpreter ends while it is in a C++ library aborts the process
+    return came_to
+
+
+def status(found: Iterable[Finding]) -> int:
+    """The exit status that findings come to."""
+    problems = [finding.check for finding in found if finding.level is Level.PROBLEM]
+    return 2 if "configuration" in problems else 1 if problems else 0
+
+
+def _as_json(findings: Iterable[Finding]) -> list[Finding]:
+    found = list(findings)
+    listed = [asdict(finding) for finding in found]
+    print(json.dumps({"version": __version__, "status": status(found), "findings": listed}, indent=1))
+    return found
+
+
+def _printed(findings: Iterable[Finding]) -> list[Finding]:
+    found: list[Finding] = []
+    for finding in findings:
+        if not found or found[-1].check != finding.check:
+            print(finding.check)
+        print(_lines(finding), flush=True)
+        found.append(finding)
+    print(_summary(found))
+    return found
+
+
+def _lines(finding: Finding) -> str:
+    width = min(shutil.get_terminal_size((WIDEST, 0)).columns, WIDEST)
+    text = textwrap.fill(finding.text, width, initial_indent=" " * 11, subsequent_indent=" " * 11)
+    lines = [f"  {_coloured(finding.level)}{text[2 + len(finding.level) :]}"]
+    if finding.remedy:
+        remedy = textwrap.fill(finding.remedy, width, initial_indent=" " * 11 + "-> ", subsequent_indent=" " * 14)
+        lines.append(remedy)
+    return "\n".join(lines)
+
+
+def _coloured(level: Level) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):  # https://no-color.org
+        return level
+    return f"\x1b[{COLOURS[level]}m{level}\x1b[0m"
+
+
+def _summary(found: list[Finding]) -> str:
+    count = Counter(finding.level for finding in found)
+    words = [f"{level}s: {count[level]}" for level in (Level.PROBLEM, Level.WARNING) if count[level]]
+    return "\n" + (", ".join(words) or "all is well")

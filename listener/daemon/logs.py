@@ -1,0 +1,73 @@
+"""What the program says of itself: on stderr, in the journal with a priority, or at the foot of the live display."""
+
+import faulthandler
+import logging
+import sys
+from collections import deque
+from typing import Protocol
+
+from listener.base import paths
+
+PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+ERRORS_KEPT = 20
+
+
+class Display(Protocol):
+    """Shows a line of the log while it has the terminal."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def note(self, line: str) -> None: ...
+
+
+def set_up(level: str) -> None:
+    """Log to stderr from now on; and where each thread was, should the watchdog end us for being stuck."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        Prioritised() if paths.under_journal() else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    faulthandler.enable()
+
+
+def show_on(display: Display) -> None:
+    """Log to the display while it is open."""
+    root = logging.getLogger()
+    root.handlers = [_Notes(display, handler) for handler in root.handlers]
+
+
+class Prioritised(logging.Formatter):
+    """Each line as the journal takes it from stderr, so that `journalctl -p warning` finds it (sd-daemon(3)).
+
+    The journal has the time and the level already.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = PRIORITIES.get(record.levelno, 6)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+class _Notes(logging.Handler):
+    """The log at the foot of the display while it is open, for on stderr it would spoil the picture.
+
+    Errors are also kept, and written to stderr at the end.
+    """
+
+    def __init__(self, display: Display, stderr: logging.Handler) -> None:
+        super().__init__()
+        self._display, self._stderr = display, stderr
+        self._kept: deque[logging.LogRecord] = deque(maxlen=ERRORS_KEPT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._display.is_open:
+            self._stderr.emit(record)
+            return
+        self._display.note(record.getMessage())
+        if record.levelno >= logging.ERROR:
+            self._kept.append(record)
+
+    def close(self) -> None:
+        for record in self._kept:
+            self._stderr.emit(record)
+        super().close()

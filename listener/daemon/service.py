@@ -1,0 +1,223 @@
+"""The daemon as a configuration describes it; and as another one does, while it runs."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from listener import __version__, messages
+from listener import config as configuration
+from listener.config import Config, Part
+from listener.daemon.daemon import Daemon
+from listener.daemon.live_spectrogram import Spectrograph
+from listener.daemon.stream import Ear
+from listener.errors import ConfigError, ListenerError, SinkError
+from listener.messages import Hello
+from listener.pipeline import loop as pipeline
+from listener.pipeline.bundle import Bundle
+from listener.pipeline.classifier import Classifier
+from listener.pipeline.values import Source
+from listener.routing.controls import Controls
+from listener.routing.filters import Filter
+from listener.routing.sink_worker import Greeting, Route, Sink
+
+log = logging.getLogger(__name__)
+
+FIXED = {"model": "model", "source": "sources", "daemon": "daemon"}  # as it was at the start, until the end
+
+SinkMaker = Callable[[Part, Hello], Sink]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A sink of the configuration, made."""
+
+    part: Part
+    sink: Sink
+    filter: Filter
+
+
+class Service:
+    """A daemon with its ears, sinks and controls, from a configuration that was read and checked.
+
+    `make_sink` makes a sink of its part: the console is a live display where there is a terminal. `read` gives the
+    configuration as it is now. `patient`: a sink that cannot be opened at the start is waited for while others serve.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        bundle: Bundle,
+        classifier: Classifier,
+        sources: Sequence[Source],
+        *,
+        make_sink: SinkMaker,
+        read: Callable[[], Config],
+        patient: bool = False,
+    ) -> None:
+        self._read, self._patient = read, patient
+        self._config, self._bundle, self._provider, self._make_sink = config, bundle, classifier.provider, make_sink
+        self._hello = hello(config, bundle, classifier.provider)
+        known = self._hello.labels, self._hello.groups, self._hello.sources
+        self.controls = Controls(*known, self._retune, reload=self._check_and_reload)
+        self.daemon = Daemon(self.controls)
+        self._seats: list[_Seat] = []
+        self._seats = self._seated(config, self._hello)
+        self._ears = [self._ear(source, classifier) for source in sources]
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether any source has given any audio."""
+        return any(ear.meter.position for ear in self._ears)
+
+    def run(self) -> None:
+        """Until every source has ended, or the daemon is stopped."""
+        self.daemon.run(self._ears, _routes(self._seats, self._spared))
+
+    def _spared(self, kind: str) -> tuple[type[Exception], ...]:
+        """Without its socket nobody could ask it how it is, and another daemon may have it."""
+        return (SinkError,) if self._patient and kind != "socket" else ()
+
+    def reload(self) -> None:
+        """Go by the configuration as it is now, soon. For any thread and for signal handlers."""
+        self.daemon.reload(self._reload)
+
+    def _check_and_reload(self) -> list[str]:
+        """Likewise, at a user's command: what only a restart changes. ListenerError where it is wrong."""
+        wanted = self._read()
+        possible = self._possible(wanted)
+        with configuration.located(wanted.path):
+            greeting = hello(possible, self._bundle, self._provider)
+            for part in possible.sinks:
+                if part not in self._config.sinks:
+                    part.factory(part.config, greeting)  # to have it say what is wrong; `_reload` makes its own
+        self.reload()
+        return _differences(wanted, self._config)
+
+    def _reload(self) -> str:
+        """Go by what is read, as far as a running daemon can; what came of it, in words. Nothing, if it is wrong."""
+        try:
+            wanted = self._read()
+            self._adopt(self._possible(wanted), _differences(wanted, self._config))
+        except Exception as err:  # whatever is wrong with the new one, the old one is still good
+            fault = None if isinstance(err, ListenerError) else err
+            log.error("reload refused, the configuration is as it was: %s", err, exc_info=fault)  # noqa: TRY400
+            return f"reload refused: {err}"
+        waiting = _differences(wanted, self._config)
+        report = f"reloaded; only a restart changes: {', '.join(waiting)}" if waiting else "reloaded"
+        log.log(logging.WARNING if waiting else logging.INFO, "%s", report)
+        return report
+
+    def _possible(self, wanted: Config) -> Config:
+        return replace(wanted, **{name: getattr(self._config, name) for name in FIXED.values()})
+
+    def _adopt(self, config: Config, waiting: Sequence[str]) -> None:
+        """The sinks first: they can refuse, and what comes after cannot."""
+        before = self._config
+        with configuration.located(config.path):
+            greeting = hello(config, self._bundle, self._provider)
+            seats = self._seated(config, greeting)
+            _greet(_kept(self._seats, seats), greeting, self._hello)
+        self._exchange(seats)
+        for stranger in configuration.strangers(config, self._bundle):
+            log.warning("%s", stranger)
+        self._config, self._hello = config, greeting
+        self.controls.adopt(greeting.labels, greeting.groups, waiting)
+        for ear in self._ears:
+            ear.adopt(pipeline.change(before, config, self._bundle, ear.name))
+
+    def _exchange(self, seats: list[_Seat]) -> None:
+        """Open what is new and close what is gone; where that fails, have it all again as it was.
+
+        Whoever cannot be opened again then must not keep the others from it.
+        """
+        before, self._seats = self._seats, seats
+        try:
+            self.daemon.adopt(_routes(seats))
+        except Exception:
+            kept = _kept(before, seats)
+            _greet(kept, self._hello, self._hello)
+            self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
+            self.daemon.adopt(_routes(self._seats, lambda _kind: (Exception,)))
+            raise
+
+    def _remade(self, seat: _Seat) -> _Seat:
+        return replace(seat, sink=self._make_sink(seat.part, self._hello))
+
+    def _seated(self, config: Config, greeting: Hello) -> list[_Seat]:
+        """Every sink of a configuration: the one that is there where nothing but its filter has changed, else new."""
+        free, seats = list(self._seats), list[_Seat]()
+        for part in config.sinks:
+            there = next(
+                (seat for seat in free if (seat.part.kind, seat.part.config) == (part.kind, part.config)), None
+            )
+            if there:
+                free.remove(there)
+            sink = there.sink if there else self._make_sink(part, greeting)
+            before = there.filter if there else None
+            seats.append(_Seat(part, sink, Filter(part.when, greeting.groups, before=before)))
+        return seats
+
+    def _ear(self, source: Source, classifier: Classifier) -> Ear:
+        loop = pipeline.build(self._config, self._bundle, classifier, source.name)
+        rules, daemon, bundle = pipeline.rules(self._config, self._bundle), self.daemon, self._bundle
+        graph = Spectrograph(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
+        ear = Ear(source, loop, rules, daemon.publish, daemon.ended)
+        ear.draw(graph)
+        return ear
+
+    def _retune(self, label: str, on: float | None) -> None:
+        if label not in self._hello.thresholds:
+            raise ValueError(f"{label!r} has no threshold of the model's; see its section in the configuration")
+        for ear in self._ears:
+            ear.retune(label, on)
+
+
+def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
+    """Who we are, for sinks and their clients."""
+    rules, names = configuration.rules(config, bundle), configuration.names(config)
+    return Hello(
+        version=__version__,
+        pid=os.getpid(),
+        model=bundle.name,
+        provider=provider,
+        labels=configuration.event_labels(config, bundle),
+        thresholds={names.get(label, label): rule.on for label, rule in rules.items()},
+        groups=configuration.groups(config, bundle),
+        sources=[part.config.name for part in config.sources],
+        config=messages.printable(config.path.absolute()) if config.path else "",
+    )
+
+
+def _routes(
+    seats: Sequence[_Seat], spared: Callable[[str], tuple[type[Exception], ...]] = lambda _kind: ()
+) -> list[Route]:
+    """The sinks by their kinds, numbered where there are several of one, and what each is spared."""
+    kinds = [seat.part.kind for seat in seats]
+    names = [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
+    return [
+        Route(name, seat.sink, seat.filter, spared(seat.part.kind)) for name, seat in zip(names, seats, strict=True)
+    ]
+
+
+def _kept(before: Sequence[_Seat], after: Sequence[_Seat]) -> list[Sink]:
+    """The sinks that are in both."""
+    there = {id(seat.sink) for seat in before}
+    return [seat.sink for seat in after if id(seat.sink) in there]
+
+
+def _greet(sinks: Sequence[Sink], greeting: Hello, before: Hello) -> None:
+    """Tell those that want to know who we are now; if one cannot say it, all say again who we were."""
+    greeting_sinks = [sink for sink in sinks if isinstance(sink, Greeting)]
+    try:
+        for sink in greeting_sinks:
+            sink.greet(greeting)
+    except ConfigError:
+        for sink in greeting_sinks:
+            sink.greet(before)
+        raise
+
+
+def _differences(wanted: Config, running: Config) -> list[str]:
+    """The sections, as the file calls them, that were changed and stay as they were."""
+    return [name for name, section in FIXED.items() if getattr(wanted, section) != getattr(running, section)]

@@ -1,0 +1,235 @@
+"""One source being listened to: a capture thread that reads it, and a listen thread that runs the loop over it."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from listener.daemon.health import Health, Losses
+from listener.daemon.live_spectrogram import Spectrograph
+from listener.daemon.meter import metered
+from listener.errors import ListenerError
+from listener.messages import Event, Level, SourceStatus, at_wall_clock
+from listener.pipeline.framer import Assembler
+from listener.pipeline.loop import Change, Pipeline
+from listener.pipeline.tracker import Rules
+from listener.pipeline.values import Block, Doubtful, Frame, Patient, Source, SourceState
+from listener.routing.channel import Channel
+from listener.routing.recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+CHANNEL_S = 10.0  # of audio between the two threads
+# What is dropped when it is full, at once: a gap at every block would leave the model no whole clip, for as long as the
+# machine is too slow and longer, for clips are cut at gaps as well.
+SPARE_S = 5.0
+STARVED_S = 3.0  # without audio for so long, events under way are ended
+CLOCK_SET_S, DRIFT = 1.0, 1e-3  # sample clocks run off by less, and a wall clock that moves by more was set
+DEAF_S = 10.0  # a source that says it listens and is not heard for so long is not healthy, unless it is patient
+
+
+class Ear:
+    """A source, its pipeline, and the two threads between them.
+
+    `publish` gets each event as it is known; `fail` gets what ended the ear, or None where its source ended.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        rules: Rules,
+        publish: Callable[[Event], None],
+        fail: Callable[[str, ListenerError | None], None],
+    ) -> None:
+        self.name = source.name
+        self._source = source
+        self._pipeline, self.meter = metered(pipeline, source.name, rules)
+        self._assembler = Assembler(rules.sample_rate)
+        self._blocks: Channel[Block] = Channel(
+            CHANNEL_S, "drop_oldest" if source.live else "block", _seconds, spare=SPARE_S
+        )
+        self._publish, self._fail = publish, fail
+        self._spectrograph: Spectrograph | None = None
+        self._threads = [
+            threading.Thread(
+                target=self._guard, args=(stage,), name=f"{stage.__name__.strip('_')} {self.name}", daemon=True
+            )
+            for stage in (self._capture, self._listen)
+        ]
+        self._recorder: Recorder | None = None
+        self._unrecorded = self._pipeline.gate, self._pipeline.classify
+        self._changes: deque[Callable[[], Iterable[Event]]] = deque()  # for the loop to take between two blocks
+        self._health = Health(source.name)
+        self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
+        self._closing = False
+        self._losses = Losses()
+        self._cost_before = (0, 0.0)
+
+    def open(self) -> None:
+        """Start to listen."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop, dropping what was not heard yet. Returns at once; `threads` then end by themselves."""
+        self._closing = True
+        self._source.close()
+        self._blocks.close(discard=True)
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """Those that were started."""
+        return [thread for thread in self._threads if thread.ident]
+
+    def retune(self, label: str, on: float | None) -> None:
+        """Give a label another on-threshold; None: the configured one. It holds from the next block on."""
+
+        def retuned() -> Iterable[Event]:
+            self._pipeline.tracker.retune(label, on)
+            return ()
+
+        self._changes.append(retuned)
+
+    def adopt(self, change: Change) -> None:
+        """Go by something else from the next block on; no audio is lost."""
+        self._changes.append(lambda: self._adopted(change))
+
+    def record(self) -> Recorder:
+        """Keep its latest audio from now on, for whoever wants that of an event."""
+        if self._recorder is None:
+            rules, (gate, classify) = self.meter.rules, self._unrecorded
+            self._recorder = Recorder(self.name, rules.labels, rules.sample_rate)
+            self._pipeline.classify = self._recorder.classify(classify)  # first: no audio without what it says
+            self._pipeline.gate = self._recorder.gate(gate)
+        return self._recorder
+
+    def forget(self) -> None:
+        """Keep no audio any more."""
+        self._recorder = None
+        self._pipeline.gate, self._pipeline.classify = self._unrecorded
+
+    def draw(self, spectrograph: Spectrograph) -> None:
+        """Have it draw what is heard. To be called before it is opened."""
+        self._spectrograph = spectrograph
+
+    def level(self) -> Level:
+        """The meter, for displays."""
+        return self.meter.level()
+
+    def status(self) -> SourceStatus:
+        """How it is doing; its inference time is the mean since the status before."""
+        clips, busy_s = self.meter.clips, self.meter.busy_s
+        before_clips, before_busy_s = self._cost_before
+        self._cost_before = (clips, busy_s)
+        clipper, level = self._pipeline.clipper, self.meter.level()
+        return SourceStatus(
+            state=self._health.state,
+            detail=self._health.detail,
+            trouble=self._health.trouble or self._losses.trouble,
+            heard_s=round(clipper.frames / 50, 2),
+            lost_s=round(self._assembler.lost_s, 2),
+            gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
+            clips=clips,
+            inference_ms=round(1000 * (busy_s - before_busy_s) / max(clips - before_clips, 1), 2),
+            inference_s=round(busy_s, 4),
+            inference_le_ms=self.meter.took_at_most(),
+            waiting_s=round(self._blocks.waiting, 2),
+            level_dbfs=level.level_dbfs,
+            peak_dbfs=round(self.meter.take_peak(), 1),
+            floor_dbfs=level.floor_dbfs,
+        )
+
+    def healthy(self, now: float) -> bool:
+        """Whether audio flows, or there is none and the source is known to be looked after. `now` is monotonic."""
+        unheard_s = now - self.meter.heard_at
+        if self._blocks.waiting:
+            return unheard_s < DEAF_S
+        patience_s = self._source.patience_s if isinstance(self._source, Patient) else 0.0
+        return self._health.state is not SourceState.LISTENING or unheard_s < DEAF_S + patience_s
+
+    def say_what_was_lost(self, now: float) -> None:
+        """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
+        is_known = self._health.interrupted  # for it says for how long it was deaf
+        if news_s := self._losses.news(self._assembler.lost_s, now, known=is_known):
+            log.warning("%s: lost %.1f s of audio", self.name, news_s)
+        self._health.tick()
+
+    def _capture(self) -> None:
+        try:
+            for block in self._source.blocks(self._health.report):
+                self._blocks.put(block)
+                is_now = self._source.live or block.captured_at is not None  # a pipe of a microphone's is not live
+                if is_now and not self._health.heard(block) and isinstance(self._source, Doubtful):
+                    self._source.doubt()
+            if not self._closing:
+                self._health.report(SourceState.ENDED, "no more audio")
+        finally:
+            self._blocks.close()
+
+    def _listen(self) -> None:
+        while not self._blocks.finished:
+            for event in self._pipeline.events(self._stretch()):
+                self._publish(self._stamped(event))
+            self._take_changes()
+        if self._recorder:
+            self._recorder.is_over = True
+        self._fail(self.name, None)
+
+    def _stretch(self) -> Iterable[Frame]:
+        """Frames until no more come: the source ended, or it is silent for so long that events must end."""
+        graph = self._spectrograph
+        if graph:
+            yield from graph.seen(self._assembler.frames(graph.after_each(self._audio())))
+        else:
+            yield from self._assembler.frames(self._audio())
+        if self._blocks.finished:
+            yield from self._assembler.flush()
+
+    def _audio(self) -> Iterator[Block]:
+        """Blocks until no more come. Between two of them the loop stands still, and what is to change, does."""
+        for block in self._blocks.until_starved(STARVED_S):
+            self._take_changes()
+            yield block
+
+    def _take_changes(self) -> None:
+        while self._changes:
+            for event in self._changes.popleft()():
+                self._publish(self._stamped(event))
+
+    def _adopted(self, change: Change) -> Iterator[Event]:
+        yield from self._pipeline.adopt(change)
+        self.meter.rules, self.meter.gate = change.rules, change.gate or self.meter.gate
+
+    def _stamped(self, event: Event) -> Event:
+        """The event with wall-clock times, anchored anew by the latest block: sample clocks drift.
+
+        All lines of an event say the same start, so its anchor is kept until the end, and beyond where the wall clock
+        was set meanwhile: an end before its start would help nobody.
+        """
+        now_at = self._assembler.clock_offset_s
+        if now_at is None:
+            return event
+        began_at = self._began.setdefault(event.id, now_at)
+        if event.phase == "end":
+            del self._began[event.id]
+            lasted_s = (event.end_s or event.start_s) - event.start_s
+            if abs(now_at - began_at) > CLOCK_SET_S + DRIFT * lasted_s:
+                now_at = began_at
+        return at_wall_clock(event, began_at, now_at)
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        """A thread never ends quietly: what ends it reaches the daemon."""
+        try:
+            stage()
+        except ListenerError as err:
+            self._fail(self.name, err)
+        except Exception as err:
+            log.exception("%s: %s failed", self.name, stage.__name__.strip("_"))
+            self._fail(
+                self.name, ListenerError(f"{self.name}: {err!r}. This is a fault in listener; please report it.")
+            )
+
+
+def _seconds(block: Block) -> float:
+    return len(block.pcm) / block.rate

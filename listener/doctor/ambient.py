@@ -1,0 +1,168 @@
+"""How a room sounds for a while: its level, and how the gate behaves in it. Measured here, judged elsewhere."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listener.daemon.signal_faults import LOUDEST, QUIETEST, rest
+from listener.errors import SourceError
+from listener.pipeline.framer import FRAMES_PER_S
+from listener.pipeline.values import SILENT_DBFS, Block, Floats, Frame, Gate, Source, SourceState
+
+SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
+LEAST_S = 0.5  # a room that was heard for less after that is the whole time, settling and all
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What was measured in a while."""
+
+    seconds: float
+    levels_dbfs: Floats  # (n,), evenly spaced in time
+    open: Flags  # (n,): whether the gate was open
+    floor_dbfs: float | None = None  # what the gate takes for the room
+    clipped: float = 0.0  # share of samples at full scale
+    dead: float = 0.0  # share of the audio in which no channel moves
+
+    @property
+    def duty(self) -> float:
+        """The share of time for which the gate was open."""
+        return float(self.open.mean()) if len(self.open) else 0.0
+
+    @property
+    def openings(self) -> int:
+        """How often the gate opened."""
+        return int(np.count_nonzero(np.diff(self.open.astype(np.int8), prepend=0) > 0))
+
+    @property
+    def usual_dbfs(self) -> float:
+        """The level in the middle of all: half of the time it was quieter."""
+        return float(np.median(self.levels_dbfs)) if len(self.levels_dbfs) else SILENT_DBFS
+
+    @property
+    def loudest_dbfs(self) -> float:
+        return float(self.levels_dbfs.max()) if len(self.levels_dbfs) else SILENT_DBFS
+
+
+class Surveyor:
+    """Looks on while audio goes by, and says how the room was. It never changes what goes by."""
+
+    def __init__(self, hang_over_s: float) -> None:
+        self._hang_over_s = hang_over_s
+        self._levels: list[float] = []
+        self._active: list[bool] = []
+        self._gate: Gate | None = None
+        self._samples = self._full = self._dead = 0
+
+    @property
+    def seconds(self) -> float:
+        """How much has gone by."""
+        return len(self._levels) / FRAMES_PER_S
+
+    def blocks(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The same blocks."""
+        for block in blocks:
+            lowest, highest = (int(block.pcm.min()), int(block.pcm.max())) if block.pcm.size else (0, 0)
+            self._samples += block.pcm.size
+            self._dead += block.pcm.size if rest(block.pcm, highest, lowest) else 0
+            if highest >= LOUDEST or lowest <= QUIETEST:
+                self._full += int(np.count_nonzero((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)))
+            yield block
+
+    def gate(self, gate: Gate) -> Gate:
+        """The same gate."""
+        self._gate = gate
+        return _Watched(gate, self._levels, self._active)
+
+    def room(self) -> Room:
+        """What was measured, without the time in which the gate settled, unless there was hardly more than that."""
+        settled = round(SETTLING_S * FRAMES_PER_S)
+        begin = settled if len(self._levels) > settled + LEAST_S * FRAMES_PER_S else 0
+        levels = np.array(self._levels[begin:], np.float32)
+        return Room(
+            seconds=len(levels) / FRAMES_PER_S,
+            levels_dbfs=levels,
+            open=held_open(np.array(self._active, np.bool_), self._hang_over_s)[begin:],
+            floor_dbfs=self._gate.floor_dbfs if self._gate else None,
+            clipped=self._full / max(self._samples, 1),
+            dead=self._dead / max(self._samples, 1),
+        )
+
+
+class _Watched:
+    def __init__(self, gate: Gate, levels: list[float], active: list[bool]) -> None:
+        self._gate, self._levels, self._active = gate, levels, active
+
+    @property
+    def floor_dbfs(self) -> float | None:
+        return self._gate.floor_dbfs
+
+    def __call__(self, frame: Frame) -> bool:
+        active = self._gate(frame)
+        self._levels.append(frame.level_dbfs)
+        self._active.append(active)
+        return active
+
+
+def held_open(active: Flags, hang_over_s: float) -> Flags:
+    """For each frame whether the gate is open, from whether it heard something: it stays open for a while."""
+    now = np.arange(len(active))
+    last = np.maximum.accumulate(np.where(active, now, -1 - len(active) - round(hang_over_s * FRAMES_PER_S)))
+    held: Flags = now - last < max(1, round(hang_over_s * FRAMES_PER_S))
+    return held
+
+
+def some(source: Source, seconds: float, patience_s: float) -> Iterator[Block]:
+    """So many seconds of what a source gives, or less where it ends.
+
+    SourceError where nothing comes for `patience_s`; after that it has as long again for what is missing.
+    """
+    said: list[str] = []
+    heard_s = 0.0
+
+    def report(_state: SourceState, detail: str) -> None:
+        said[:] = [detail]
+
+    with ExitStack() as held:
+        held.callback(source.close)
+        timer = held.enter_context(_Timer(source, patience_s))
+        for block in source.blocks(report):
+            if not heard_s:
+                timer.start_anew(seconds + patience_s)
+            yield block
+            heard_s += len(block.pcm) / block.rate
+            if heard_s >= seconds:
+                return
+    if not heard_s:
+        why = f" ({said[0]})" if said else ""
+        raise SourceError(f"{source.name}: no audio came in {patience_s:g} s{why}; see `listener devices`")
+
+
+class _Timer:
+    """Closes a source that keeps us waiting, wherever it hangs."""
+
+    def __init__(self, source: Source, seconds: float) -> None:
+        self._source = source
+        self._timer = self._started(seconds)
+
+    def __enter__(self) -> "_Timer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def start_anew(self, seconds: float) -> None:
+        self._timer.cancel()
+        self._timer = self._started(seconds)
+
+    def _started(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._source.close)
+        timer.daemon = True
+        timer.start()
+        return timer

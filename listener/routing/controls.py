@@ -1,0 +1,209 @@
+"""What a user may change while the daemon runs: snooze, mute, the labels to listen for, thresholds.
+
+One object for all who ask, the socket and MQTT among them. A change holds until it is taken back or the daemon ends.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from listener import messages
+from listener.base.clocks import uptime
+from listener.base.schema import nearest
+from listener.errors import ListenerError
+from listener.messages import Command, Event, State, wall_clock
+
+EVERYTHING = "all"
+STEP_S = 1.0  # the wall clock was set, where it has moved by so much against the ticks
+
+Reload = Callable[[], Sequence[str]]  # what only a restart changes; ListenerError where the configuration is wrong
+Retune = Callable[[str, float | None], None]  # label, its new on-threshold or None for the configured one
+
+
+class Controls:
+    """The state, and whether an event may pass. For any thread."""
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        groups: Mapping[str, Sequence[str]],
+        sources: Sequence[str],
+        retune: Retune = lambda _label, _on: None,
+        clock: Callable[[], float] = time.time,
+        *,
+        ticks: Callable[[], float] = uptime,
+        reload: Reload | None = None,
+    ) -> None:
+        self._labels, self._groups, self._sources = tuple(labels), groups, tuple(sources)
+        self._retune, self._clock, self._ticks, self._reload = retune, clock, ticks, reload
+        self._epoch = clock() - self._ticks()  # Unix time of tick 0
+        self._restart: tuple[str, ...] = ()
+        self._lock = threading.RLock()
+        self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (ticks), or for good
+        self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, where it is not all
+        self._thresholds: dict[str, float] = {}
+        self._passed: set[str] = set()  # ids of events under way that were let pass: their ends must follow
+        self._expired = False  # since the watchers were last told
+        self._watchers: list[Callable[[State], None]] = []
+        self._telling = threading.Lock()  # so that the last that watchers hear is what is in force
+
+    def watch(self, watcher: Callable[[State], None]) -> None:
+        """Have `watcher` called with the state after each change. It may be any thread's call, and must not wait."""
+        with self._lock:
+            self._watchers = [*self._watchers, watcher]
+
+    def unwatch(self, watcher: Callable[[State], None]) -> None:
+        """Have it called no more."""
+        with self._lock:
+            self._watchers = [other for other in self._watchers if other != watcher]
+
+    def adopt(self, labels: Sequence[str], groups: Mapping[str, Sequence[str]], restart: Sequence[str] = ()) -> None:
+        """Know other labels and groups from now on. What users have changed stays, but for names that are no more.
+
+        `restart` is what was changed in the configuration, and only a restart changes.
+        """
+        with self._lock:
+            self._restart = tuple(restart)
+            self._labels, self._groups = tuple(labels), groups
+            names = (*labels, *groups, *self._sources, EVERYTHING)
+            self._snoozed = {what: until for what, until in self._snoozed.items() if what in names}
+            self._thresholds = {label: on for label, on in self._thresholds.items() if label in labels}
+            self._wanted = _still_there(self._wanted, labels)
+        self._tell()
+
+    def admits(self, event: Event) -> bool:
+        """Whether an event's line is to be reported. One that was, is to its end; one that was not, not by its end."""
+        with self._lock:
+            begun = event.id in self._passed
+            passes = begun or (event.phase != "end" and not self.holds_back(event))
+            if passes and event.phase in ("start", "update"):
+                self._passed.add(event.id)
+            else:
+                self._passed.discard(event.id)
+            return passes
+
+    def obey(self, command: Command) -> State:
+        """Do what was asked; the state after it. ValueError, naming what is wrong, for what makes no sense."""
+        if command.command == "reload":
+            return self._reloaded()
+        with self._lock:
+            match command.command:
+                case "snooze":
+                    self._snooze(command.what, command.for_s)
+                case "wake":
+                    self._snoozed.pop(self._known(command.what), None)
+                case "listen":
+                    self._listen(command.what, command.labels)
+                case "threshold":
+                    self._threshold(command.what, command.on)
+                case "state":
+                    return self.state()
+        self._tell()
+        return self.state()
+
+    def state(self) -> State:
+        """What is in force now."""
+        with self._lock:
+            self._forget_expired()
+            self._follow_clock()
+            return State(
+                snoozed={
+                    what: None if until is None else wall_clock(self._epoch + until)
+                    for what, until in self._snoozed.items()
+                },
+                listening_for={source: list(labels) for source, labels in self._wanted.items()},
+                thresholds=dict(self._thresholds),
+                restart=list(self._restart),
+            )
+
+    def tick(self) -> None:
+        """Tell the watchers of snoozes that have run out: to be called about once a second."""
+        with self._lock:
+            self._forget_expired()
+            expired, self._expired = self._expired, False
+        if expired:
+            self._tell()
+
+    def holds_back(self, event: Event) -> bool:
+        """Whether a user has asked not to be told of such an event just now, whether or not its start was told."""
+        with self._lock:
+            self._forget_expired()
+            wanted = self._wanted.get(event.source)
+            return (wanted is not None and event.label not in wanted) or any(
+                what in (event.label, event.source, EVERYTHING) or event.label in self._groups.get(what, ())
+                for what in self._snoozed
+            )
+
+    def _reloaded(self) -> State:
+        """Without the lock: it is done by another thread, which needs it."""
+        if self._reload is None:
+            raise ValueError("there is no configuration here to read again")
+        try:
+            restart = tuple(self._reload())
+        except ListenerError as err:
+            raise ValueError(str(err)) from err
+        with self._lock:
+            self._restart = restart
+        return self.state()
+
+    def _follow_clock(self) -> None:
+        """Say times by the wall clock as it is set now; but not another one each time, for what passes in between."""
+        epoch = self._clock() - self._ticks()
+        if abs(epoch - self._epoch) > STEP_S:
+            self._epoch = epoch
+
+    def _forget_expired(self) -> None:
+        now = self._ticks()
+        for what in [what for what, until in self._snoozed.items() if until is not None and until <= now]:
+            del self._snoozed[what]
+            self._expired = True
+
+    def _snooze(self, what: str, for_s: float | None) -> None:
+        if for_s is not None and not 0 < for_s <= messages.LONGEST_SNOOZE_S:
+            raise ValueError(f"snooze for {for_s:g} s: give more than 0 and at most a year")
+        self._snoozed[self._known(what)] = None if for_s is None else self._ticks() + for_s
+
+    def _listen(self, source: str, labels: Sequence[str] | None) -> None:
+        if source not in self._sources:
+            raise ValueError(f"there is no source {source!r}{nearest(source, self._sources)}")
+        if labels is None:
+            self._wanted.pop(source, None)
+            return
+        for name in labels:
+            if name not in (*self._labels, *self._groups):
+                raise ValueError(f"there is no label or group {name!r}{nearest(name, (*self._labels, *self._groups))}")
+        self._wanted[source] = tuple(label for name in labels for label in self._groups.get(name, (name,)))
+
+    def _threshold(self, label: str, on: float | None) -> None:
+        if label not in self._labels:
+            raise ValueError(f"there is no label {label!r}{nearest(label, self._labels)}")
+        if on is not None and not 0 < on < 1:
+            raise ValueError(f"threshold {on:g}: give a number between 0 and 1")
+        self._retune(label, on)
+        if on is None:
+            self._thresholds.pop(label, None)
+        else:
+            self._thresholds[label] = on
+
+    def _known(self, what: str) -> str:
+        names = (*self._labels, *self._groups, *self._sources, EVERYTHING)
+        if what not in names:
+            raise ValueError(f"there is no label, group or source {what!r}{nearest(what, names)}")
+        return what
+
+    def _tell(self) -> None:
+        with self._telling:
+            state = self.state()
+            for watcher in self._watchers:
+                watcher(state)
+
+
+def _still_there(wanted: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What sources listen for, without labels that are no more: one for which nothing is left listens for all again."""
+    left = {source: tuple(label for label in names if label in labels) for source, names in wanted.items()}
+    return {source: names for source, names in left.items() if names or not wanted[source]}
+
+
+def is_muted(state: State, source: str) -> bool:
+    """Whether nothing of a source is reported."""
+    return source in state.snoozed or EVERYTHING in state.snoozed

@@ -1,0 +1,236 @@
+"""PortAudio, through sounddevice or PyAudio: what inputs there are, and one of them opened. For the capture process.
+
+Both are driven by callback: a blocking read neither sees a device go nor can be ended when one stalls.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from listener.sources.microphone.identity import Card, lasting
+
+RATES = (16000, 48000, 44100, 32000, 96000, 22050, 8000)  # in the order in which they are tried
+BUSY = "-9985"  # PortAudio's device unavailable
+HOPELESS = (BUSY, "-9996")  # and invalid device: no other rate will do
+
+Deliver = Callable[[bytes, int, bool], None]  # PCM, samples a channel, whether some was lost before it
+
+
+class CaptureError(Exception):
+    """A sentence for a person. `lasting`: waiting for a device does not help."""
+
+    def __init__(self, sentence: str, *, lasting: bool = False) -> None:
+        super().__init__(sentence)
+        self.lasting = lasting
+
+
+class Input(NamedTuple):  # dataclasses would cost the child a megabyte
+    """An input device as PortAudio lists it. `number` changes when devices come and go, `card` does not."""
+
+    number: int
+    name: str
+    host_api: str
+    channels: int
+    rate: int
+    card: Card | None = None
+
+
+class Wish(NamedTuple):
+    """What is wanted of a device. 0 channels: as few as it gives."""
+
+    rate: int
+    channels: int
+    block_ms: int
+
+
+class Backend(Protocol):
+    """One of the two libraries."""
+
+    def inputs(self) -> list[Input]: ...
+
+    def default(self) -> int | None: ...
+
+    def offers(self, device: Input, rate: int, channels: int) -> bool: ...
+
+    def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
+        """Open and start it. The result says whether it is still going; OSError or ValueError where it will not."""
+
+
+def backend(name: str) -> Backend:
+    """The library of this name, initialised. CaptureError with the remedy where it is missing."""
+    return _PyAudio() if name == "pyaudio" else _SoundDevice()
+
+
+def choose(devices: list[Input], wanted: list[str], default: int | None) -> Input:
+    """The device that is wanted first of those that are there: by identity, index, name or unique part of a name.
+
+    "default" is the system's.
+    """
+    if not devices:
+        raise CaptureError("there is no input device; plug a microphone in, or start the sound server")
+    if wanted == ["default"]:
+        return next((device for device in devices if device.number == default), devices[0])
+    matching = [_matching(devices, wish.casefold()) for wish in wanted]
+    found = next((found for found in matching if len(found) == 1), None)
+    if found:
+        return found[0]
+    several = next(filter(None, matching), [])
+    problem = "several input devices match" if several else "no input device is"
+    raise CaptureError(f"{problem} {wanted[-1]!r}; there are: {described(several or devices)}")
+
+
+def _matching(devices: list[Input], wish: str) -> list[Input]:
+    if wish.isdecimal():
+        return [device for device in devices if device.number == int(wish)]
+    return (
+        [device for device in devices if wish in map(str.casefold, _spellings(device))]
+        or [device for device in devices if device.name.casefold() == wish]
+        or [device for device in devices if wish in device.name.casefold()]
+    )
+
+
+def identities(devices: list[Input], device: Input) -> list[str]:
+    """What the device can be asked for as, whatever its index and name are then; the most exact first."""
+    taken = [spelling for other in devices if other is not device for spelling in _spellings(other)]
+    unique = [spelling for spelling in _spellings(device) if spelling not in taken]
+    # A port is for those without a serial number; and ALSA gives its id of a USB card out anew, as Device, Device_1.
+    usb = [each for each in unique if each.startswith("usb:") and ("@" not in each or each is unique[0])]
+    return usb or unique or [lasting(device.name)]
+
+
+def _spellings(device: Input) -> list[str]:
+    return device.card.spellings() if device.card else []
+
+
+def described(devices: list[Input]) -> str:
+    """The devices as a list to choose from."""
+    return "; ".join(f"{device.number} {device.name!r} ({device.host_api})" for device in devices)
+
+
+def settings(device: Input, wish: Wish) -> list[tuple[int, int]]:
+    """The rates and channel counts to try, best first."""
+    rates = dict.fromkeys((wish.rate, *RATES, device.rate))
+    counts = dict.fromkeys(count for count in (wish.channels, 1, 2, device.channels) if 0 < count <= device.channels)
+    return [(rate, count) for rate in rates for count in counts if rate > 0]
+
+
+def open_best(library: Backend, device: Input, wish: Wish, deliver: Deliver) -> tuple[int, int, Callable[[], bool]]:
+    """Rate, channels and liveness of the device, opened with the first settings that it takes."""
+    tried: list[tuple[int, int]] = []
+    answers: dict[str, None] = {}  # each once, in order
+    for rate, channels in settings(device, wish):
+        try:
+            return rate, channels, library.open(device, rate, channels, rate * wish.block_ms // 1000, deliver)
+        except (OSError, ValueError) as err:
+            tried.append((rate, channels))
+            answers[str(err)] = None
+            if any(code in str(err) for code in HOPELESS):
+                break
+    rates, counts = (", ".join(map(str, dict.fromkeys(column))) for column in zip(*tried, strict=True))
+    problem = f"{device.name!r} does not open at {rates} Hz with {counts} channels; it answers: {'; '.join(answers)}"
+    busy = any(BUSY in answer for answer in answers)
+    raise CaptureError(f"{problem} (another program may be using it)" if busy else problem)
+
+
+class _SoundDevice:
+    def __init__(self) -> None:
+        try:
+            import sounddevice
+        except ImportError as err:
+            raise CaptureError("sounddevice is not installed; run: pip install sounddevice", lasting=True) from err
+        except OSError as err:  # how sounddevice says that it found no PortAudio
+            raise _no_portaudio(err) from err
+        self._library: Any = sounddevice
+
+    def inputs(self) -> list[Input]:
+        hosts = [host["name"] for host in self._library.query_hostapis()]
+        return [
+            Input(each["index"], each["name"], hosts[each["hostapi"]], each["max_input_channels"], _rate(each))
+            for each in (dict(device) for device in self._library.query_devices())
+            if each["max_input_channels"] > 0
+        ]
+
+    def default(self) -> int | None:
+        index = int(self._library.default.device[0])
+        return index if index >= 0 else None
+
+    def offers(self, device: Input, rate: int, channels: int) -> bool:
+        try:
+            self._library.check_input_settings(device.number, channels, "int16", samplerate=rate)
+        except (self._library.PortAudioError, ValueError):
+            return False
+        return True
+
+    def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
+        def callback(pcm: Any, samples: int, _time: Any, status: Any) -> None:
+            deliver(bytes(pcm), samples, bool(status.input_overflow))
+
+        try:
+            stream = self._library.RawInputStream(
+                rate, block, device.number, channels, "int16", latency="low", callback=callback
+            )
+            stream.start()
+        except self._library.PortAudioError as err:
+            raise OSError(str(err)) from err
+        return lambda: bool(stream.active)
+
+
+class _PyAudio:
+    def __init__(self) -> None:
+        try:
+            import pyaudio
+        except ImportError as err:
+            if "libportaudio" in str(err):
+                raise _no_portaudio(err) from err
+            remedy = "pip install 'listener[pyaudio]' (a compiler and portaudio19-dev are needed)"
+            raise CaptureError(f"PyAudio is not installed; run: {remedy}", lasting=True) from err
+        self._module: Any = pyaudio
+        self._library: Any = pyaudio.PyAudio()
+
+    def inputs(self) -> list[Input]:
+        devices = [self._library.get_device_info_by_index(index) for index in range(self._library.get_device_count())]
+        return [
+            Input(each["index"], each["name"], self._host(each), each["maxInputChannels"], _rate(each))
+            for each in devices
+            if each["maxInputChannels"] > 0
+        ]
+
+    def _host(self, device: Any) -> str:
+        return str(self._library.get_host_api_info_by_index(device["hostApi"])["name"])
+
+    def default(self) -> int | None:
+        try:
+            return int(self._library.get_default_input_device_info()["index"])
+        except OSError:
+            return None
+
+    def offers(self, device: Input, rate: int, channels: int) -> bool:
+        wanted = {"input_device": device.number, "input_channels": channels, "input_format": self._module.paInt16}
+        try:
+            return bool(self._library.is_format_supported(rate, **wanted))
+        except ValueError:
+            return False
+
+    def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
+        def callback(pcm: bytes, samples: int, _time: Any, status: int) -> tuple[None, int]:
+            deliver(pcm, samples, bool(status & self._module.paInputOverflow))
+            return None, self._module.paContinue
+
+        stream = self._library.open(
+            rate,
+            channels,
+            self._module.paInt16,
+            input=True,
+            input_device_index=device.number,
+            frames_per_buffer=block,
+            stream_callback=callback,
+        )
+        return lambda: bool(stream.is_active())
+
+
+def _rate(device: Any) -> int:
+    return round(device.get("default_samplerate") or device.get("defaultSampleRate") or 0)
+
+
+def _no_portaudio(err: Exception) -> CaptureError:
+    remedy = "sudo apt install libportaudio2 (Fedora: dnf install portaudio; Arch: pacman -S portaudio)"
+    return CaptureError(f"the PortAudio library is missing ({err}); run: {remedy}", lasting=True)

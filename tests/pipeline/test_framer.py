@@ -1,0 +1,180 @@
+"""Blocks of any size and rate become frames on the grid; a gap is never bridged."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from listener.pipeline.framer import Assembler
+from listener.pipeline.values import SILENT_DBFS, Block, Frame, Pcm, Span
+
+RATES = (8000, 16000, 22050, 44100, 48000)
+FRAME = 320
+
+
+def noise(samples: int, channels: int = 1, seed: int = 0) -> Pcm:
+    return np.random.default_rng(seed).integers(-9000, 9000, (samples, channels), dtype=np.int16)
+
+
+def tone(rate: int, seconds: float, hz: float = 440.0) -> Pcm:
+    return (12000 * np.sin(2 * np.pi * hz * np.arange(round(rate * seconds)) / rate)).astype(np.int16)[:, None]
+
+
+def blocks(audio: Pcm, rate: int, sizes: list[int], start: int = 0) -> list[Block]:
+    """The audio cut into blocks of these sizes, the last one taking the rest."""
+    edges = [edge for edge in np.cumsum([0, *sizes]).tolist() if edge < len(audio)] + [len(audio)]
+    return [Block(start + a, rate, audio[a:b]) for a, b in pairwise(edges)]
+
+
+def assembled(given: list[Block], rate: int = 16000) -> list[Frame]:
+    assembler = Assembler(rate)
+    return [*assembler.frames(given), *assembler.flush()]
+
+
+def joined(frames: list[Frame]) -> Pcm:
+    return np.concatenate([frame.pcm for frame in frames])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from(RATES),
+    channels=st.integers(1, 3),
+    samples=st.integers(1, 6000),
+    sizes=st.lists(st.integers(0, 1500), max_size=12),
+)
+def test_any_split_of_the_same_audio_gives_the_same_frames(
+    rate: int, channels: int, samples: int, sizes: list[int]
+) -> None:
+    audio = noise(samples, channels)
+    whole, split = assembled([Block(0, rate, audio)]), assembled(blocks(audio, rate, sizes))
+    assert [frame.span for frame in split] == [frame.span for frame in whole]
+    assert np.array_equal(joined(split), joined(whole))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from(RATES),
+    pieces=st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 3000)), min_size=1, max_size=10),
+)
+def test_frames_lie_on_the_grid_and_never_hold_two_moments(rate: int, pieces: list[tuple[int, int]]) -> None:
+    # Every stretch between two gaps has a value of its own: a frame that holds two values is a splice.
+    stream, at, value = [], 0, 1000
+    for gap, samples in pieces:
+        at, value = at + gap, value + (1000 if gap else 0)
+        stream.append(Block(at, rate, np.full((samples, 1), value, np.int16)))
+        at += samples
+    frames = assembled(stream)
+    starts = [frame.span.start for frame in frames]
+    assert all(
+        start % FRAME == 0 and len(frame.span) == len(frame.pcm) == FRAME
+        for start, frame in zip(starts, frames, strict=True)
+    )
+    assert all(later - earlier >= FRAME for earlier, later in pairwise(starts))
+    for frame in frames[:-1]:  # the last one may be filled up with zeros
+        assert len(_values_at(stream, frame.span, rate)) == 1
+
+
+def _values_at(stream: list[Block], span: Span, rate: int) -> set[int]:
+    """The values of the blocks that lie under a span of frames, a sample of rounding left aside."""
+    first, last = span.start * rate // 16000 + 1, (span.stop - 1) * rate // 16000 - 1
+    return {int(b.pcm[0, 0]) for b in stream if b.start <= last and first < b.start + len(b.pcm)}
+
+
+def test_a_gap_between_two_frames_is_seen_in_their_spans() -> None:
+    stream = [Block(0, 16000, noise(FRAME)), Block(FRAME + 1, 16000, noise(3 * FRAME))]
+    assert [frame.span.start for frame in Assembler(16000).frames(stream)] == [0, 2 * FRAME, 3 * FRAME]
+
+
+def test_a_partial_frame_waits_for_the_next_call() -> None:
+    assembler, audio = Assembler(16000), noise(500)
+    first = list(assembler.frames([Block(0, 16000, audio[:200])]))
+    second = list(assembler.frames([Block(200, 16000, audio[200:])]))
+    assert first == []
+    assert np.array_equal(second[0].pcm, audio[:FRAME, 0])
+
+
+def test_a_gap_discards_the_partial_frame_and_counts_as_lost() -> None:
+    assembler = Assembler(16000)
+    frames = list(assembler.frames([Block(0, 16000, noise(500)), Block(16500, 16000, noise(500, seed=1))]))
+    assert [frame.span.start for frame in frames] == [0, 16640]
+    assert np.array_equal(frames[1].pcm, noise(500, seed=1)[140:460, 0])
+    assert assembler.lost_s == pytest.approx(1.0)
+
+
+def test_the_end_fills_the_last_frame_with_zeros() -> None:
+    frames = assembled([Block(0, 16000, noise(100))])
+    assert len(frames) == 1
+    assert not frames[0].pcm[100:].any()
+
+
+def test_flushing_whole_frames_adds_none() -> None:
+    assert len(assembled([Block(0, 16000, noise(2 * FRAME))])) == 2
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000, 192000])
+def test_resampling_moves_no_sound_in_time(rate: int) -> None:
+    click = np.zeros((rate, 1), np.int16)
+    click[rate // 2] = 30000
+    heard = joined(assembled(blocks(click, rate, [rate // 25] * 25)))
+    assert abs(int(np.argmax(np.abs(heard))) - 8000) <= 2
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 48000, 192000])
+def test_a_tone_keeps_its_pitch_and_level(rate: int) -> None:
+    frames = assembled([Block(0, rate, tone(rate, 2.0))])
+    heard = joined(frames)[:32000]
+    assert np.argmax(np.abs(np.fft.rfft(heard))) / 2 == pytest.approx(440, abs=1)
+    assert frames[50].level_dbfs == pytest.approx(20 * np.log10(12000 / 32768) - 3.01, abs=0.1)
+
+
+def test_a_live_frame_comes_soon_after_its_audio() -> None:
+    assembler = Assembler(16000)
+    frames = list(assembler.frames(blocks(tone(48000, 1.0), 48000, [1920] * 25)))
+    assert frames[-1].span.stop >= 16000 - 1600
+
+
+def test_channels_are_mixed_to_one() -> None:
+    stereo = np.column_stack([np.full(FRAME, 1000), np.full(FRAME, 3000)]).astype(np.int16)
+    assert (assembled([Block(0, 16000, stereo)])[0].pcm == 2000).all()
+
+
+def test_full_scale_stays_in_range_when_resampled() -> None:
+    square = np.tile(np.repeat(np.array([32767, -32768], np.int16), 600), 20)[:, None]
+    plateaus = joined(assembled([Block(0, 48000, square)]))[: 20 * 200].reshape(20, 200)[:, 2:-2]
+    assert (plateaus[0::2] > 0).all()  # the filter overshoots beside the edges; a wrap round would change the sign
+    assert (plateaus[1::2] < 0).all()
+
+
+def test_another_rate_starts_afresh_at_the_same_second() -> None:
+    frames = assembled([Block(0, 48000, noise(48000)), Block(16000, 16000, noise(16000))])
+    assert frames[-1].span.stop == 32000
+    assert len({frame.span.start for frame in frames}) == len(frames)
+
+
+def test_a_block_from_the_past_does_not_make_time_go_back() -> None:
+    frames = assembled([Block(16000, 16000, noise(3200)), Block(16000, 16000, noise(6400))])
+    starts = [frame.span.start for frame in frames]
+    assert starts == sorted(set(starts))
+
+
+def test_digital_silence_has_the_lowest_level() -> None:
+    assert assembled([Block(0, 16000, np.zeros((FRAME, 1), np.int16))])[0].level_dbfs == pytest.approx(SILENT_DBFS)
+
+
+def test_the_clock_is_anchored_by_the_latest_block() -> None:
+    assembler = Assembler(16000)
+    list(assembler.frames([Block(0, 16000, noise(16000), 501.0), Block(16000, 16000, noise(16000), 502.5)]))
+    assert assembler.clock_offset_s == pytest.approx(500.5)
+
+
+def test_blocks_without_a_time_give_no_clock() -> None:
+    assembler = Assembler(16000)
+    list(assembler.frames([Block(0, 16000, noise(16000))]))
+    assert assembler.clock_offset_s is None
+
+
+def test_an_empty_stream_gives_nothing() -> None:
+    assert assembled([]) == []
+    assert assembled([Block(0, 48000, noise(0))]) == []

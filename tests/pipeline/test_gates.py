@@ -1,0 +1,88 @@
+"""Gates miss nothing that is to be reported, and close on steady noise."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from listener.config import GateConfig
+from listener.pipeline.gates import make
+from listener.pipeline.values import SILENT_DBFS, Floats, Frame
+from tests.conftest import shared_recording
+from tests.fakes import FRAME, SPEC, frame, noise, pcm
+
+RATE = SPEC.sample_rate
+
+
+def frames(samples: Floats) -> Iterator[Frame]:
+    whole = pcm(samples)
+    for start in range(0, len(whole) - FRAME + 1, FRAME):
+        part = whole[start : start + FRAME]
+        power = np.mean(np.square(part / 32_768.0))
+        yield frame(start, max(SILENT_DBFS, 10 * np.log10(power + 1e-12)), part)
+
+
+def barking() -> Floats:
+    """The second around the loudest moment of a real bark."""
+    whole = shared_recording("dog_bark", RATE)
+    loudest = int(np.argmax(np.abs(whole)))
+    return whole[max(0, loudest - RATE // 2) : loudest + RATE // 2]
+
+
+def opened(kind: str, samples: Floats) -> np.ndarray:
+    gate = make(GateConfig(kind=kind), RATE)  # type: ignore[arg-type]
+    return np.array([gate(frame) for frame in frames(samples)])
+
+
+@pytest.mark.parametrize("kind", ["webrtc", "bands", "either"])
+def test_steady_noise_opens_nothing(kind: str) -> None:
+    assert not opened(kind, noise(60, -50))[20 * 50 :].any()
+
+
+@pytest.mark.parametrize("kind", ["webrtc", "bands", "either"])
+def test_a_bark_30_db_over_the_room_opens_within_a_fifth_of_a_second(kind: str) -> None:
+    room = noise(25, -60)
+    bark = barking()
+    onset = int(np.argmax(np.abs(bark) > 0.1 * np.abs(bark).max()))
+    room[20 * RATE : 20 * RATE + len(bark)] += bark / np.abs(bark).max() * 0.1
+    first = np.flatnonzero(opened(kind, room)[20 * 50 :])[0] * FRAME
+    assert first - onset < 0.2 * RATE
+
+
+def test_a_quiet_tick_opens_the_bands_gate() -> None:
+    room = noise(12, -60)
+    room[10 * RATE : 10 * RATE + 800] += noise(0.05, -42, seed=1)
+    assert opened("bands", room)[10 * 50 :].any()
+
+
+def test_a_stream_that_opens_in_the_middle_of_a_sound_is_heard() -> None:
+    assert opened("either", noise(1, -40))[:10].any()
+
+
+def test_a_fan_that_is_switched_on_closes_again() -> None:
+    said = opened("either", np.concatenate([noise(10, -70), noise(50, -40, seed=2)]))
+    assert said[10 * 50 : 11 * 50].any()
+    assert not said[55 * 50 :].any()
+
+
+def test_the_floor_is_near_the_level_of_the_room() -> None:
+    gate = make(GateConfig(kind="either"), RATE)
+    for quiet in frames(noise(20, -50)):
+        gate(quiet)
+    assert gate.floor_dbfs == pytest.approx(-50, abs=2)
+
+
+def test_open_is_always_open() -> None:
+    assert opened("open", np.zeros(RATE, np.float32)).all()
+
+
+def test_either_opens_whenever_one_of_its_gates_does() -> None:
+    bark = np.concatenate([noise(5, -60), barking()])
+    either = opened("either", bark)
+    assert (either == (opened("webrtc", bark) | opened("bands", bark))).all()
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 32_000, 48_000])
+def test_the_gate_is_made_for_every_rate_that_a_bundle_may_have(rate: int) -> None:
+    gate = make(GateConfig(), rate)
+    assert gate(frame(0, SILENT_DBFS, np.zeros(rate // 50, np.int16))) is False

@@ -1,0 +1,168 @@
+"""What users change while the daemon runs."""
+
+import pytest
+
+from listener import messages
+from listener.messages import Command, State
+from listener.routing.controls import Controls, is_muted
+from tests.sinks.messages import event
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def controls(clock: Clock) -> Controls:
+    labels, groups = ["dog_bark", "rain"], {"animals": ["dog_bark"]}
+    return Controls(labels, groups, ["kitchen", "attic"], clock=clock, ticks=clock)
+
+
+@pytest.mark.parametrize("what", ["dog_bark", "animals", "kitchen", "all"])
+def test_what_is_snoozed_is_not_reported_until_its_time_is_over(controls: Controls, clock: Clock, what: str) -> None:
+    state = controls.obey(Command(command="snooze", what=what, for_s=60))
+    assert state.snoozed == {what: messages.wall_clock(clock.s + 60)}
+    assert not controls.admits(event())
+    clock.s += 61
+    assert controls.admits(event())
+    assert controls.state().snoozed == {}
+
+
+def test_a_wall_clock_set_back_makes_no_snooze_longer_and_is_followed_where_its_end_is_said() -> None:
+    wall, ticks = Clock(), Clock()
+    controls = Controls(["rain"], {}, ["kitchen"], clock=wall, ticks=ticks)
+    controls.obey(Command(command="snooze", what="rain", for_s=60))
+    wall.s -= 30 * 86_400
+    assert controls.state().snoozed == {"rain": messages.wall_clock(wall.s + 60)}
+    ticks.s += 61
+    assert controls.admits(event(label="rain"))
+
+
+def test_the_end_of_a_snooze_is_said_the_same_each_time() -> None:
+    wall, ticks = Clock(), Clock()
+    controls = Controls(["rain"], {}, ["kitchen"], clock=wall, ticks=ticks)
+    before = controls.obey(Command(command="snooze", what="rain", for_s=60))
+    wall.s += 5.002  # the network's time is caught up with slowly, and two clocks are never read at once
+    ticks.s += 5
+    assert controls.state() == before
+
+
+def test_others_are_reported_meanwhile(controls: Controls) -> None:
+    controls.obey(Command(command="snooze", what="dog_bark", for_s=60))
+    assert controls.admits(event(label="rain"))
+    controls.obey(Command(command="snooze", what="kitchen"))
+    assert not controls.admits(event(1, label="rain"))
+    assert controls.admits(event(2, label="rain", source="attic"))
+
+
+def test_an_event_whose_start_was_reported_is_to_its_end(controls: Controls) -> None:
+    assert controls.admits(event())
+    controls.obey(Command(command="snooze", what="all"))
+    assert controls.admits(event(phase="update", seq=1))
+    assert controls.admits(event(phase="end", seq=2))
+    assert not controls.admits(event(1))
+
+
+def test_one_whose_start_was_not_is_not_either_at_its_end(controls: Controls) -> None:
+    controls.obey(Command(command="snooze", what="all"))
+    assert not controls.admits(event())
+    assert not controls.admits(event(phase="end", seq=1))
+
+
+def test_one_that_was_snoozed_while_it_began_is_not_told_of_by_its_end(controls: Controls, clock: Clock) -> None:
+    controls.obey(Command(command="snooze", what="dog_bark", for_s=5))
+    assert not controls.admits(event())
+    clock.s += 6
+    assert not controls.admits(event(phase="end", seq=2))
+    assert not controls.holds_back(event(1))
+
+
+def test_one_that_was_snoozed_while_it_began_and_goes_on_is_told_of_afterwards(
+    controls: Controls, clock: Clock
+) -> None:
+    controls.obey(Command(command="snooze", what="dog_bark", for_s=60))
+    assert not controls.admits(event())
+    assert not controls.admits(event(phase="update", seq=1))
+    clock.s += 61
+    assert controls.admits(event(phase="update", seq=2))
+    assert controls.admits(event(phase="end", seq=3))
+
+
+def test_without_a_time_it_sleeps_until_it_is_woken(controls: Controls, clock: Clock) -> None:
+    assert controls.obey(Command(command="snooze", what="kitchen")).snoozed == {"kitchen": None}
+    clock.s += 1e6
+    assert is_muted(controls.state(), "kitchen")
+    assert not is_muted(controls.state(), "attic")
+    assert controls.obey(Command(command="wake", what="kitchen")).snoozed == {}
+
+
+def test_a_source_listens_for_the_labels_and_groups_it_is_told(controls: Controls) -> None:
+    state = controls.obey(Command(command="listen", what="kitchen", labels=["animals"]))
+    assert state.listening_for == {"kitchen": ["dog_bark"]}
+    assert [controls.admits(event(n, label=label)) for n, label in enumerate(("dog_bark", "rain"))] == [True, False]
+    assert controls.admits(event(3, label="rain", source="attic"))
+    assert controls.obey(Command(command="listen", what="kitchen")).listening_for == {}
+
+
+def test_a_source_is_not_deaf_because_what_it_listens_for_has_another_name_now(controls: Controls) -> None:
+    controls.obey(Command(command="listen", what="kitchen", labels=["dog_bark"]))
+    controls.obey(Command(command="listen", what="attic", labels=["dog_bark", "rain"]))
+    controls.adopt(["woof", "rain"], {})
+    assert controls.state().listening_for == {"attic": ["rain"]}
+    assert controls.admits(event(label="woof"))
+    controls.obey(Command(command="listen", what="kitchen", labels=[]))
+    controls.adopt(["woof"], {})
+    assert controls.state().listening_for == {"kitchen": []}
+
+
+def test_a_threshold_reaches_the_trackers_and_can_be_taken_back() -> None:
+    told: list[tuple[str, float | None]] = []
+    controls = Controls(["rain"], {}, [], lambda label, on: told.append((label, on)))
+    assert controls.obey(Command(command="threshold", what="rain", on=0.4)).thresholds == {"rain": 0.4}
+    assert controls.obey(Command(command="threshold", what="rain")).thresholds == {}
+    assert told == [("rain", 0.4), ("rain", None)]
+
+
+def test_watchers_are_told_of_changes_and_of_what_runs_out(controls: Controls, clock: Clock) -> None:
+    told: list[State] = []
+    controls.watch(told.append)
+    controls.obey(Command(command="state"))
+    controls.tick()
+    assert told == []
+    controls.obey(Command(command="snooze", what="rain", for_s=5))
+    clock.s += 6
+    assert controls.admits(event(label="rain"))  # who asks meanwhile does not take the news away
+    controls.tick()
+    controls.tick()
+    assert [state.snoozed.keys() for state in told] == [{"rain"}, set()]
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (Command(command="snooze", what="dog_brk"), "no label, group or source 'dog_brk'; did you mean 'dog_bark'"),
+        (Command(command="snooze", what="rain", for_s=-1), "more than 0"),
+        (Command(command="snooze", what="rain", for_s=float("nan")), "more than 0"),
+        (Command(command="wake", what=""), "no label"),
+        (Command(command="listen", what="cellar"), "no source 'cellar'"),
+        (Command(command="listen", what="kitchen", labels=["purr"]), "no label or group 'purr'"),
+        (Command(command="threshold", what="purr", on=0.5), "no label 'purr'"),
+        (Command(command="threshold", what="rain", on=1.5), "between 0 and 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(
+    controls: Controls, command: Command, complaint: str
+) -> None:
+    before = controls.state()
+    with pytest.raises(ValueError, match=complaint):
+        controls.obey(command)
+    assert controls.state() == before

@@ -1,0 +1,148 @@
+"""The recorder: the last of a stream's audio and what was said in it, and nothing where nobody asked."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from listener import config as configuration
+from listener.daemon.daemon import Daemon
+from listener.daemon.stream import Ear
+from listener.pipeline import loop as pipeline
+from listener.pipeline.bundle import Bundle
+from listener.pipeline.values import Features, Heard, Prediction, Span
+from listener.routing.recorder import Recorder
+from listener.routing.sink_worker import Route
+from tests.fakes import FRAME, FakeClassifier, FakeSink, FakeSource, blocks, frame, noise, pcm
+
+RATE = 16_000
+LABELS = ("dog_bark", "speech", "children_playing")
+
+
+class Open:
+    floor_dbfs = None
+
+    def __call__(self, _frame: object) -> bool:
+        return True
+
+
+def heard(recorder: Recorder, start_s: float, stop_s: float) -> None:
+    gate = recorder.gate(Open())
+    for start in range(round(start_s * RATE), round(stop_s * RATE), FRAME):
+        assert gate(frame(start))
+
+
+def predicted(recorder: Recorder, stop_s: float, *scores: float) -> None:
+    span = Span(round((stop_s - 3) * RATE), round(stop_s * RATE))
+    given = Prediction(span, np.array(scores, np.float32), Heard(span, -20.0))
+    features = Features(span, np.zeros((64, 297), np.float32), given.heard)
+    assert recorder.classify(lambda _features: given)(features) is given
+
+
+def test_an_excerpt_is_the_audio_between_two_seconds() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE)
+    heard(recorder, 0, 10)
+    excerpt = recorder.excerpt(2.005, 4.5)
+    assert excerpt is not None
+    assert excerpt.span == Span(32_080, 72_000)
+    np.testing.assert_array_equal(excerpt.pcm, (np.arange(32_080, 72_000) % 30_000 + 1).astype(np.int16))
+
+
+def test_only_the_last_of_the_stream_is_kept() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE, kept_s=5)
+    heard(recorder, 0, 20)
+    assert recorder.excerpt(1, 14) is None
+    excerpt = recorder.excerpt(14, 18)
+    assert excerpt is not None
+    assert excerpt.span == Span(15 * RATE, 18 * RATE)
+
+
+def test_a_gap_is_silence_in_its_place() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE)
+    heard(recorder, 0, 1)
+    heard(recorder, 2, 3)
+    excerpt = recorder.excerpt(0, 3)
+    assert excerpt is not None
+    assert len(excerpt.pcm) == 3 * RATE
+    assert not excerpt.pcm[RATE : 2 * RATE].any()
+    assert excerpt.pcm[:RATE].all()
+    assert excerpt.pcm[2 * RATE :].all()
+
+
+def test_speech_is_the_highest_of_the_voices_in_what_touches_the_stretch() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE)
+    heard(recorder, 0, 30)
+    predicted(recorder, 5, 0.99, 0.1, 0.3)
+    predicted(recorder, 12, 0.99, 0.7, 0.0)
+
+    def speech(start_s: float, stop_s: float, around_s: float = 0.0) -> float:
+        excerpt = recorder.excerpt(start_s, stop_s, around_s)
+        assert excerpt is not None
+        return excerpt.speech
+
+    assert speech(3, 4) == pytest.approx(0.3)
+    assert speech(6, 8) == 0.0
+    assert speech(6, 8, 1.5) == pytest.approx(0.7)
+    assert speech(13, 15) == 0.0
+    assert speech(13, 15, 3) == pytest.approx(0.7)
+
+
+def test_a_model_without_speech_is_known_for_it() -> None:
+    assert not Recorder("kitchen", ("dog_bark", "children_playing"), RATE).knows_speech
+    assert Recorder("kitchen", ("dog_bark", "speech"), RATE).knows_speech
+
+
+def test_one_thread_may_ask_while_another_fills() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE, kept_s=2)
+    filling = threading.Thread(target=heard, args=(recorder, 0, 120))
+    filling.start()
+    asked = 0
+    while filling.is_alive() or not asked:
+        position_s = recorder.position_s
+        excerpt = recorder.excerpt(position_s - 1, position_s)
+        if excerpt is not None:
+            expected = (np.arange(excerpt.span.start, excerpt.span.stop) % 30_000 + 1).astype(np.int16)
+            np.testing.assert_array_equal(excerpt.pcm, expected)
+            asked += 1
+    filling.join()
+
+
+class RecordingSink(FakeSink):
+    """A sink that may want audio."""
+
+    def __init__(self, *, records: bool) -> None:
+        super().__init__()
+        self.records = records
+        self.recorders: list[Recorder] = []
+
+    def hear(self, recorder: Recorder) -> None:
+        assert not self.calls  # it is not open yet
+        self.recorders.append(recorder)
+
+
+def run(sink: RecordingSink, bundle: Bundle, audio: "np.ndarray") -> Ear:
+    config = configuration.load(None)
+    daemon = Daemon()
+    source = FakeSource(blocks(audio))
+    loop = pipeline.build(config, bundle, FakeClassifier(3), source.name)
+    ear = Ear(source, loop, pipeline.rules(config, bundle), daemon.publish, daemon.ended)
+    daemon.run([ear], [Route("sink", sink)])
+    return ear
+
+
+def test_the_daemon_gives_a_sink_that_wants_audio_a_recorder_of_each_source(tiny: Bundle) -> None:
+    sink, audio = RecordingSink(records=True), pcm(noise(4, -20))
+    run(sink, tiny, audio)
+    (recorder,) = sink.recorders
+    excerpt = recorder.excerpt(1, 3)
+    assert recorder.source == "fake"
+    assert excerpt is not None
+    np.testing.assert_array_equal(excerpt.pcm, audio[RATE : 3 * RATE])
+    assert [event.phase for event in sink.events][:1] == ["start"]
+
+
+def test_and_records_nothing_for_one_that_does_not(tiny: Bundle) -> None:
+    sink = RecordingSink(records=False)
+    ear = run(sink, tiny, pcm(noise(4, -20)))
+    assert sink.recorders == []
+    assert "Recorded" not in type(ear._pipeline.gate).__name__

@@ -1,0 +1,217 @@
+"""The display: it draws what it is told, keys steer it, and the terminal is given back."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NoReturn
+
+import pytest
+from rich.console import Console
+
+from listener.errors import OutputClosed, SinkError
+from listener.messages import Command, Hello
+from listener.routing.controls import Controls
+from listener.tui.canvas import Canvas
+from listener.tui.display import Display
+from listener.tui.keyboard import Keyboard
+from listener.tui.lines import Line
+from listener.tui.saved import Kept
+from tests.sinks.messages import HELLO, event, level, status
+from tests.tui.scenes import spectrum
+from tests.waiting import eventually
+
+
+class FakeCanvas(Canvas):
+    """Keeps the last picture."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(file=io.StringIO(), force_terminal=True, color_system="256", width=80, height=24))
+        self.shown = ""
+
+    def paint(self, lines: list[Line]) -> None:
+        self.shown = "\n".join("".join(piece for piece, _ in line) for line in lines)
+
+    def shows(self, words: str) -> None:
+        """Wait until it does."""
+        eventually(lambda: words in self.shown, f"{words!r} in {self.shown}")
+
+
+class FakeKeyboard(Keyboard):
+    """Keys that a test presses."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self._pressed: SimpleQueue[str | None] = SimpleQueue()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self._pressed.put(key)
+
+    def strokes(self) -> Iterator[str]:
+        while key := self._pressed.get():
+            yield key
+
+    def wake(self) -> None:
+        self._pressed.put(None)
+
+
+@pytest.fixture
+def canvas() -> FakeCanvas:
+    return FakeCanvas()
+
+
+@pytest.fixture
+def keyboard() -> FakeKeyboard:
+    return FakeKeyboard()
+
+
+@pytest.fixture
+def display(canvas: FakeCanvas, keyboard: FakeKeyboard) -> Iterator[Display]:
+    shown = Display(HELLO, canvas=canvas, keyboard=keyboard)
+    shown.open()
+    yield shown
+    shown.close()
+
+
+def test_what_it_is_told_is_drawn(display: Display, canvas: FakeCanvas) -> None:
+    display.picture(spectrum())
+    display.show(level())
+    display.show(status())
+    display.emit(event())
+    canvas.shows("dog_bark             peak 0.97")
+    canvas.shows("▀")
+    canvas.shows("-30 dBFS")
+
+
+def test_a_paused_picture_stands_and_catches_up(display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    keyboard.press("p")
+    canvas.shows("paused")
+    display.emit(event(1, label="siren"))
+    display.note("the siren was heard")
+    canvas.shows("the siren was heard")
+    assert "peak" not in canvas.shown
+    keyboard.press("p")
+    canvas.shows("siren                peak 0.97")
+
+
+def test_keys_change_what_the_daemon_does(display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    controls = Controls(HELLO.labels, {}, HELLO.sources)
+    display.steer(controls)
+    keyboard.press("down", "+", "m")
+    canvas.shows("from 0.55*")
+    canvas.shows("muted")
+    assert controls.state().thresholds == {"dog_bark": 0.55}
+    assert list(controls.state().snoozed) == ["kitchen"]
+
+
+def test_what_somebody_else_changes_is_shown(display: Display, canvas: FakeCanvas) -> None:
+    controls = Controls(HELLO.labels, {}, HELLO.sources)
+    display.steer(controls)
+    controls.obey(Command(command="threshold", what="rain", on=0.25))
+    canvas.shows("from 0.25*")
+
+
+def test_what_cannot_be_done_is_said(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    def refuse(_command: Command) -> None:
+        raise SinkError("there is no daemon to ask just now")
+
+    display = Display(HELLO, canvas=canvas, keyboard=keyboard, obey=refuse)
+    display.open()
+    keyboard.press("m")
+    canvas.shows("there is no daemon to ask just now")
+    display.close()
+
+
+def test_w_has_changed_thresholds_kept_and_shows_what_came_of_it(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    def keep(hello: Hello, thresholds: Mapping[str, float]) -> Kept:
+        return Kept({label: {"on": on} for label, on in thresholds.items()}, Path("/etc") / hello.model)
+
+    display = Display(HELLO, canvas=canvas, keyboard=keyboard, keep=keep)
+    display.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    display.open()
+    keyboard.press("down", "+", "w")
+    canvas.shows("/etc/tiny")
+    assert "on = 0.55" in canvas.shown
+    keyboard.press("x")
+    canvas.shows("from 0.55*")
+    display.close()
+
+
+def test_where_nothing_can_be_kept_the_lines_are_shown(
+    display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard
+) -> None:
+    display.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    keyboard.press("down", "+", "w")
+    canvas.shows("nothing can be written from here")
+    assert "[labels.dog_bark]" in canvas.shown
+
+
+def test_q_quits(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    quits: list[bool] = []
+    display = Display(HELLO, canvas=canvas, keyboard=keyboard, quit=lambda: quits.append(True))
+    display.open()
+    keyboard.press("q")
+    eventually(lambda: quits, "the end")
+    display.close()
+
+
+def test_the_terminal_is_given_back_and_closing_twice_is_fine() -> None:
+    out = io.StringIO()
+    display = Display(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
+    display.open()
+    display.open()
+    display.emit(event())
+    display.show(level())
+    display.close()
+    display.close()
+    assert "\x1b[?1049h" in out.getvalue()
+    assert out.getvalue().rindex("\x1b[?1049l") > out.getvalue().rindex("\x1b[?1049h")
+    assert "\x1b[?25h" in out.getvalue()  # the cursor is shown again
+
+
+def test_a_terminal_that_has_gone_is_an_end_of_its_own_kind() -> None:
+    class Gone(io.StringIO):
+        lost = False
+
+        def write(self, text: str) -> int:
+            if self.lost:
+                raise OSError(5, "Input/output error")
+            return super().write(text)
+
+    out = Gone()
+    display = Display(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
+    display.open()
+    out.lost = True
+    with pytest.raises(OutputClosed, match="terminal has gone"):
+        emit_for_ever(display)
+    display.close()
+
+
+def emit_for_ever(display: Display) -> NoReturn:
+    while True:
+        display.emit(event())
+
+
+def test_an_exception_gives_the_terminal_back_too() -> None:
+    program = """
+from listener.tui.display import Display
+from tests.sinks.messages import HELLO
+Display(HELLO).open()
+raise SystemExit(3)
+"""
+    master, slave = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", program], stdout=slave, stderr=slave, stdin=slave) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while more := os.read(master, 65536):
+                seen += more
+        except OSError:  # how Linux says that the other side of a terminal has gone
+            os.close(master)
+        assert process.wait(10) == 3
+    assert seen.rindex(b"\x1b[?1049l") > seen.rindex(b"\x1b[?1049h")

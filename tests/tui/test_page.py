@@ -1,0 +1,219 @@
+"""What the picture shows at any size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from listener.messages import Refusal, State
+from listener.tui.lines import ASCII, UNICODE, Look
+from listener.tui.page import draw
+from listener.tui.saved import Kept
+from listener.tui.scene import Scene
+from listener.tui.view import Page, Shot, View
+from tests.sinks.messages import HELLO, event, level, status
+from tests.tui.scenes import busy, column, row, rows, spectrum
+
+WIDE = "日本語Ａ🐕한"  # two cells each
+NAMES = st.text() | st.text(WIDE) | st.text(WIDE + "a\u0301\u093f\ufe0f")
+
+LOOKS = [UNICODE, ASCII, replace(UNICODE, colours=False), replace(ASCII, colours=False)]
+
+
+def test_the_source_shows_its_state_gate_and_duty() -> None:
+    title = row(busy(), "listening")
+    assert "kitchen" in title
+    assert "gate open" in title
+    assert "12 % of time" in title
+
+
+def test_a_source_in_trouble_says_what_it_is() -> None:
+    scene = Scene(HELLO).after(status(state="recovering", detail="the microphone is gone"))
+    assert "recovering: the microphone is gone" in row(scene, "kitchen")
+
+
+def test_a_source_that_listens_to_nothing_says_so() -> None:
+    scene = Scene(HELLO).after(status(detail="USB, 48000 Hz", trouble="only digital silence for 10 s"))
+    assert "listening: only digital silence for 10 s" in row(scene, "kitchen", 120)
+
+
+def test_the_meter_shows_level_and_floor() -> None:
+    meter = row(busy(), "dBFS")
+    assert "-30 dBFS, floor -60" in meter
+    assert 0 < meter.index("┃") < meter.index("─")
+
+
+def test_a_label_over_its_threshold_reaches_past_the_mark() -> None:
+    assert "━┃━" in row(busy(), "0.90")
+    assert "─┃─" in row(busy(), "0.20")
+
+
+def test_a_threshold_that_a_user_has_changed_is_marked() -> None:
+    assert row(busy(), "0.90").endswith("from 0.50")
+    changed = busy().after(State(snoozed={"rain": None}, listening_for={}, thresholds={"dog_bark": 0.7}))
+    assert row(changed, "0.90").endswith("from 0.70*")
+    assert row(changed, "rain").endswith("snoozed")
+
+
+def test_the_selected_label_is_shown_whatever_it_scores() -> None:
+    scene = replace(busy(), hello=replace_labels(30))
+    assert "▸l29" in row(Shot(scene, View(label="l29")), "l29")
+    assert not any("l29" in line for line in rows(scene))
+
+
+def replace_labels(count: int) -> "object":
+    labels = [f"l{number}" for number in range(count)]
+    return type(HELLO)(**{name: getattr(HELLO, name) for name in HELLO.__struct_fields__} | {"labels": labels})
+
+
+def test_lost_audio_and_processing_time_are_shown() -> None:
+    counters = row(busy(), "heard")
+    assert "4.2 ms" in counters
+    assert "lost 1.3 s" in counters
+
+
+def test_each_sink_says_what_waits_in_it_and_what_it_lost() -> None:
+    told = type(status())(uptime_s=1, cpu=0.01, sources={}, sinks={"log": 0, "mqtt": 2}, waiting={"log": 0, "mqtt": 7})
+    assert " to log · mqtt 7 waiting 2 lost" in rows(busy().after(told))
+
+
+def test_the_log_line_stands_at_the_foot_beside_the_keys() -> None:
+    foot = rows(busy())[23]
+    assert foot.startswith(" lost 1.3 s of audio ")
+    assert foot.rstrip().endswith("? help")
+
+
+def test_what_the_daemon_refuses_is_said() -> None:
+    assert "refused: there is no label" in rows(busy().after(Refusal(message="there is no label 'x'")))[23]
+
+
+def test_two_sources_stand_side_by_side_where_there_is_room() -> None:
+    scene = busy().after(level(source="garden"))
+    assert any("kitchen" in line and "garden" in line for line in rows(scene, 130, 40))
+
+
+def test_where_there_is_no_room_the_chosen_source_is_shown() -> None:
+    scene = busy().after(level(source="garden"))
+    assert not any("2 garden" in line for line in rows(scene))
+    shown = rows(Shot(scene, View(source="garden")))
+    assert any("▸2 garden" in line for line in shown)
+    assert not any("1 kitchen" in line for line in shown)
+
+
+def test_a_paused_picture_says_so() -> None:
+    assert "paused" in rows(Shot(busy(), View(paused=True)))[0]
+
+
+def test_a_muted_source_says_so() -> None:
+    muted = busy().after(State(snoozed={"kitchen": None}, listening_for={}, thresholds={}))
+    assert "muted" in row(muted, "gate open")
+
+
+def test_without_a_daemon_it_says_how_to_start_one_and_since_when_it_waits() -> None:
+    shown = rows(Scene().absent(0.0, "no daemon is running; start one with `listener run`"))
+    assert any("start one with `listener run`" in line for line in shown)
+    assert any("waiting since" in line for line in shown)
+
+
+def test_when_the_daemon_has_gone_the_picture_stands_without_colour_and_says_so() -> None:
+    lines = draw(Shot(busy().absent(0.0, "the daemon has ended").absent(9.0, "no daemon is running")), 80, 24)
+    assert any("gate open" in "".join(piece for piece, _ in line) for line in lines)
+    assert "the daemon has ended" in "".join(piece for piece, _ in lines[23])
+    assert {style for line in lines[:23] for _, style in line if "#" not in style} == {"dim"}
+
+
+def test_a_daemon_that_greets_again_brings_the_colours_back() -> None:
+    assert busy().absent(0.0, "the daemon has ended").after(HELLO).absence is None
+
+
+def test_the_help_names_the_keys() -> None:
+    shown = "\n".join(rows(Shot(busy(), View(page="help"))))
+    assert "mute the microphone" in shown
+    assert "threshold" in shown
+
+
+def test_thresholds_are_spelled_as_the_configuration_wants_them() -> None:
+    kept = Kept({"dog_bark": {"on": 0.7, "off": 0.4}, "my label": {"on": 0.55}})
+    assert kept.lines == ["[labels.dog_bark]", "on = 0.7", "off = 0.4", '[labels."my label"]', "on = 0.55"]
+
+
+def test_where_thresholds_were_written_is_said_or_why_they_were_not() -> None:
+    path, settings = Path("/home/me/config.toml"), {"rain": {"on": 0.55}}
+    written = keep_page(Kept(settings, path, Path("/home/me/config.toml.bak")))
+    assert "Written into the configuration" in written
+    assert "as it was: /home/me/config.toml.bak" in written
+    refused = keep_page(Kept(settings, why="the daemon is on another machine"))
+    assert "To keep the thresholds, write into the configuration:" in refused
+    assert "on = 0.55" in refused
+    assert "the daemon is on another machine" in refused
+    assert "says so already" in keep_page(Kept({}, path))
+
+
+def test_a_path_that_is_longer_than_the_window_is_shown_whole() -> None:
+    path = Path("/home") / ("deep/" * 40) / "config.toml"
+    assert str(path) in "".join(line.strip() for line in keep_page(Kept({}, path)).splitlines())
+
+
+def keep_page(kept: Kept) -> str:
+    return "\n".join(rows(Shot(busy(), View(page="keep", kept=kept))))
+
+
+def test_a_window_that_is_too_small_says_what_it_is() -> None:
+    shown = "\n".join(rows(busy(), 40, 10))
+    assert "40x10" in shown
+    assert "56x14" in shown
+
+
+def test_a_name_cannot_move_the_cursor() -> None:
+    named = busy().after(event(3, source="\x1b[2J", label="\x1b[H")).noting("\x1b[2J")
+    assert "\x1b" not in "".join(rows(named.absent(0.0, "\x1b[2J")))
+
+
+def test_ascii_is_ascii() -> None:
+    assert "".join(rows(Shot(busy(), look=ASCII))).isascii()
+    assert "".join(rows(Shot(busy(), View(page="help"), ASCII))).isascii()
+    assert "".join(rows(Shot(busy(), look=replace(ASCII, colours=False)))).isascii()
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 100),
+    st.lists(NAMES, min_size=1, max_size=10),
+    st.sampled_from(LOOKS),
+    st.sampled_from(["", "help", "keep"]),
+)
+def test_it_fits_into_any_window(width: int, height: int, names: list[str], look: Look, page: Page) -> None:
+    label, *sources = names
+    scene = busy().noting(label)
+    for number, source in enumerate(sources):
+        scene = scene.after(level(source=source, top={label: 0.9})).after(spectrum(source=source))
+        scene = scene.after(event(number, source=source, label=label))
+    view = View(page=page, kept=Kept({label: {"on": 0.5}}, why=label))
+    for shown in (scene, Scene().absent(0.0, label)):
+        lines = rows(Shot(shown, view, look, now=100.0), width, height)
+        assert len(lines) <= height
+        assert all(cell_len(line) <= width for line in lines)
+
+
+def test_wide_names_leave_columns_where_they_are() -> None:
+    scene = busy()
+    for number, name in enumerate([WIDE, "a" + 3 * WIDE, "garden"]):
+        scene = scene.after(level(source=name, top={name: 0.9})).after(event(number, label=name[:10], source=name))
+    lines = rows(scene, 130, 40)
+    assert [column(line, word) for word in ("2 " + WIDE, "4 garden") for line in lines if word in line] == [67, 67]
+    assert {column(line, "0.90") % 66 for line in lines if "0.90" in line} == {42}  # a pane and the gap are 66
+    assert {column(line, "peak") for line in lines if "peak" in line} == {32}
+
+
+def test_a_long_reason_of_wide_characters_is_shown_whole() -> None:
+    shown = keep_page(Kept({"rain": {"on": 0.55}}, why=40 * WIDE))
+    assert sum(shown.count(char) for char in WIDE) == 40 * len(WIDE)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (56, 14), (140, 40)])
+def test_a_large_enough_window_is_filled(width: int, height: int) -> None:
+    assert len(rows(busy(), width, height)) == height
