@@ -13,8 +13,8 @@ from bench.plan import Plan
 from bench.rows import Row, SkippedError
 from bench.timing import by_turns, spread
 from listener import config as configuration
+from listener.daemon.build import build_pipeline
 from listener.pipeline import bundle as bundles
-from listener.pipeline import loop as pipeline
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.clipper import Clipper
 from listener.pipeline.framer import frames_of
@@ -42,7 +42,7 @@ def ours(plan: Plan, *settings: str) -> Callable[[Path], Clipper]:
     classify = Classifier(bundle, "cpu")
 
     def listen(path: Path) -> Clipper:
-        loop = pipeline.build(config, bundle, classify, "bench")
+        loop = build_pipeline(config, bundle, classify, "bench")
         _exhaust(loop, path, bundle.features.sample_rate)
         return loop.clipper
 

@@ -13,7 +13,7 @@ from bench.timing import by_turns, spread, times_faster
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.features import LogMel, whole
-from listener.pipeline.values import Clip, Floats, Heard, Span
+from listener.pipeline.values import Clip, ClipContext, Floats, Span
 
 LEAST_WHOLE, LEAST_STEP = 2.0, 10.0
 STEP_SAMPLES = 8_000  # half a second at 16 kHz
@@ -70,7 +70,7 @@ def stream(bundle: Bundle) -> list[Clip]:
     count = REPEAT * 20
     stream = sounds.bursts((spec.clip_samples + count * STEP_SAMPLES) / spec.sample_rate, spec.sample_rate)
     spans = [Span(start, start + spec.clip_samples) for start in range(0, count * STEP_SAMPLES, STEP_SAMPLES)]
-    return [Clip(span, stream[span.start : span.stop], Heard(span, -20.0)) for span in spans]
+    return [Clip(span, stream[span.start : span.stop], ClipContext(span, -20.0)) for span in spans]
 
 
 def _librosa(bundle: Bundle, samples: Floats) -> Callable[[], object]:

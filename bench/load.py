@@ -23,7 +23,7 @@ from listener.errors import ListenerError
 from listener.messages import Event, Hello
 from listener.pipeline import bundle as bundles
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.values import Features, Heard, Span
+from listener.pipeline.values import ClipContext, Features, Span
 from listener.routing.sink_worker import Outlet, Route
 from listener.storage.history import Query, Reader
 
@@ -77,7 +77,7 @@ class _Clips:
         self._classify = Classifier(loaded, "cpu")
         span = Span(0, spec.clip_samples)
         noise = np.random.default_rng(0).standard_normal((spec.mels, spec.columns), dtype=np.float32)
-        self._features = Features(span, noise, Heard(span, -30.0))
+        self._features = Features(span, noise, ClipContext(span, -30.0))
 
     def take(self, quiet_s: float = 0.0, while_alive: threading.Thread | None = None) -> list[float]:
         """Seconds that each clip took, for so long or while a thread lives."""

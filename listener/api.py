@@ -15,15 +15,16 @@ from listener import config as configuration
 from listener import messages
 from listener.base import paths
 from listener.config import Config
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
-from listener.daemon.stream import Ear
+from listener.daemon.stream import Stream
 from listener.errors import SourceError
 from listener.messages import Event
 from listener.pipeline import bundle as bundles
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.framer import frames_of
+from listener.pipeline.loop import Pipeline
 from listener.pipeline.values import Block
 from listener.routing.channel import Channel
 from listener.routing.sink_worker import OUTBOX_EVENTS, Route
@@ -71,7 +72,7 @@ def listen(
         events = _live(settings, bundle, classifier)
     else:
         name = messages.printable(audio) if isinstance(audio, str | os.PathLike) else "samples"
-        events = _recorded(blocks, pipeline.build(settings, bundle, classifier, name), bundle)
+        events = _recorded(blocks, build_pipeline(settings, bundle, classifier, name), bundle)
     return _whole(events) if (blocks is not None if whole is None else whole) else events
 
 
@@ -127,7 +128,7 @@ def _cut(columns: NDArray[Any], rate: int) -> Iterator[Block]:
         yield Block(start, rate, some if some.dtype == np.int16 else from_floats(some.astype(np.float32)))
 
 
-def _recorded(blocks: Iterable[Block], loop: pipeline.Pipeline, bundle: Bundle) -> Events:
+def _recorded(blocks: Iterable[Block], loop: Pipeline, bundle: Bundle) -> Events:
     """The loop itself, in the caller's thread."""
     yield from loop.events(frames_of(blocks, bundle.features.sample_rate))
 
@@ -147,21 +148,21 @@ def _live(config: Config, bundle: Bundle, classifier: Classifier) -> Events:
     daemon = Daemon(tell=lambda *_: False)  # systemd is for the program that we are a part of to talk to
     with configuration.located(config.path):
         sources = [part.factory(part.config) for part in config.sources]
-    rules = pipeline.rules(config, bundle)
-    ears = [
-        Ear(source, pipeline.build(config, bundle, classifier, source.name), rules, daemon.publish, daemon.ended)
+    rules = tracker_rules(config, bundle)
+    streams = [
+        Stream(source, build_pipeline(config, bundle, classifier, source.name), rules, daemon.publish, daemon.ended)
         for source in sources
     ]
-    return _heard(daemon, ears)
+    return _heard(daemon, streams)
 
 
-def _heard(daemon: Daemon, ears: Sequence[Ear]) -> Events:
-    """What a daemon with one sink hears, until its ears end or the caller has enough."""
+def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
+    """What a daemon with one sink hears, until its streams end or the caller has enough."""
     sink, errors = _Handover(), list[BaseException]()
 
     def run() -> None:
         try:
-            daemon.run(ears, [Route("listen", sink)])
+            daemon.run(streams, [Route("listen", sink)])
         except BaseException as err:  # noqa: BLE001 - whatever it is, it is raised where the caller waits
             errors.append(err)
             sink.close()

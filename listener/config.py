@@ -13,16 +13,14 @@ from listener.base import paths, registry, requirements
 from listener.base.schema import Meta, Section, convert, nearest, render
 from listener.errors import ConfigError
 from listener.pipeline.bundle import Bundle, LabelRule
+from listener.pipeline.clipper import ClipConfig
+from listener.pipeline.gates import GateConfig
+from listener.pipeline.loudness import LOUD, LoudConfig
+from listener.pipeline.tracker import EventConfig, LabelConfig
 from listener.routing.controls import EVERYTHING
 from listener.routing.filters import FilterConfig, parse_hours
 
-GateKind = Literal["either", "webrtc", "bands", "open"]
-Score = Annotated[float, Meta(gt=0, lt=1)]
-Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
-Likeness = Annotated[float, Meta(ge=-1, le=1)]
-
 OF_THE_MACHINE = Path("/etc/listener/config.toml")
-LOUD = "loud"  # what an event of [loud] is called, whatever it sounds like
 
 
 class ModelConfig(Section, frozen=True):
@@ -34,72 +32,6 @@ class ModelConfig(Section, frozen=True):
     providers: Annotated[
         Literal["auto", "cpu", "cuda"], Meta(description="where the model runs: auto takes CUDA where it is; cpu; cuda")
     ] = "auto"
-
-
-class GateConfig(Section, frozen=True):
-    """When something is to be heard. The gate saves power; it never decides what a sound is."""
-
-    kind: Annotated[GateKind, Meta(description="either (webrtc or bands), webrtc, bands, or open (always)")] = "either"
-    vad_mode: Annotated[int, Meta(ge=0, le=3, description="WebRTC VAD: 0 misses least, 3 opens least")] = 1
-    rise_db: Annotated[float, Meta(ge=1, le=40, description="bands: how far over its floor a band must stand")] = 9.0
-    hang_over_s: Annotated[float, Meta(ge=0, le=30, description="stays open so long after the last active frame")] = 1.0
-
-
-class ClipConfig(Section, frozen=True):
-    """How the stream is cut while the gate is open."""
-
-    hop_s: Annotated[float, Meta(ge=0.1, le=3, description="a clip is classified this often")] = 0.5
-    first_s: Annotated[float, Meta(ge=0.02, le=3, description="the first one comes so long after the gate opened")] = (
-        0.25
-    )
-
-
-class EventConfig(Section, frozen=True):
-    """How scores become events, for all labels. [labels.NAME] says what is special about one."""
-
-    smoothing: Annotated[
-        float, Meta(ge=0, lt=1, description="weight of the past in a label's score; 0 is quickest, 0.9 calmest")
-    ] = 0.3
-    update_s: Annotated[float, Meta(ge=0.1, le=60, description="an event under way reports a new peak this often")] = (
-        1.0
-    )
-    familiar: Annotated[
-        Likeness | None,
-        Meta(description="an event begins only with sound so like what the model knows; -1: any; not set: the model's"),
-    ] = None
-
-
-class LoudConfig(Section, frozen=True):
-    """Loud sounds: an event called `loud` on the level alone, whatever the model makes of it."""
-
-    enabled: Annotated[bool, Meta(description="true: loud sounds are events too")] = False
-    over_db: Annotated[float, Meta(ge=3, le=80, description="loud is so far over the room's own level")] = 20.0
-    min_dbfs: Annotated[float, Meta(ge=-100, le=0, description="and nothing quieter than this is loud")] = -45.0
-    min_s: Annotated[float, Meta(ge=0, le=60, description="reported when it has been loud for so long in all")] = 0.1
-    hold_s: Annotated[float, Meta(ge=0.02, le=60, description="it ends after so long that was not loud")] = 1.0
-    cooldown_s: Annotated[float, Meta(ge=0, le=3600, description="after an end, no new one for so long")] = 0.0
-
-
-class LabelConfig(Section, frozen=True):
-    """What is special about one label. What is left out comes from the model's bundle."""
-
-    enabled: Annotated[bool, Meta(description="false: the label is never reported")] = True
-    name: Annotated[str | None, Meta(description="report it under this name")] = None
-    on: Annotated[Score | None, Meta(description="an event starts over this score")] = None
-    off: Annotated[Score | None, Meta(description="and lives while it stays over this")] = None
-    hold_s: Annotated[Seconds | None, Meta(description="it ends after so long below `off`")] = None
-    min_s: Annotated[Seconds | None, Meta(description="and is reported only when it has lasted so long")] = None
-    cooldown_s: Annotated[Seconds | None, Meta(description="after an end, no new one for so long")] = None
-    frame: Annotated[Score | None, Meta(description="its start and end are where the model's frames are over this")] = (
-        None
-    )
-    familiar: Annotated[
-        Likeness | None, Meta(description="begins only with sound so like what the model knows; -1: with any")
-    ] = None
-    repeat_s: Annotated[
-        Seconds | None,
-        Meta(description="reported only when heard again so long after it was first heard; hold_s bridges the pause"),
-    ] = None
 
 
 class DaemonConfig(Section, frozen=True):

@@ -9,7 +9,8 @@ import msgspec
 
 from listener.base import registry
 from listener.base.schema import Meta, Section
-from listener.config import SECTIONS, LabelConfig
+from listener.config import SECTIONS
+from listener.pipeline.tracker import LabelConfig
 from listener.routing.filters import FilterConfig
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"

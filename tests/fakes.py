@@ -107,4 +107,4 @@ class FakeClassifier:
     def __call__(self, features: Features) -> Prediction:
         scores = np.zeros(self._labels, dtype=np.float32)
         scores[0] = 0.95 if features.mel[:, -25:].max() > self._over else 0.02
-        return Prediction(features.span, scores, features.heard)
+        return Prediction(features.span, scores, features.context)

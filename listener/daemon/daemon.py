@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-from listener.daemon.stream import Ear
+from listener.daemon.stream import Stream
 from listener.daemon.systemd import notify
 from listener.errors import ListenerError
 from listener.messages import Event, Spectrum, Status
@@ -23,7 +23,7 @@ STATUS_S = 1.0
 
 
 class Daemon:
-    """Ears feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called.
+    """Streams feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called.
 
     `tell` is given what systemd wants to know.
     """
@@ -31,9 +31,9 @@ class Daemon:
     def __init__(self, controls: Controls | None = None, tell: Callable[..., object] = notify) -> None:
         self._tell = tell
         self._controls = controls or Controls((), {}, ())
-        self._ears: dict[str, Ear] = {}
+        self._streams: dict[str, Stream] = {}
         self._outlets: Sequence[Outlet] = ()  # replaced whole
-        self._publishing = threading.Lock()  # no outlet goes while an ear's thread is offering to it
+        self._publishing = threading.Lock()  # no outlet goes while a stream's thread is offering to it
         # What came while outlets are exchanged: where that fails, those that come in their place have not had it.
         self._meanwhile: deque[Event] | None = None
         self._ended: set[str] = set()
@@ -84,22 +84,22 @@ class Daemon:
         return (outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Picturing))
 
     def ended(self, name: str, error: ListenerError | None) -> None:
-        """An ear has ended, well or with an error. The daemon stops on an error or when no ear is left."""
+        """A stream has ended, well or with an error. The daemon stops on an error or when no stream is left."""
         self._error = self._error or error
         self._ended.add(name)
-        if error or self._ended >= self._ears.keys():
+        if error or self._ended >= self._streams.keys():
             self.stop()
 
-    def run(self, ears: Sequence[Ear], routes: Sequence[Route]) -> None:
+    def run(self, streams: Sequence[Stream], routes: Sequence[Route]) -> None:
         """Start everything, look after it until it is over, and stop it in the opposite order.
 
         Raises what ended it, where that was an error.
         """
-        self._ears = {ear.name: ear for ear in ears}
+        self._streams = {stream.name: stream for stream in streams}
         try:
-            self.adopt(routes)
-            for ear in ears:
-                ear.open()
+            self.reconfigure(routes)
+            for stream in streams:
+                stream.open()
             self._tell("READY=1")
             self._look_after()
         finally:
@@ -107,11 +107,11 @@ class Daemon:
         if self._error:
             raise self._error
 
-    def adopt(self, routes: Sequence[Route]) -> None:
+    def reconfigure(self, routes: Sequence[Route]) -> None:
         """Go on with these sinks: one that is open stays as it is, one that is left out is closed. For `run`'s thread.
 
         Those that go are closed before those that come are opened, for both may want the same file or port; an event
-        of that moment waits in the outbox of the new. Raises where one cannot be opened; those that are then adopted
+        of that moment waits in the outbox of the new. Raises where one cannot be opened; those that are then opened
         in their place are given what came meanwhile.
         """
         before, open_ones = self._outlets, {id(outlet.sink): outlet for outlet in self._outlets if outlet.is_open}
@@ -148,12 +148,12 @@ class Daemon:
     def _record(self) -> None:
         """Record the sources for the sinks that want their audio, if there is one: else it is not kept anywhere."""
         wanting = [outlet for outlet in self._outlets if isinstance(outlet.sink, Recording) and outlet.sink.records]
-        for ear in self._ears.values():
+        for stream in self._streams.values():
             if not wanting:
-                ear.forget()
+                stream.forget()
             for outlet in wanting:
                 if isinstance(outlet.sink, Recording) and not outlet.is_open:
-                    outlet.sink.hear(ear.record())
+                    outlet.sink.hear(stream.record())
 
     def _look_after(self) -> None:
         status_due = time.monotonic()
@@ -163,8 +163,8 @@ class Daemon:
             ]
             watching = [viewer for viewer in viewers if viewer.watched]
             self._sleep(METER_S if watching else STATUS_S)
-            for ear in self._ears.values() if watching else ():
-                level = ear.level()
+            for stream in self._streams.values() if watching else ():
+                level = stream.level()
                 for viewer in watching:
                     viewer.show(level)
             if time.monotonic() >= status_due:
@@ -188,12 +188,12 @@ class Daemon:
         status = self.status()
         for viewer in viewers:
             viewer.show(status)
-        for ear in self._ears.values():
-            ear.say_what_was_lost(time.monotonic())
+        for stream in self._streams.values():
+            stream.say_what_was_lost(time.monotonic())
         for outlet in self._outlets:
             outlet.say_what_was_lost()
         self._tell(f"STATUS={_summary(status)}{self._news}")
-        if all(ear.healthy(time.monotonic()) for ear in self._ears.values()):
+        if all(stream.healthy(time.monotonic()) for stream in self._streams.values()):
             self._tell("WATCHDOG=1")
 
     def status(self) -> Status:
@@ -201,18 +201,18 @@ class Daemon:
         return Status(
             uptime_s=round(time.monotonic() - self._began, 1),
             cpu=self._cpu.share(),
-            sources={name: ear.status() for name, ear in self._ears.items()},
+            sources={name: stream.status() for name, stream in self._streams.items()},
             sinks={outlet.name: outlet.lost for outlet in self._outlets},
             waiting={outlet.name: outlet.waiting for outlet in self._outlets},
         )
 
     def _shut_down(self) -> None:
-        """Stop flows with the audio: ears close, their loops end, outboxes close, sinks drain and close."""
+        """Stop flows with the audio: streams close, their loops end, outboxes close, sinks drain and close."""
         self._tell("STOPPING=1")
         deadline = time.monotonic() + STOP_S
-        for ear in self._ears.values():
-            ear.close()
-        listening = [thread for ear in self._ears.values() for thread in ear.threads]
+        for stream in self._streams.values():
+            stream.close()
+        listening = [thread for stream in self._streams.values() for thread in stream.threads]
         _join(listening, time.monotonic() + STOP_S / 2)  # the ends that they still say are for open outboxes
         for outlet in self._outlets:
             outlet.finish()

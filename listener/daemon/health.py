@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from listener.base.incidents import Episodes
-from listener.daemon.signal_faults import CANCELLING, CLIPPING, SILENCE, Ailment, Hearing
+from listener.daemon.signal_faults import CANCELLING, CLIPPING, SILENCE, SignalFault, SignalMonitor
 from listener.pipeline.values import Block, SourceState
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ LOSING = (
 Line = tuple[int, str]  # level, text
 
 
-class Health:
+class SourceHealth:
     """A source's state, the reason for it, and what is wrong with what it gives, by its own account and its audio.
 
     Told by the source's thread, asked by any. The log gets a line when something goes wrong, and one when it is over.
@@ -36,8 +36,8 @@ class Health:
         self._name, self._clock = name, clock
         self._listening_since = 0.0
         self.state, self.detail = SourceState.WAITING, "starting"
-        self._ailment: Ailment | None = None
-        self._hearing = Hearing()
+        self._ailment: SignalFault | None = None
+        self._hearing = SignalMonitor()
         self._deaf = Episodes(DEAF_STEADY_S, clock)
         self._ailments = {ailment.name: Episodes(ILL_STEADY_S, clock) for ailment in (SILENCE, CANCELLING, CLIPPING)}
         self._said = False
@@ -89,7 +89,7 @@ class Health:
         self.state, self.detail, self._said = state, detail, True
         words = f"{state}: {detail}"
         if state is not before:  # what comes next may be another microphone, or the same with its switch moved
-            self._hearing, self._ailment = Hearing(), None
+            self._hearing, self._ailment = SignalMonitor(), None
         match state:
             case SourceState.RECOVERING:
                 return (logging.WARNING if self._deaf.began() else logging.DEBUG), words
@@ -101,7 +101,7 @@ class Health:
                 episodes.ended()
         return (logging.DEBUG if self._deaf.under_way and state is SourceState.LISTENING else logging.INFO), words
 
-    def _fell_ill(self, ailment: Ailment | None) -> Line | None:
+    def _fell_ill(self, ailment: SignalFault | None) -> Line | None:
         if self._ailment:
             self._ailments[self._ailment.name].ended()
         self._ailment = ailment
@@ -137,7 +137,7 @@ def _encodable(detail: str) -> str:
     return detail.encode(errors="surrogateescape").decode(errors="replace")
 
 
-class Losses:
+class DropoutMeter:
     """What is to be said of lost audio: once an episode, or a minute where it does not end."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ HOP = 256  # samples: some sixty columns a second, as a screen has pictures
 LOW_DB, HIGH_DB = -70.0, 20.0  # of the mel filters' power: a quiet room, a sound at full scale
 
 
-class Spectrograph:
+class LiveSpectrogram:
     """Columns of one stream, as messages for `show`. They are made only while `wanted` says so.
 
     Used by the listen thread alone. `filters` is float32 (mels, fft // 2 + 1), as the front end's.

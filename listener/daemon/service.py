@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from listener import __version__, messages
 from listener import config as configuration
 from listener.config import Config, Part
+from listener.daemon.build import build_pipeline, change_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
-from listener.daemon.live_spectrogram import Spectrograph
-from listener.daemon.stream import Ear
+from listener.daemon.live_spectrogram import LiveSpectrogram
+from listener.daemon.stream import Stream
 from listener.errors import ConfigError, ListenerError, SinkError
 from listener.messages import Hello
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.values import Source
@@ -38,7 +38,7 @@ class _Seat:
 
 
 class Service:
-    """A daemon with its ears, sinks and controls, from a configuration that was read and checked.
+    """A daemon with its streams, sinks and controls, from a configuration that was read and checked.
 
     `make_sink` makes a sink of its part: the console is a live display where there is a terminal. `read` gives the
     configuration as it is now. `patient`: a sink that cannot be opened at the start is waited for while others serve.
@@ -63,16 +63,16 @@ class Service:
         self.daemon = Daemon(self.controls)
         self._seats: list[_Seat] = []
         self._seats = self._seated(config, self._hello)
-        self._ears = [self._ear(source, classifier) for source in sources]
+        self._streams = [self._stream(source, classifier) for source in sources]
 
     @property
     def has_heard(self) -> bool:
         """Whether any source has given any audio."""
-        return any(ear.meter.position for ear in self._ears)
+        return any(stream.meter.position for stream in self._streams)
 
     def run(self) -> None:
         """Until every source has ended, or the daemon is stopped."""
-        self.daemon.run(self._ears, _routes(self._seats, self._spared))
+        self.daemon.run(self._streams, _routes(self._seats, self._spared))
 
     def _spared(self, kind: str) -> tuple[type[Exception], ...]:
         """Without its socket nobody could ask it how it is, and another daemon may have it."""
@@ -98,7 +98,7 @@ class Service:
         """Go by what is read, as far as a running daemon can; what came of it, in words. Nothing, if it is wrong."""
         try:
             wanted = self._read()
-            self._adopt(self._possible(wanted), _differences(wanted, self._config))
+            self._apply(self._possible(wanted), _differences(wanted, self._config))
         except Exception as err:  # whatever is wrong with the new one, the old one is still good
             fault = None if isinstance(err, ListenerError) else err
             log.error("reload refused, the configuration is as it was: %s", err, exc_info=fault)  # noqa: TRY400
@@ -111,7 +111,7 @@ class Service:
     def _possible(self, wanted: Config) -> Config:
         return replace(wanted, **{name: getattr(self._config, name) for name in FIXED.values()})
 
-    def _adopt(self, config: Config, waiting: Sequence[str]) -> None:
+    def _apply(self, config: Config, waiting: Sequence[str]) -> None:
         """The sinks first: they can refuse, and what comes after cannot."""
         before = self._config
         with configuration.located(config.path):
@@ -122,9 +122,9 @@ class Service:
         for stranger in configuration.strangers(config, self._bundle):
             log.warning("%s", stranger)
         self._config, self._hello = config, greeting
-        self.controls.adopt(greeting.labels, greeting.groups, waiting)
-        for ear in self._ears:
-            ear.adopt(pipeline.change(before, config, self._bundle, ear.name))
+        self.controls.reconfigure(greeting.labels, greeting.groups, waiting)
+        for stream in self._streams:
+            stream.reconfigure(change_pipeline(before, config, self._bundle, stream.name))
 
     def _exchange(self, seats: list[_Seat]) -> None:
         """Open what is new and close what is gone; where that fails, have it all again as it was.
@@ -133,12 +133,12 @@ class Service:
         """
         before, self._seats = self._seats, seats
         try:
-            self.daemon.adopt(_routes(seats))
+            self.daemon.reconfigure(_routes(seats))
         except Exception:
             kept = _kept(before, seats)
             _greet(kept, self._hello, self._hello)
             self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
-            self.daemon.adopt(_routes(self._seats, lambda _kind: (Exception,)))
+            self.daemon.reconfigure(_routes(self._seats, lambda _kind: (Exception,)))
             raise
 
     def _remade(self, seat: _Seat) -> _Seat:
@@ -158,19 +158,19 @@ class Service:
             seats.append(_Seat(part, sink, Filter(part.when, greeting.groups, before=before)))
         return seats
 
-    def _ear(self, source: Source, classifier: Classifier) -> Ear:
-        loop = pipeline.build(self._config, self._bundle, classifier, source.name)
-        rules, daemon, bundle = pipeline.rules(self._config, self._bundle), self.daemon, self._bundle
-        graph = Spectrograph(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
-        ear = Ear(source, loop, rules, daemon.publish, daemon.ended)
-        ear.draw(graph)
-        return ear
+    def _stream(self, source: Source, classifier: Classifier) -> Stream:
+        loop = build_pipeline(self._config, self._bundle, classifier, source.name)
+        rules, daemon, bundle = tracker_rules(self._config, self._bundle), self.daemon, self._bundle
+        graph = LiveSpectrogram(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
+        stream = Stream(source, loop, rules, daemon.publish, daemon.ended)
+        stream.draw(graph)
+        return stream
 
     def _retune(self, label: str, on: float | None) -> None:
         if label not in self._hello.thresholds:
             raise ValueError(f"{label!r} has no threshold of the model's; see its section in the configuration")
-        for ear in self._ears:
-            ear.retune(label, on)
+        for stream in self._streams:
+            stream.retune(label, on)
 
 
 def hello(config: Config, bundle: Bundle, provider: str) -> Hello:

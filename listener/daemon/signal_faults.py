@@ -17,7 +17,7 @@ LOUDEST, QUIETEST = 32_767, -32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Ailment:
+class SignalFault:
     """What is wrong with audio that comes: its name, a sentence with the remedy, and how long it takes to notice."""
 
     name: str
@@ -25,19 +25,19 @@ class Ailment:
     noticed_s: float
 
 
-SILENCE = Ailment(
+SILENCE = SignalFault(
     "digital silence",
     f"only digital silence for {SILENT_S:g} s: is the microphone muted or switched off?"
     " Look at its switch, and at the sound settings (alsamixer, pavucontrol)",
     SILENT_S,
 )
-CLIPPING = Ailment(
+CLIPPING = SignalFault(
     "clipping",
     f"more than {CLIPPED_SHARE:.0%} of the samples are clipped: it is too loud;"
     " turn the microphone down in the sound settings, or gain_db where it was raised, or move it away",
     CLIPPED_S,
 )
-CANCELLING = Ailment(
+CANCELLING = SignalFault(
     "cancelling",
     f"its channels cancel each other, for {CANCELLED_S:g} s: one of them is wired the wrong way round."
     " Mend the plug or cable, or turn one channel off in the sound settings (alsamixer, pavucontrol)",
@@ -45,7 +45,7 @@ CANCELLING = Ailment(
 )
 
 
-class Hearing:
+class SignalMonitor:
     """Told every block of a source, it says what is wrong with them: two reductions a block, more of many channels."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Hearing:
         self._clipping = False
         self._calm_s = 0.0
 
-    def __call__(self, block: Block) -> Ailment | None:
+    def __call__(self, block: Block) -> SignalFault | None:
         """What is wrong, this block included."""
         if not len(block.pcm):
             return CLIPPING if self._clipping else None

@@ -5,12 +5,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from listener.daemon.health import Health, Losses
-from listener.daemon.live_spectrogram import Spectrograph
+from listener.daemon.health import DropoutMeter, SourceHealth
+from listener.daemon.live_spectrogram import LiveSpectrogram
 from listener.daemon.meter import metered
 from listener.errors import ListenerError
 from listener.messages import Event, Level, SourceStatus, at_wall_clock
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
 from listener.pipeline.loop import Change, Pipeline
 from listener.pipeline.tracker import Rules
 from listener.pipeline.values import Block, Doubtful, Frame, Patient, Source, SourceState
@@ -28,10 +28,10 @@ CLOCK_SET_S, DRIFT = 1.0, 1e-3  # sample clocks run off by less, and a wall cloc
 DEAF_S = 10.0  # a source that says it listens and is not heard for so long is not healthy, unless it is patient
 
 
-class Ear:
+class Stream:
     """A source, its pipeline, and the two threads between them.
 
-    `publish` gets each event as it is known; `fail` gets what ended the ear, or None where its source ended.
+    `publish` gets each event as it is known; `fail` gets what ended the stream, or None where its source ended.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class Ear:
         self.name = source.name
         self._source = source
         self._pipeline, self.meter = metered(pipeline, source.name, rules)
-        self._assembler = Assembler(rules.sample_rate)
+        self._framer = Framer(rules.sample_rate)
         self._blocks: Channel[Block] = Channel(
             CHANNEL_S, "drop_oldest" if source.live else "block", _seconds, spare=SPARE_S
         )
         self._publish, self._fail = publish, fail
-        self._spectrograph: Spectrograph | None = None
+        self._spectrograph: LiveSpectrogram | None = None
         self._threads = [
             threading.Thread(
                 target=self._guard, args=(stage,), name=f"{stage.__name__.strip('_')} {self.name}", daemon=True
@@ -60,10 +60,10 @@ class Ear:
         self._recorder: Recorder | None = None
         self._unrecorded = self._pipeline.gate, self._pipeline.classify
         self._changes: deque[Callable[[], Iterable[Event]]] = deque()  # for the loop to take between two blocks
-        self._health = Health(source.name)
+        self._health = SourceHealth(source.name)
         self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
         self._closing = False
-        self._losses = Losses()
+        self._losses = DropoutMeter()
         self._cost_before = (0, 0.0)
 
     def open(self) -> None:
@@ -91,9 +91,9 @@ class Ear:
 
         self._changes.append(retuned)
 
-    def adopt(self, change: Change) -> None:
+    def reconfigure(self, change: Change) -> None:
         """Go by something else from the next block on; no audio is lost."""
-        self._changes.append(lambda: self._adopted(change))
+        self._changes.append(lambda: self._reconfigured(change))
 
     def record(self) -> Recorder:
         """Keep its latest audio from now on, for whoever wants that of an event."""
@@ -109,7 +109,7 @@ class Ear:
         self._recorder = None
         self._pipeline.gate, self._pipeline.classify = self._unrecorded
 
-    def draw(self, spectrograph: Spectrograph) -> None:
+    def draw(self, spectrograph: LiveSpectrogram) -> None:
         """Have it draw what is heard. To be called before it is opened."""
         self._spectrograph = spectrograph
 
@@ -128,7 +128,7 @@ class Ear:
             detail=self._health.detail,
             trouble=self._health.trouble or self._losses.trouble,
             heard_s=round(clipper.frames / 50, 2),
-            lost_s=round(self._assembler.lost_s, 2),
+            lost_s=round(self._framer.lost_s, 2),
             gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
             clips=clips,
             inference_ms=round(1000 * (busy_s - before_busy_s) / max(clips - before_clips, 1), 2),
@@ -151,7 +151,7 @@ class Ear:
     def say_what_was_lost(self, now: float) -> None:
         """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
         is_known = self._health.interrupted  # for it says for how long it was deaf
-        if news_s := self._losses.news(self._assembler.lost_s, now, known=is_known):
+        if news_s := self._losses.news(self._framer.lost_s, now, known=is_known):
             log.warning("%s: lost %.1f s of audio", self.name, news_s)
         self._health.tick()
 
@@ -180,11 +180,11 @@ class Ear:
         """Frames until no more come: the source ended, or it is silent for so long that events must end."""
         graph = self._spectrograph
         if graph:
-            yield from graph.seen(self._assembler.frames(graph.after_each(self._audio())))
+            yield from graph.seen(self._framer.frames(graph.after_each(self._audio())))
         else:
-            yield from self._assembler.frames(self._audio())
+            yield from self._framer.frames(self._audio())
         if self._blocks.finished:
-            yield from self._assembler.flush()
+            yield from self._framer.flush()
 
     def _audio(self) -> Iterator[Block]:
         """Blocks until no more come. Between two of them the loop stands still, and what is to change, does."""
@@ -197,8 +197,8 @@ class Ear:
             for event in self._changes.popleft()():
                 self._publish(self._stamped(event))
 
-    def _adopted(self, change: Change) -> Iterator[Event]:
-        yield from self._pipeline.adopt(change)
+    def _reconfigured(self, change: Change) -> Iterator[Event]:
+        yield from self._pipeline.reconfigure(change)
         self.meter.rules, self.meter.gate = change.rules, change.gate or self.meter.gate
 
     def _stamped(self, event: Event) -> Event:
@@ -207,7 +207,7 @@ class Ear:
         All lines of an event say the same start, so its anchor is kept until the end, and beyond where the wall clock
         was set meanwhile: an end before its start would help nobody.
         """
-        now_at = self._assembler.clock_offset_s
+        now_at = self._framer.clock_offset_s
         if now_at is None:
             return event
         began_at = self._began.setdefault(event.id, now_at)

@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class AmbientLevel:
     """What was measured in a while."""
 
     seconds: float
@@ -50,7 +50,7 @@ class Room:
         return float(self.levels_dbfs.max()) if len(self.levels_dbfs) else SILENT_DBFS
 
 
-class Surveyor:
+class AmbientMeter:
     """Looks on while audio goes by, and says how the room was. It never changes what goes by."""
 
     def __init__(self, hang_over_s: float) -> None:
@@ -80,12 +80,12 @@ class Surveyor:
         self._gate = gate
         return _Watched(gate, self._levels, self._active)
 
-    def room(self) -> Room:
+    def room(self) -> AmbientLevel:
         """What was measured, without the time in which the gate settled, unless there was hardly more than that."""
         settled = round(SETTLING_S * FRAMES_PER_S)
         begin = settled if len(self._levels) > settled + LEAST_S * FRAMES_PER_S else 0
         levels = np.array(self._levels[begin:], np.float32)
-        return Room(
+        return AmbientLevel(
             seconds=len(levels) / FRAMES_PER_S,
             levels_dbfs=levels,
             open=held_open(np.array(self._active, np.bool_), self._hang_over_s)[begin:],

@@ -8,11 +8,11 @@ from listener.base.text import times
 from listener.client import NoDaemon, NotLetIn
 from listener.config import Config, Part
 from listener.doctor import ambient, running
-from listener.doctor.ambient import SETTLING_S, Room, Surveyor
+from listener.doctor.ambient import SETTLING_S, AmbientLevel, AmbientMeter
 from listener.doctor.finding import Check, Finding, Level, examine
 from listener.pipeline import gates
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
 
 PATIENCE_S = 5.0  # for the first audio
 DEAD = 0.5  # a microphone that gives nothing for so much of the time is no quiet room: that is never the same twice
@@ -31,7 +31,7 @@ def hearing(config: Config, seconds: float) -> Iterator[Finding]:
     )
 
 
-def judged(name: str, heard: Room) -> Iterator[Finding]:
+def judged(name: str, heard: AmbientLevel) -> Iterator[Finding]:
     """The level of a room in words, and what the gate made of it."""
     if not len(heard.levels_dbfs):
         yield Finding(name, Level.PROBLEM, "no level came", "see `listener watch`, and the log of the daemon")
@@ -59,19 +59,19 @@ def _findings(name: str, part: Part, config: Config, seconds: float) -> Iterator
         yield from judged(name, _surveyed(part, config, seconds))
 
 
-def _surveyed(part: Part, config: Config, seconds: float) -> Room:
+def _surveyed(part: Part, config: Config, seconds: float) -> AmbientLevel:
     """Open the source ourselves."""
     settings = changed(part.config, wait=False) if hasattr(part.config, "wait") else part.config
     rate = FeatureSpec().sample_rate
-    surveyor = Surveyor(config.gate.hang_over_s)
+    surveyor = AmbientMeter(config.gate.hang_over_s)
     gate = surveyor.gate(gates.make(config.gate, rate))
     blocks = ambient.some(part.factory(settings), seconds + SETTLING_S, PATIENCE_S)
-    for frame in Assembler(rate).frames(surveyor.blocks(blocks)):
+    for frame in Framer(rate).frames(surveyor.blocks(blocks)):
         gate(frame)
     return surveyor.room()
 
 
-def _level(name: str, heard: Room) -> Finding:
+def _level(name: str, heard: AmbientLevel) -> Finding:
     usual, loudest = heard.usual_dbfs, heard.loudest_dbfs
     numbers = f"{usual:.0f} dBFS in the middle, {loudest:.0f} at the loudest, in {heard.seconds:.0f} s"
     if heard.dead > DEAD:
@@ -88,7 +88,7 @@ def _level(name: str, heard: Room) -> Finding:
     return Finding(name, Level.OK, f"level: {numbers}")
 
 
-def _gate(name: str, heard: Room) -> Finding:
+def _gate(name: str, heard: AmbientLevel) -> Finding:
     floor = "" if heard.floor_dbfs is None else f"; it takes {heard.floor_dbfs:.0f} dBFS for the room"
     duty = f"the gate was open {100 * heard.duty:.0f} % of {heard.seconds:.0f} s"
     text = f"{duty} and opened {times(heard.openings)}{floor}"

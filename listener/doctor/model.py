@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from listener import config as configuration
-from listener.config import Config, GateConfig
+from listener.config import Config
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.meter import metered
 from listener.doctor.finding import Finding, Level
 from listener.pipeline import bundle as bundles
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
+from listener.pipeline.gates import GateConfig
 from listener.pipeline.values import Block
 
 TRIED_S = 10  # of audio
@@ -46,11 +47,11 @@ def _provider(config: Config, classifier: Classifier) -> Iterator[Finding]:
 def _cost(config: Config, bundle: Bundle, classifier: Classifier) -> Iterator[Finding]:
     """Run the whole loop over ten seconds of noise with the gate open: the dearest that a room can be."""
     rate = bundle.features.sample_rate
-    loop = pipeline.build(replace(config, gate=GateConfig(kind="open")), bundle, classifier, "doctor")
-    watched, meter = metered(loop, "doctor", pipeline.rules(config, bundle))
+    loop = build_pipeline(replace(config, gate=GateConfig(kind="open")), bundle, classifier, "doctor")
+    watched, meter = metered(loop, "doctor", tracker_rules(config, bundle))
     noise = np.random.default_rng(0).normal(0, 100, (TRIED_S * rate, 1)).astype(np.int16)
     began_s = time.thread_time()
-    for _ in watched.events(Assembler(rate).frames([Block(0, rate, noise)])):
+    for _ in watched.events(Framer(rate).frames([Block(0, rate, noise)])):
         pass
     share = (time.thread_time() - began_s) / TRIED_S
     inference_ms = 1000 * meter.busy_s / max(meter.clips, 1)

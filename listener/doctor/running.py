@@ -10,7 +10,7 @@ import numpy as np
 
 from listener.client import Client
 from listener.config import Config
-from listener.doctor.ambient import Room
+from listener.doctor.ambient import AmbientLevel
 from listener.errors import SinkError
 from listener.messages import Hello, Level, Message, Status, Topic
 from listener.pipeline.values import SILENT_DBFS, SourceState
@@ -42,7 +42,7 @@ def running(config: Config) -> Running:
     raise SinkError(f"the daemon greets and says no more for {STATUS_S:g} s; see its log, and restart it")
 
 
-def room(config: Config, source: str, seconds: float) -> Room:
+def room(config: Config, source: str, seconds: float) -> AmbientLevel:
     """What the daemon's meter says of a source for some time from its first level on, ten times a second."""
     levels: list[Level] = []
     began = time.monotonic()
@@ -56,7 +56,7 @@ def room(config: Config, source: str, seconds: float) -> Room:
             if time.monotonic() - began >= seconds:
                 break
     levels_dbfs = np.array([level.level_dbfs for level in levels], np.float32)
-    return Room(
+    return AmbientLevel(
         seconds=time.monotonic() - began,
         levels_dbfs=levels_dbfs,
         open=np.array([level.open for level in levels], np.bool_),

@@ -41,7 +41,7 @@ class Classifier:
             raise ClassifierError("the model gave a score that is no number")
         of = {name: output[0] for name, output in zip(self._further, further, strict=True)}
         familiarity = float(of[FAMILIARITY]) if FAMILIARITY in of else None
-        return Prediction(features.span, scores[0], features.heard, of.get(FRAMES), of.get(EMBEDDING), familiarity)
+        return Prediction(features.span, scores[0], features.context, of.get(FRAMES), of.get(EMBEDDING), familiarity)
 
 
 _CUDA_REMEDY = (

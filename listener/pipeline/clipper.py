@@ -1,16 +1,26 @@
 """Cuts the stream into clips while there is something to hear."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 
-from listener.config import ClipConfig
+from listener.base.schema import Meta, Section
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Clip, Floats, Frame, Heard, Span
+from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Clip, ClipContext, Floats, Frame, Span
 
 PADDING_DBFS = -80.0  # in front of a clip of which less than all has been heard; training pads alike
 PAUSE_S = 0.3  # a shorter pause does not part two stretches of activity
 LOUDEST_FRAMES = 5  # the meter's window, 100 ms
+
+
+class ClipConfig(Section, frozen=True):
+    """How the stream is cut while the gate is open."""
+
+    hop_s: Annotated[float, Meta(ge=0.1, le=3, description="a clip is classified this often")] = 0.5
+    first_s: Annotated[float, Meta(ge=0.02, le=3, description="the first one comes so long after the gate opened")] = (
+        0.25
+    )
 
 
 class Clipper:
@@ -24,7 +34,7 @@ class Clipper:
 
     def __init__(self, spec: FeatureSpec, config: ClipConfig, hang_over_s: float) -> None:
         self._rate = spec.sample_rate
-        self.adopt(config, hang_over_s)
+        self.reconfigure(config, hang_over_s)
         self._recent = _Recent(spec.clip_samples)
         self._activity = _Activity(round(PAUSE_S * spec.sample_rate))
         self._meter = _Meter()
@@ -34,7 +44,7 @@ class Clipper:
         self.frames = 0
         self.open_frames = 0
 
-    def adopt(self, config: ClipConfig, hang_over_s: float) -> None:
+    def reconfigure(self, config: ClipConfig, hang_over_s: float) -> None:
         """Cut by other times from the next frame on."""
         self._first = round(config.first_s * self._rate)
         self._hop = round(config.hop_s * self._rate)
@@ -82,7 +92,7 @@ class Clipper:
         return Clip(
             self._recent.span,
             self._recent.samples(),
-            Heard(self._activity.span, self._meter.take()),
+            ClipContext(self._activity.span, self._meter.take()),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from listener.pipeline.values import SILENT_DBFS, Clip, Features, Floats, Heard, Span
+from listener.pipeline.values import SILENT_DBFS, Clip, ClipContext, Features, Floats, Span
 
 COLUMNS_AT_ONCE = 100  # few enough to stay in the processor's cache
 
@@ -70,7 +70,7 @@ class LogMel:
         mel = np.empty((self.spec.mels, self.spec.columns), dtype=np.float32)
         mel[:, : kept.shape[1]] = kept
         self._fill(mel[:, kept.shape[1] :], clip.samples[kept.shape[1] * self.spec.hop :])
-        self._last = Features(clip.span, mel, clip.heard)
+        self._last = Features(clip.span, mel, clip.context)
         return self._last
 
     def columns(self, samples: Floats) -> Floats:
@@ -126,4 +126,4 @@ def _trimmed(filters: Floats, mels: slice) -> tuple[slice, slice, Floats]:
 def whole(samples: Floats) -> Clip:
     """A clip of a whole array, for those who have no stream."""
     span = Span(0, len(samples))
-    return Clip(span, samples, Heard(span, SILENT_DBFS))
+    return Clip(span, samples, ClipContext(span, SILENT_DBFS))

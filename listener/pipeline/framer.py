@@ -12,7 +12,7 @@ FRAMES_PER_S = 50
 SILENT_POWER = 10 ** (SILENT_DBFS / 10)
 
 
-class Assembler:
+class Framer:
     """Mixes to mono, resamples and cuts. One per stream; what is left over waits for the next block.
 
     A block that does not start where the last one stopped, or comes at another rate or channel count, starts
@@ -101,9 +101,9 @@ class Assembler:
 
 def frames_of(blocks: Iterable[Block], sample_rate: int) -> Iterator[Frame]:
     """All frames of a stream that ends, as a recording does."""
-    assembler = Assembler(sample_rate)
-    yield from assembler.frames(blocks)
-    yield from assembler.flush()
+    framer = Framer(sample_rate)
+    yield from framer.frames(blocks)
+    yield from framer.flush()
 
 
 def _resampler(from_rate: int, to_rate: int) -> Any:

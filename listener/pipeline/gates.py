@@ -2,11 +2,12 @@
 
 from collections import deque
 from math import log10
+from typing import Annotated, Literal
 
 import numpy as np
 import webrtcvad
 
-from listener.config import GateConfig
+from listener.base.schema import Meta, Section
 from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Floats, Frame, Gate
 
 BANDS = 8
@@ -18,6 +19,17 @@ FIRST_RISE_DB = 0.2  # and then it comes up to the room's in seconds, not in a m
 FIRST_FRAMES = 200
 RISE, FALL = 0.5, 0.9  # smoothing of band power: 20 ms spectra of steady noise are rough,
 # but the end of a sound is to be seen when it comes
+
+GateKind = Literal["either", "webrtc", "bands", "open"]
+
+
+class GateConfig(Section, frozen=True):
+    """When something is to be heard. The gate saves power; it never decides what a sound is."""
+
+    kind: Annotated[GateKind, Meta(description="either (webrtc or bands), webrtc, bands, or open (always)")] = "either"
+    vad_mode: Annotated[int, Meta(ge=0, le=3, description="WebRTC VAD: 0 misses least, 3 opens least")] = 1
+    rise_db: Annotated[float, Meta(ge=1, le=40, description="bands: how far over its floor a band must stand")] = 9.0
+    hang_over_s: Annotated[float, Meta(ge=0, le=30, description="stays open so long after the last active frame")] = 1.0
 
 
 class OpenGate:

@@ -4,17 +4,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import log10
+from typing import Annotated
 
-from listener.config import LOUD, LoudConfig
+from listener.base.schema import Meta, Section
 from listener.messages import Event, Phase
 from listener.pipeline.gates import FLOOR_FALL, FLOOR_RISE_DB
 from listener.pipeline.tracker import REMINDER_S
 from listener.pipeline.values import SILENT_DBFS, Frame
 
+LOUD = "loud"  # what an event of [loud] is called, whatever it sounds like
 LEARN_FRAMES = 50  # the first second of a stretch says how loud the room is, and nothing in it is an event
 QUIETEST_DBFS = -70.0  # no room is taken to be quieter: a muted microphone that is opened is no bang
 LIVES_AT = 0.7  # of over_db: what is loud stays so down to there, so that one sound is one event
 LOUDEST_FRAMES = 5  # 100 ms, as in the events of the model
+
+
+class LoudConfig(Section, frozen=True):
+    """Loud sounds: an event called `loud` on the level alone, whatever the model makes of it."""
+
+    enabled: Annotated[bool, Meta(description="true: loud sounds are events too")] = False
+    over_db: Annotated[float, Meta(ge=3, le=80, description="loud is so far over the room's own level")] = 20.0
+    min_dbfs: Annotated[float, Meta(ge=-100, le=0, description="and nothing quieter than this is loud")] = -45.0
+    min_s: Annotated[float, Meta(ge=0, le=60, description="reported when it has been loud for so long in all")] = 0.1
+    hold_s: Annotated[float, Meta(ge=0.02, le=60, description="it ends after so long that was not loud")] = 1.0
+    cooldown_s: Annotated[float, Meta(ge=0, le=3600, description="after an end, no new one for so long")] = 0.0
 
 
 @dataclass(slots=True)

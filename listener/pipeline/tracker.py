@@ -4,9 +4,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Annotated
 
 import numpy as np
 
+from listener.base.schema import Meta, Section
 from listener.messages import Event, Phase
 from listener.pipeline.bundle import LabelRule
 from listener.pipeline.frame_grid import BRIDGE_S, SETTLED_S, FrameGrid
@@ -17,6 +19,47 @@ ONSET_BACK_S = 1.0  # a sound that pushes a score up began at most so long befor
 LATEST_S = 1.25  # so long after a sound has ended, its event may still begin
 REMINDER_S = 30.0  # a line of an event under way so often: who was snoozed at its start, or not there, must learn of it
 TAIL_S = 1.5  # a window stays hot so long after a sound has ended in it: the estimate where the gate heard no end
+
+Score = Annotated[float, Meta(gt=0, lt=1)]
+Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
+Similarity = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class EventConfig(Section, frozen=True):
+    """How scores become events, for all labels. [labels.NAME] says what is special about one."""
+
+    smoothing: Annotated[
+        float, Meta(ge=0, lt=1, description="weight of the past in a label's score; 0 is quickest, 0.9 calmest")
+    ] = 0.3
+    update_s: Annotated[float, Meta(ge=0.1, le=60, description="an event under way reports a new peak this often")] = (
+        1.0
+    )
+    familiar: Annotated[
+        Similarity | None,
+        Meta(description="an event begins only with sound so like what the model knows; -1: any; not set: the model's"),
+    ] = None
+
+
+class LabelConfig(Section, frozen=True):
+    """What is special about one label. What is left out comes from the model's bundle."""
+
+    enabled: Annotated[bool, Meta(description="false: the label is never reported")] = True
+    name: Annotated[str | None, Meta(description="report it under this name")] = None
+    on: Annotated[Score | None, Meta(description="an event starts over this score")] = None
+    off: Annotated[Score | None, Meta(description="and lives while it stays over this")] = None
+    hold_s: Annotated[Seconds | None, Meta(description="it ends after so long below `off`")] = None
+    min_s: Annotated[Seconds | None, Meta(description="and is reported only when it has lasted so long")] = None
+    cooldown_s: Annotated[Seconds | None, Meta(description="after an end, no new one for so long")] = None
+    frame: Annotated[Score | None, Meta(description="its start and end are where the model's frames are over this")] = (
+        None
+    )
+    familiar: Annotated[
+        Similarity | None, Meta(description="begins only with sound so like what the model knows; -1: with any")
+    ] = None
+    repeat_s: Annotated[
+        Seconds | None,
+        Meta(description="reported only when heard again so long after it was first heard; hold_s bridges the pause"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +144,7 @@ class Tracker:
         """The events that begin, change or end with this prediction."""
         if self._last and prediction.span.start > self._last.span.stop:  # nobody heard whether it went on
             yield from self._part(self._last, prediction.span.start)
-        self._levels.append((prediction.span.stop, prediction.heard.level_dbfs))
+        self._levels.append((prediction.span.stop, prediction.context.level_dbfs))
         while self._levels[0][0] <= prediction.span.start:
             self._levels.popleft()
         keep = self._weight_of_the_past(prediction.span)
@@ -119,7 +162,7 @@ class Tracker:
         for track in self._tracks:
             track.rule = self._rule(track.label)
 
-    def adopt(self, rules: Rules) -> Iterator[Event]:
+    def reconfigure(self, rules: Rules) -> Iterator[Event]:
         """Go by other rules from the next prediction on; the ends of the events that they do not know.
 
         An event under way goes on by them, unless its label is no longer reported, or under another name.
@@ -178,9 +221,9 @@ class Tracker:
     def _sounds(self, track: _Track, prediction: Prediction) -> list[Span]:
         """Where this clip's frames have the label's sound, for as far as that is of interest."""
         of_interest = track.id or track.smoothed > track.rule.on
-        if not of_interest or self._rules.grid is None or prediction.frames is None:
+        if not of_interest or self._rules.grid is None or prediction.frame_scores is None:
             return []
-        scores = prediction.frames[track.index]
+        scores = prediction.frame_scores[track.index]
         return self._rules.grid.sounds(scores, track.rule.frame, prediction.span, track.fresh)
 
     def _may_begin(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> bool:
@@ -188,11 +231,11 @@ class Tracker:
             return False
         # A network names whatever it hears; what is like nothing it was trained on is none of its labels.
         least = self._rules.familiar if track.rule.familiar is None else track.rule.familiar
-        if prediction.familiarity is not None and prediction.familiarity < least:
+        if prediction.similarity is not None and prediction.similarity < least:
             return False
         # A window may still be hot with the event before. Where frames can tell, they must.
         if not sounds:
-            return prediction.frames is None or prediction.span.start >= track.fresh
+            return prediction.frame_scores is None or prediction.span.start >= track.fresh
         # What was no sound of the label while it lasted does not become one while it leaves the window.
         return sounds[-1].stop > prediction.span.stop - self._samples(LATEST_S)
 
@@ -211,7 +254,7 @@ class Tracker:
         earliest = max(prediction.span.start, track.last_quiet - self._samples(ONSET_BACK_S))
         if sounds:
             return next((sound for sound in sounds if sound.stop > earliest), sounds[-1]).start
-        began = prediction.heard.activity.start
+        began = prediction.context.activity.start
         return began if began >= earliest else (earliest + prediction.span.stop) // 2
 
     def _keep_alive(self, track: _Track, prediction: Prediction, sounds: list[Span]) -> None:
@@ -219,8 +262,8 @@ class Tracker:
             track.sound_stop = self._sound_stop(track, prediction.span, sounds[-1].stop)
         track.alive = prediction.span.stop if track.sound_stop is None else track.sound_stop
         track.peak = max(track.peak, track.smoothed)
-        track.level_dbfs = max(track.level_dbfs, prediction.heard.level_dbfs)
-        track.activity_start, track.activity_stop = prediction.heard.activity.start, prediction.heard.activity.stop
+        track.level_dbfs = max(track.level_dbfs, prediction.context.level_dbfs)
+        track.activity_start, track.activity_stop = prediction.context.activity.start, prediction.context.activity.stop
 
     def _sound_stop(self, track: _Track, clip: Span, seen: int) -> int:
         """The end of the sound so far. What was at the right edge of a clip, the next sees with more after it, and
@@ -282,7 +325,7 @@ class Tracker:
         event alive; else somewhat before it was last alive."""
         if track.sound_stop is not None:
             return max(track.start, track.sound_stop)
-        latest = prediction.heard.activity
+        latest = prediction.context.activity
         stopped = latest.stop if latest.start == track.activity_start else track.activity_stop
         if stopped <= prediction.span.stop - self._samples(self._rules.hop_s):
             return max(track.start, min(stopped, track.alive))

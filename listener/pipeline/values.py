@@ -56,7 +56,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ClipContext:
     """What the gate and the meter made of a clip, for the event that may come of it."""
 
     activity: Span  # the latest stretch in which the gate itself heard something; it may have begun before the clip
@@ -72,7 +72,7 @@ class Clip:
 
     span: Span
     samples: Floats  # (clip_samples,) in -1..1
-    heard: Heard
+    context: ClipContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +81,22 @@ class Features:
 
     span: Span
     mel: Floats  # (mels, columns)
-    heard: Heard
+    context: ClipContext
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Independent probabilities, in the order of the bundle's labels: sounds add up.
 
-    `frames`, `embedding` and `familiarity` are None where the model has none.
+    `frame_scores`, `embedding` and `similarity` are None where the model has none.
     """
 
     span: Span
     scores: Floats  # (labels,)
-    heard: Heard
-    frames: Floats | None = None  # (labels, frames): the same, moment by moment
+    context: ClipContext
+    frame_scores: Floats | None = None  # (labels, frames): the same, moment by moment
     embedding: Floats | None = None  # (d,), unit length: alike for sounds that are alike
-    familiarity: float | None = None  # -1..1: how like the nearest sounds of training the clip is
+    similarity: float | None = None  # -1..1: how like the nearest sounds of training the clip is
 
 
 class SourceState(StrEnum):

@@ -57,7 +57,9 @@ class Controls:
         with self._lock:
             self._watchers = [other for other in self._watchers if other != watcher]
 
-    def adopt(self, labels: Sequence[str], groups: Mapping[str, Sequence[str]], restart: Sequence[str] = ()) -> None:
+    def reconfigure(
+        self, labels: Sequence[str], groups: Mapping[str, Sequence[str]], restart: Sequence[str] = ()
+    ) -> None:
         """Know other labels and groups from now on. What users have changed stays, but for names that are no more.
 
         `restart` is what was changed in the configuration, and only a restart changes.

@@ -118,7 +118,7 @@ class Outlet:
         self._dropping_since: float | None = None  # how many the outbox had dropped when it began to
         self._said_lost = 0.0
         self.thread = threading.Thread(target=self._drain, name=f"sink {route.name}", daemon=True)
-        self._lock = threading.Lock()  # ears offer from threads of their own, and a filter is for one at a time
+        self._lock = threading.Lock()  # streams offer from threads of their own, and a filter is for one at a time
 
     @property
     def lost(self) -> int:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import ceil, exp, log
 
 from listener.base.text import times
-from listener.config import LOUD, GateConfig
 from listener.pipeline.bundle import LabelRule
+from listener.pipeline.gates import GateConfig
+from listener.pipeline.loudness import LOUD
 from listener.tuning.survey import Named, Survey
 
 BUSY = 0.3  # a gate that is open for more of an ordinary room saves little

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from listener.base.schema import changed
-from listener.config import Config, GateConfig
+from listener.config import Config
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.meter import Meter, metered
-from listener.doctor.ambient import Room, Surveyor, some
+from listener.doctor.ambient import AmbientLevel, AmbientMeter, some
 from listener.messages import Event
 from listener.pipeline import gates
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
+from listener.pipeline.gates import GateConfig
 from listener.pipeline.loop import Pipeline
 from listener.pipeline.values import Block, Features, Frame, Gate, Prediction, Source
 
@@ -34,10 +35,10 @@ class Named:
 class Survey:
     """All that proposals rest on."""
 
-    room: Room
+    room: AmbientLevel
     named: dict[str, Named]  # as it is reported
     named_s: float  # for how much of it something was, whatever else was at the same time
-    calmer: tuple[tuple[GateConfig, Room], ...]  # each with how the room would have been with it, mildest first
+    calmer: tuple[tuple[GateConfig, AmbientLevel], ...]  # each with how the room would have been with it, mildest first
 
 
 Look = Callable[[Meter, float], None]
@@ -54,17 +55,17 @@ def survey(
 ) -> Survey:
     """Run the loop over a source for so long. `look` is called with the meter and the seconds heard, each frame."""
     rate = bundle.features.sample_rate
-    surveyor = Surveyor(config.gate.hang_over_s)
+    surveyor = AmbientMeter(config.gate.hang_over_s)
     shadows = [_Shadow(settings, rate) for settings in calmer(config.gate)]
     loop, meter = metered(
-        _shadowed(pipeline.build(config, bundle, classify, source.name), surveyor, shadows),
+        _shadowed(build_pipeline(config, bundle, classify, source.name), surveyor, shadows),
         source.name,
-        pipeline.rules(config, bundle),
+        tracker_rules(config, bundle),
     )
 
     def frames() -> Iterator[Frame]:
         blocks: Iterator[Block] = surveyor.blocks(some(source, seconds, PATIENCE_S))
-        for frame in Assembler(rate).frames(blocks):
+        for frame in Framer(rate).frames(blocks):
             yield frame
             look(meter, surveyor.seconds)
 
@@ -95,10 +96,10 @@ class _Shadow:
 
     def __init__(self, settings: GateConfig, rate: int) -> None:
         self._settings = settings
-        self._surveyor = Surveyor(settings.hang_over_s)
+        self._surveyor = AmbientMeter(settings.hang_over_s)
         self.gate = self._surveyor.gate(gates.make(settings, rate))
 
-    def outcome(self) -> tuple[GateConfig, Room]:
+    def outcome(self) -> tuple[GateConfig, AmbientLevel]:
         return self._settings, self._surveyor.room()
 
 
@@ -116,7 +117,7 @@ class _Shadowed:
         return self._gate(frame)
 
 
-def _shadowed(loop: Pipeline, surveyor: Surveyor, shadows: list[_Shadow]) -> Pipeline:
+def _shadowed(loop: Pipeline, surveyor: AmbientMeter, shadows: list[_Shadow]) -> Pipeline:
     return replace(loop, gate=_Shadowed(surveyor.gate(loop.gate), shadows))
 
 

@@ -16,11 +16,11 @@ import numpy as np
 from msgspec.structs import replace as replace_rule
 from numpy.typing import NDArray
 
-from listener.config import ClipConfig, EventConfig
 from listener.pipeline.bundle import LabelRule
+from listener.pipeline.clipper import ClipConfig
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.frame_grid import frame_grid
-from listener.pipeline.tracker import Rules, Tracker
+from listener.pipeline.tracker import EventConfig, Rules, Tracker
 from listener.pipeline.values import Prediction
 from models.data.mixing import FRAME_STEP
 from models.data.recordings import DataError

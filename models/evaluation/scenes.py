@@ -20,8 +20,8 @@ import soundfile
 
 from listener import config as configuration
 from listener import messages
+from listener.daemon.build import build_pipeline
 from listener.pipeline import bundle
-from listener.pipeline import loop as pipeline
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.framer import frames_of
 from listener.pipeline.values import Block, Features, Frame, Prediction
@@ -97,7 +97,7 @@ def score(folder: Path, scenes: Sequence[Path]) -> Any:
     classifier = Classifier(loaded, "cpu")
 
     def heard(scene: Path) -> list[str]:
-        loop = pipeline.build(configuration.load(None), loaded, classifier, scene.name)
+        loop = build_pipeline(configuration.load(None), loaded, classifier, scene.name)
         _write_events(scene.with_suffix(".jsonl"), loop.events(frames(scene.with_suffix(".wav"))))
         return ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
 
@@ -115,7 +115,7 @@ def predictions(folder: Path, scene: Path) -> list[Prediction]:
         said.append(classifier(features))
         return said[-1]
 
-    loop = pipeline.build(configuration.load(None), loaded, classify, scene.name)
+    loop = build_pipeline(configuration.load(None), loaded, classify, scene.name)
     for _ in loop.events(frames(scene.with_suffix(".wav"))):
         pass
     return said

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from listener.config import ClipConfig
+from listener.pipeline.clipper import ClipConfig
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.values import Floats
 

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from listener import config as configuration
+from listener.daemon.build import build_pipeline
 from listener.pipeline import bundle as bundles
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import FILTERS, MANIFEST, MODEL, Bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.features import FeatureSpec
@@ -98,7 +98,7 @@ def _tiny(scratch: Path) -> Path:
 def _listen(bundle: Bundle) -> None:
     """A second and a half with it, as the daemon would."""
     config = configuration.load(None, ["gate.kind=open"])
-    loop = pipeline.build(config, bundle, Classifier(bundle, "cpu"), "x")
+    loop = build_pipeline(config, bundle, Classifier(bundle, "cpu"), "x")
     size = bundle.features.frame_samples
     noise = np.random.default_rng(0).integers(-3000, 3000, FRAMES * size, dtype=np.int16)
     frames = [Frame(Span(at, at + size), noise[at : at + size], -20.0) for at in range(0, FRAMES * size, size)]

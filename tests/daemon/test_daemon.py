@@ -15,11 +15,11 @@ import soundfile
 
 from listener import config as configuration
 from listener import messages
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
-from listener.daemon.stream import DEAF_S, Ear
+from listener.daemon.stream import DEAF_S, Stream
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
 from listener.messages import Command, Event, Level, Status
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.values import Block, Features, Prediction, Report, Source, SourceState
 from listener.routing.controls import Controls
@@ -37,16 +37,17 @@ BARKS[2 * 16_000 : 3 * 16_000] += pcm(noise(1, -12, seed=1))
 Classify = Callable[[Features], Prediction]
 
 
-def ear(source: Source, daemon: Daemon, bundle: Bundle, classify: "Classify | None" = None) -> Ear:
+def stream(source: Source, daemon: Daemon, bundle: Bundle, classify: "Classify | None" = None) -> Stream:
     config = configuration.load(None)
-    loop = pipeline.build(config, bundle, classify or FakeClassifier(3), source.name)
-    return Ear(source, loop, pipeline.rules(config, bundle), daemon.publish, daemon.ended)
+    loop = build_pipeline(config, bundle, classify or FakeClassifier(3), source.name)
+    return Stream(source, loop, tracker_rules(config, bundle), daemon.publish, daemon.ended)
 
 
 def run(sources: list[Source], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
     daemon = Daemon()
     daemon.run(
-        [ear(source, daemon, bundle, classify) for source in sources], [Route(f"{i}", s) for i, s in enumerate(sinks)]
+        [stream(source, daemon, bundle, classify) for source in sources],
+        [Route(f"{i}", s) for i, s in enumerate(sinks)],
     )
 
 
@@ -81,7 +82,7 @@ def test_a_source_that_is_not_live_loses_nothing_to_a_slow_classifier(tiny: Bund
 
     sink = FakeSink()
     daemon = Daemon()
-    listening = ear(FakeSource(blocks(pcm(noise(60, -12)))), daemon, tiny, slow)
+    listening = stream(FakeSource(blocks(pcm(noise(60, -12)))), daemon, tiny, slow)
     daemon.run([listening], [Route("sink", sink)])
     assert listening.status().lost_s == 0
     assert listening.status().heard_s == pytest.approx(60, abs=0.1)
@@ -93,7 +94,7 @@ def test_a_live_source_loses_its_oldest_audio_and_counts_it(tiny: Bundle) -> Non
         return FakeClassifier(3)(features)
 
     daemon = Daemon()
-    listening = ear(FakeSource(blocks(pcm(noise(60, -12))), live=True), daemon, tiny, slow)
+    listening = stream(FakeSource(blocks(pcm(noise(60, -12))), live=True), daemon, tiny, slow)
     daemon.run([listening], [])
     status = listening.status()
     assert status.lost_s > 30
@@ -111,7 +112,7 @@ def test_a_source_that_loses_audio_again_and_again_is_in_trouble(
             go_on.acquire(timeout=20)
 
     daemon = Daemon()
-    listening = ear(FakeSource(gaps(), live=True), daemon, tiny)
+    listening = stream(FakeSource(gaps(), live=True), daemon, tiny)
     background(lambda: daemon.run([listening], []))
     for lost_s in (0.04, 0.08, 0.12, 0.16):
         assert not listening.status().trouble or lost_s > 0.12
@@ -127,7 +128,7 @@ def test_a_muted_microphone_is_noticed_though_it_comes_through_a_pipe(
 ) -> None:
     silence = [replace(block, captured_at=1e9) for block in blocks(np.zeros(11 * 16_000, np.int16))]
     source, daemon = FakeSource(silence, then="wait"), Daemon()
-    listening = ear(source, daemon, tiny)
+    listening = stream(source, daemon, tiny)
     background(lambda: daemon.run([listening], []))
     eventually(lambda: "digital silence" in listening.status().trouble, "it is noticed")
     daemon.stop()
@@ -137,7 +138,7 @@ def test_what_is_changed_while_a_source_is_silent_does_not_wait_for_it(
     tiny: Bundle, background: Callable[..., threading.Thread]
 ) -> None:
     daemon = Daemon()
-    listening = ear(FakeSource(blocks(BARKS), live=True, then="wait"), daemon, tiny)
+    listening = stream(FakeSource(blocks(BARKS), live=True, then="wait"), daemon, tiny)
     background(lambda: daemon.run([listening], []))
     eventually(lambda: listening.status().heard_s > 5.9)
     listening.retune("bark", 0.5)
@@ -174,7 +175,7 @@ def test_a_hung_sink_keeps_no_event_from_the_others_nor_the_daemon_from_ending(
     release = threading.Event()
     hung, well = FakeSink(lambda _: release.wait(20) and None), FakeSink()
     began, daemon = time.monotonic(), Daemon()
-    listening = ear(FakeSource(blocks(BARKS)), daemon, tiny)
+    listening = stream(FakeSource(blocks(BARKS)), daemon, tiny)
     background(lambda: daemon.run([listening], [Route("hung", hung), Route("well", well)])).join(5)
     assert time.monotonic() - began < 4
     assert not daemon.lossless
@@ -208,7 +209,7 @@ def test_a_failing_sink_is_counted_and_harms_no_other(tiny: Bundle) -> None:
         raise SinkError("disk full")
 
     well, daemon = FakeSink(), Daemon()
-    listening = ear(FakeSource(blocks(BARKS)), daemon, tiny)
+    listening = stream(FakeSource(blocks(BARKS)), daemon, tiny)
     daemon.run([listening], [Route("failing", FakeSink(refuse)), Route("well", well)])
     assert len(well.events) == 2
     assert daemon.status().sinks == {"failing": 2, "well": 0}
@@ -225,15 +226,15 @@ def test_an_event_of_the_moment_in_which_a_sink_is_exchanged_gets_out(
         return go_on.wait(20) and event.seq == 0
 
     first, old, new, daemon = FakeSink(), FakeSink(), FakeSink(), Daemon()
-    daemon.adopt([Route("first", first, hold), Route("second", old)])
+    daemon.reconfigure([Route("first", first, hold), Route("second", old)])
     publishing = background(lambda: daemon.publish(message(seq=0)))
     assert offered.wait(5)
-    adopting = background(lambda: daemon.adopt([Route("first", first), Route("second", new)]))
-    adopting.join(0.3)  # long enough for it to close the old sink, were it free to
+    reconfiguring = background(lambda: daemon.reconfigure([Route("first", first), Route("second", new)]))
+    reconfiguring.join(0.3)  # long enough for it to close the old sink, were it free to
     go_on.set()
     publishing.join(5)
-    adopting.join(5)
-    daemon.adopt([])
+    reconfiguring.join(5)
+    daemon.reconfigure([])
     assert [event.seq for event in [*old.events, *new.events]] == [0]
 
 
@@ -244,12 +245,12 @@ def test_an_event_of_the_moment_in_which_an_exchange_fails_reaches_those_that_ar
             raise SinkError("address in use")
 
     kept, again, daemon = FakeSink(), FakeSink(), Daemon()
-    daemon.adopt([Route("kept", kept), Route("old", FakeSink())])
+    daemon.reconfigure([Route("kept", kept), Route("old", FakeSink())])
     with pytest.raises(SinkError):
-        daemon.adopt([Route("kept", kept), Route("new", Refusing())])
-    daemon.adopt([Route("kept", kept), Route("old", again)])
+        daemon.reconfigure([Route("kept", kept), Route("new", Refusing())])
+    daemon.reconfigure([Route("kept", kept), Route("old", again)])
     daemon.publish(message(seq=1))
-    daemon.adopt([])
+    daemon.reconfigure([])
     assert [[event.seq for event in sink.events] for sink in (kept, again)] == [[0, 1], [0, 1]]
 
 
@@ -269,7 +270,7 @@ def test_a_vanished_microphone_ends_the_event_that_was_under_way(
 ) -> None:
     sink, daemon = FakeSink(), Daemon()
     source = FakeSource(blocks(pcm(noise(5, -12))), live=True, then="wait")
-    listening = ear(source, daemon, tiny)
+    listening = stream(source, daemon, tiny)
     background(lambda: daemon.run([listening], [Route("sink", sink)]))
     eventually(lambda: any(event.phase == "end" for event in sink.events), 8)
     daemon.stop()
@@ -286,7 +287,7 @@ def test_the_watchdog_is_fed_while_a_source_is_looked_after(
 
     told: list[str] = []
     daemon = Daemon(tell=lambda *states: told.extend(states))
-    background(lambda: daemon.run([ear(Away([], live=True), daemon, tiny)], []))
+    background(lambda: daemon.run([stream(Away([], live=True), daemon, tiny)], []))
     eventually(lambda: "WATCHDOG=1" in told)
     daemon.stop()
 
@@ -295,7 +296,7 @@ def test_a_source_that_is_muted_is_told_of(tiny: Bundle, background: Callable[..
     told: list[str] = []
     daemon = Daemon(tell=lambda *states: told.extend(states))
     muted = FakeSource(blocks(pcm(noise(11, -200))), live=True, then="wait")
-    background(lambda: daemon.run([ear(muted, daemon, tiny)], []))
+    background(lambda: daemon.run([stream(muted, daemon, tiny)], []))
     eventually(lambda: any("fake: listening (only digital silence for 10 s" in state for state in told))
     assert "muted" in daemon.status().sources["fake"].trouble
     daemon.stop()
@@ -321,7 +322,7 @@ def test_a_stuck_classifier_starves_the_watchdog(
         return FakeClassifier(3)(features)
 
     daemon = Daemon()
-    listening = ear(Lively(blocks(pcm(noise(5, -12))), live=True), daemon, tiny, stuck)
+    listening = stream(Lively(blocks(pcm(noise(5, -12))), live=True), daemon, tiny, stuck)
     background(lambda: daemon.run([listening], []))
     eventually(lambda: listening.status().state == state and listening.status().waiting_s > 1)
     eventually(lambda: listening.meter.position > 0)
@@ -338,7 +339,7 @@ def silent_for(tiny: Bundle, background: Callable[..., threading.Thread]) -> Ite
     daemon = Daemon()
 
     def healthy_s(source: Source) -> float:
-        listening = ear(source, daemon, tiny)
+        listening = stream(source, daemon, tiny)
         background(lambda: daemon.run([listening], []))
         eventually(lambda: listening.status().heard_s >= 1.0 and not listening.status().waiting_s)
         assert listening.status().state == SourceState.LISTENING
@@ -383,7 +384,7 @@ def test_a_recording_whose_name_is_no_text_has_a_status_that_can_be_sent(
     with path.open("wb") as file:
         soundfile.write(file, pcm(noise(5, -70)), 16_000, format="WAV")
     daemon = Daemon()
-    listening = ear(File(FileConfig(path=str(path), realtime=True)), daemon, tiny)
+    listening = stream(File(FileConfig(path=str(path), realtime=True)), daemon, tiny)
     background(lambda: daemon.run([listening], []))
     eventually(lambda: listening.status().state == SourceState.LISTENING)
     assert "a\N{REPLACEMENT CHARACTER}.wav".encode() in messages.encode(daemon.status())
@@ -395,7 +396,7 @@ def test_a_sound_goes_on_being_heard_after_the_microphone_came_back(
 ) -> None:
     away = blocks(BARKS) + blocks(BARKS, start=60 * 16_000)
     sink, daemon = FakeSink(), Daemon()
-    background(lambda: daemon.run([ear(FakeSource(away, then="wait"), daemon, tiny)], [Route("sink", sink)]))
+    background(lambda: daemon.run([stream(FakeSource(away, then="wait"), daemon, tiny)], [Route("sink", sink)]))
     eventually(lambda: len(sink.events) == 4)
     daemon.stop()
     assert [round(event.start_s) for event in sink.events if event.phase == "start"] == [2, 62]
@@ -407,7 +408,7 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
     sink, daemon = FakeSink(), Daemon()
     ended = FakeSource(blocks(BARKS), name="hall")
     lasting = FakeSource(blocks(BARKS), name="kitchen", then="wait")
-    background(lambda: daemon.run([ear(ended, daemon, tiny), ear(lasting, daemon, tiny)], [Route("sink", sink)]))
+    background(lambda: daemon.run([stream(ended, daemon, tiny), stream(lasting, daemon, tiny)], [Route("sink", sink)]))
     eventually(lambda: {event.source for event in sink.events if event.phase == "start"} == {"hall", "kitchen"})
     assert daemon.status().sources["kitchen"].state == "listening"
     daemon.stop()
@@ -416,7 +417,7 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
 def test_stop_ends_within_two_seconds_at_any_moment(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     daemon = Daemon()
     thread = background(
-        lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("s", FakeSink())])
+        lambda: daemon.run([stream(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("s", FakeSink())])
     )
     began = time.monotonic()
     daemon.stop()
@@ -435,7 +436,9 @@ def test_an_event_that_ends_too_late_at_the_stop_is_counted_as_lost(
         return FakeClassifier(3)(features)
 
     bark = pcm(noise(3600, -12))
-    thread = background(lambda: daemon.run([ear(FakeSource(blocks(bark)), daemon, tiny, slow)], [Route("log", sink)]))
+    thread = background(
+        lambda: daemon.run([stream(FakeSource(blocks(bark)), daemon, tiny, slow)], [Route("log", sink)])
+    )
     eventually(lambda: sink.events)
     stopping.set()
     daemon.stop()
@@ -448,7 +451,7 @@ def test_an_event_that_ends_too_late_at_the_stop_is_counted_as_lost(
 def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     viewer, daemon = FakeViewer(), Daemon()
     background(
-        lambda: daemon.run([ear(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("viewer", viewer)])
+        lambda: daemon.run([stream(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("viewer", viewer)])
     )
     eventually(lambda: {type(message) for message in viewer.shown} == {Level, Status})
     daemon.stop()
@@ -492,7 +495,7 @@ class Queue(FakeSink):
 
 def test_what_a_sink_lost_and_keeps_waiting_is_counted_with_its_outbox(tiny: Bundle) -> None:
     daemon = Daemon()
-    daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("queue", Queue())])
+    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("queue", Queue())])
     assert (daemon.status().sinks, daemon.status().waiting) == ({"queue": 2}, {"queue": 3})
     assert not daemon.lossless
 
@@ -501,7 +504,7 @@ def test_a_sink_gets_what_its_filter_admits(tiny: Bundle) -> None:
     some, none = FakeSink(), FakeSink()
     daemon = Daemon()
     routes = [Route("some", some, lambda event: event.phase == "end"), Route("none", none, lambda _: False)]
-    daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], routes)
+    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], routes)
     assert ([event.phase for event in some.events], none.events) == (["end"], [])
 
 
@@ -509,7 +512,7 @@ def test_what_is_snoozed_reaches_no_sink(tiny: Bundle) -> None:
     controls, sink = Controls(tiny.labels, {}, ["fake"]), FakeSink()
     controls.obey(Command(command="snooze", what="fake"))
     daemon = Daemon(controls)
-    daemon.run([ear(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("sink", sink)])
+    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("sink", sink)])
     assert sink.events == []
 
 

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from listener.daemon.health import Health, Losses
+from listener.daemon.health import DropoutMeter, SourceHealth
 from listener.pipeline.values import Block, SourceState
 from tests.fakes import blocks, noise, pcm
 
@@ -20,7 +20,7 @@ class Told:
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         self.now = 0.0
-        self.health = Health("kitchen", lambda: self.now)
+        self.health = SourceHealth("kitchen", lambda: self.now)
         self._caplog = caplog
 
     def passes(self, seconds: int, block: Block | None = None) -> None:
@@ -141,12 +141,12 @@ def test_whether_a_block_is_well_is_answered(told: Told) -> None:
     ],
 )
 def test_what_was_lost_is_said_once(lost: list[float], said: list[float]) -> None:
-    losses = Losses()
+    losses = DropoutMeter()
     assert [losses.news(lost_s, 1000.0 + second) for second, lost_s in enumerate(lost)] == said
 
 
 def test_audio_that_is_lost_again_and_again_is_trouble_until_a_minute_went_well() -> None:
-    losses, trouble = Losses(), []
+    losses, trouble = DropoutMeter(), []
     for second, lost_s in enumerate([0, 5, 5, 10, 10, 15, *[15] * 60]):
         losses.news(lost_s, 1000.0 + second)
         trouble.append(bool(losses.trouble))
@@ -154,12 +154,12 @@ def test_audio_that_is_lost_again_and_again_is_trouble_until_a_minute_went_well(
 
 
 def test_what_is_lost_while_a_microphone_is_away_is_no_such_trouble() -> None:
-    losses = Losses()
+    losses = DropoutMeter()
     for lost_s in range(9):
         losses.news(lost_s, lost_s, known=True)
     assert not losses.trouble
 
 
 def test_what_was_lost_while_it_was_deaf_is_not_said_twice() -> None:
-    losses = Losses()
+    losses = DropoutMeter()
     assert [losses.news(lost_s, lost_s, known=lost_s < 4) for lost_s in (1, 2, 3, 4, 4)] == [0, 0, 0, 0, 1]

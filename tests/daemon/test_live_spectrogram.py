@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 
-from listener.daemon.live_spectrogram import HOP, Spectrograph
+from listener.daemon.live_spectrogram import HOP, LiveSpectrogram
 from listener.messages import Spectrum, decode, encode
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
 from listener.pipeline.values import Block, Floats
 from models.data.frontend import mel_filters
 from tests.fakes import SPEC, blocks, noise, pcm
@@ -22,10 +22,10 @@ class Looked:
     def __init__(self, wanted: bool = True) -> None:
         self.shown: list[Spectrum] = []
         self.wanted = wanted
-        self.graph = Spectrograph("kitchen", SPEC, mel_filters(SPEC), lambda: self.wanted, self.shown.append)
+        self.graph = LiveSpectrogram("kitchen", SPEC, mel_filters(SPEC), lambda: self.wanted, self.shown.append)
 
     def hear(self, given: Iterable[Block]) -> None:
-        for _ in self.graph.seen(Assembler(RATE).frames(self.graph.after_each(given))):
+        for _ in self.graph.seen(Framer(RATE).frames(self.graph.after_each(given))):
             pass
 
     @property

@@ -6,18 +6,18 @@ import numpy as np
 
 from listener import config as configuration
 from listener.config import Config
-from listener.doctor.ambient import Room
+from listener.doctor.ambient import AmbientLevel
 from listener.doctor.finding import Finding, Level
 from listener.doctor.hearing import hearing, judged
 
 
-def room(dbfs: float = -50.0, loudest_dbfs: float = -30.0, duty: float = 0.1) -> Room:
+def room(dbfs: float = -50.0, loudest_dbfs: float = -30.0, duty: float = 0.1) -> AmbientLevel:
     levels = np.full(500, dbfs, np.float32)
     levels[-1] = loudest_dbfs
-    return Room(10.0, levels, np.arange(500) < 500 * duty, floor_dbfs=dbfs)
+    return AmbientLevel(10.0, levels, np.arange(500) < 500 * duty, floor_dbfs=dbfs)
 
 
-def found(heard: Room) -> list[Finding]:
+def found(heard: AmbientLevel) -> list[Finding]:
     return list(judged("hearing", heard))
 
 

@@ -18,7 +18,7 @@ from listener.pipeline import bundle
 from listener.pipeline.bundle import LabelRule
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import Features, Heard, Span
+from listener.pipeline.values import ClipContext, Features, Span
 from models.data.frontend import mel_filters
 from models.evaluation import calibration as calibrations
 from models.evaluation.calibration import Calibration
@@ -38,7 +38,7 @@ SCENES = {
 CALIBRATION = Calibration(
     ("low", "high"), (2.0, 0.5), (-1.0, 0.3), {"low": LabelRule(on=0.5, off=0.2), "high": LabelRule()}
 )
-HEARD = Heard(Span(0, 48_000), -20.0)
+HEARD = ClipContext(Span(0, 48_000), -20.0)
 LISTING = [
     {"dataset": "esc10", "licence": "CC-BY", "author": "Ann", "source_id": "7", "url": "http://a", "label": "low"},
     {"dataset": "esc10", "licence": "CC0", "author": "Bob", "source_id": "8", "url": "http://b", "label": "low"},

@@ -82,15 +82,15 @@ def test_cuda_without_cuda_is_an_error_with_the_remedy(tiny: Bundle) -> None:
 
 def test_a_model_with_scores_alone_predicts_nothing_else(tiny: Bundle) -> None:
     prediction = Classifier(tiny)(LogMel(tiny.features, tiny.filters)(whole(noise(3, -10))))
-    assert prediction.frames is None
+    assert prediction.frame_scores is None
     assert prediction.embedding is None
 
 
 def test_frames_and_embedding_are_read_where_the_model_has_them(tmp_path: Path) -> None:
     bundle = bundle_of(framed_model(), tmp_path)
     prediction = Classifier(bundle)(LogMel(bundle.features, bundle.filters)(whole(noise(3, -10))))
-    assert prediction.frames is not None
-    assert prediction.frames.shape == (3, 38)
+    assert prediction.frame_scores is not None
+    assert prediction.frame_scores.shape == (3, 38)
     assert prediction.embedding is not None
     assert np.linalg.norm(prediction.embedding) == pytest.approx(1)
 
@@ -99,7 +99,7 @@ def test_familiarity_is_one_number_where_the_model_says_it(tmp_path: Path) -> No
     bundle = bundle_of(framed_model(familiarity=True), tmp_path, familiar=0.4)
     prediction = Classifier(bundle)(LogMel(bundle.features, bundle.filters)(whole(noise(3, -10))))
     assert prediction.embedding is not None
-    assert prediction.familiarity == pytest.approx(float(prediction.embedding.max()))
+    assert prediction.similarity == pytest.approx(float(prediction.embedding.max()))
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -131,7 +131,7 @@ def test_a_model_whose_scores_are_no_numbers_is_refused(tmp_path: Path) -> None:
 def test_an_embedding_alone_is_read_too(tmp_path: Path) -> None:
     bundle = bundle_of(framed_model(frames=False), tmp_path, frame_s=0)
     prediction = Classifier(bundle)(LogMel(bundle.features, bundle.filters)(whole(noise(3, -10))))
-    assert prediction.frames is None
+    assert prediction.frame_scores is None
     assert prediction.embedding is not None
 
 

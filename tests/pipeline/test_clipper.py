@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.config import ClipConfig
-from listener.pipeline.clipper import Clipper
+from listener.pipeline.clipper import ClipConfig, Clipper
 from listener.pipeline.values import Clip
 from tests.fakes import FRAME, SPEC, frame
 
@@ -116,7 +115,7 @@ def test_an_event_under_way_keeps_clips_coming() -> None:
 def test_activity_is_the_latest_stretch_with_short_pauses_bridged() -> None:
     steps = [(0, False)] * 50 + [(0, True)] * 10 + [(0, False)] * 5 + [(0, True)] * 10
     _, last = run(steps)[-1]
-    assert (last.heard.activity.start, last.heard.activity.stop) == (50 * FRAME, 75 * FRAME)
+    assert (last.context.activity.start, last.context.activity.stop) == (50 * FRAME, 75 * FRAME)
 
 
 def test_the_level_is_that_of_the_loudest_tenth_of_a_second() -> None:
@@ -127,7 +126,7 @@ def test_the_level_is_that_of_the_loudest_tenth_of_a_second() -> None:
         for i, level in enumerate(levels)
         for clip in subject.push(frame(i * FRAME, level), active=True, held=False)
     ]
-    assert max(round(clip.heard.level_dbfs, 1) for clip in clips) == -20.0
+    assert max(round(clip.context.level_dbfs, 1) for clip in clips) == -20.0
 
 
 def test_without_a_hang_over_a_steady_sound_is_still_cut_once_a_hop() -> None:

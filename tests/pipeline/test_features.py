@@ -6,7 +6,7 @@ import pytest
 
 from listener.pipeline import bundle
 from listener.pipeline.features import FeatureSpec, LogMel, whole
-from listener.pipeline.values import SILENT_DBFS, Clip, Floats, Heard, Span
+from listener.pipeline.values import SILENT_DBFS, Clip, ClipContext, Floats, Span
 from models.data.frontend import mel_filters
 from tests.conftest import shared_recording
 from tests.fakes import noise
@@ -75,7 +75,7 @@ def clip_at(stream: Floats, stop: int) -> Clip:
     samples = np.zeros(SPEC.clip_samples, np.float32)
     samples[SPEC.clip_samples - (stop - start) :] = stream[start:stop]
     span = Span(start, stop)
-    return Clip(span, samples, Heard(span, SILENT_DBFS))
+    return Clip(span, samples, ClipContext(span, SILENT_DBFS))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
 from listener.pipeline.values import SILENT_DBFS, Block, Frame, Pcm, Span
 
 RATES = (8000, 16000, 22050, 44100, 48000)
@@ -29,8 +29,8 @@ def blocks(audio: Pcm, rate: int, sizes: list[int], start: int = 0) -> list[Bloc
 
 
 def assembled(given: list[Block], rate: int = 16000) -> list[Frame]:
-    assembler = Assembler(rate)
-    return [*assembler.frames(given), *assembler.flush()]
+    framer = Framer(rate)
+    return [*framer.frames(given), *framer.flush()]
 
 
 def joined(frames: list[Frame]) -> Pcm:
@@ -84,23 +84,23 @@ def _values_at(stream: list[Block], span: Span, rate: int) -> set[int]:
 
 def test_a_gap_between_two_frames_is_seen_in_their_spans() -> None:
     stream = [Block(0, 16000, noise(FRAME)), Block(FRAME + 1, 16000, noise(3 * FRAME))]
-    assert [frame.span.start for frame in Assembler(16000).frames(stream)] == [0, 2 * FRAME, 3 * FRAME]
+    assert [frame.span.start for frame in Framer(16000).frames(stream)] == [0, 2 * FRAME, 3 * FRAME]
 
 
 def test_a_partial_frame_waits_for_the_next_call() -> None:
-    assembler, audio = Assembler(16000), noise(500)
-    first = list(assembler.frames([Block(0, 16000, audio[:200])]))
-    second = list(assembler.frames([Block(200, 16000, audio[200:])]))
+    framer, audio = Framer(16000), noise(500)
+    first = list(framer.frames([Block(0, 16000, audio[:200])]))
+    second = list(framer.frames([Block(200, 16000, audio[200:])]))
     assert first == []
     assert np.array_equal(second[0].pcm, audio[:FRAME, 0])
 
 
 def test_a_gap_discards_the_partial_frame_and_counts_as_lost() -> None:
-    assembler = Assembler(16000)
-    frames = list(assembler.frames([Block(0, 16000, noise(500)), Block(16500, 16000, noise(500, seed=1))]))
+    framer = Framer(16000)
+    frames = list(framer.frames([Block(0, 16000, noise(500)), Block(16500, 16000, noise(500, seed=1))]))
     assert [frame.span.start for frame in frames] == [0, 16640]
     assert np.array_equal(frames[1].pcm, noise(500, seed=1)[140:460, 0])
-    assert assembler.lost_s == pytest.approx(1.0)
+    assert framer.lost_s == pytest.approx(1.0)
 
 
 def test_the_end_fills_the_last_frame_with_zeros() -> None:
@@ -130,8 +130,8 @@ def test_a_tone_keeps_its_pitch_and_level(rate: int) -> None:
 
 
 def test_a_live_frame_comes_soon_after_its_audio() -> None:
-    assembler = Assembler(16000)
-    frames = list(assembler.frames(blocks(tone(48000, 1.0), 48000, [1920] * 25)))
+    framer = Framer(16000)
+    frames = list(framer.frames(blocks(tone(48000, 1.0), 48000, [1920] * 25)))
     assert frames[-1].span.stop >= 16000 - 1600
 
 
@@ -164,15 +164,15 @@ def test_digital_silence_has_the_lowest_level() -> None:
 
 
 def test_the_clock_is_anchored_by_the_latest_block() -> None:
-    assembler = Assembler(16000)
-    list(assembler.frames([Block(0, 16000, noise(16000), 501.0), Block(16000, 16000, noise(16000), 502.5)]))
-    assert assembler.clock_offset_s == pytest.approx(500.5)
+    framer = Framer(16000)
+    list(framer.frames([Block(0, 16000, noise(16000), 501.0), Block(16000, 16000, noise(16000), 502.5)]))
+    assert framer.clock_offset_s == pytest.approx(500.5)
 
 
 def test_blocks_without_a_time_give_no_clock() -> None:
-    assembler = Assembler(16000)
-    list(assembler.frames([Block(0, 16000, noise(16000))]))
-    assert assembler.clock_offset_s is None
+    framer = Framer(16000)
+    list(framer.frames([Block(0, 16000, noise(16000))]))
+    assert framer.clock_offset_s is None
 
 
 def test_an_empty_stream_gives_nothing() -> None:

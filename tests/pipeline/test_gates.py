@@ -1,12 +1,13 @@
 """Gates miss nothing that is to be reported, and close on steady noise."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from listener.config import GateConfig
-from listener.pipeline.gates import make
+from listener.pipeline.gates import GateConfig, make
 from listener.pipeline.values import SILENT_DBFS, Floats, Frame
 from tests.conftest import shared_recording
 from tests.fakes import FRAME, SPEC, frame, noise, pcm
@@ -86,3 +87,13 @@ def test_either_opens_whenever_one_of_its_gates_does() -> None:
 def test_the_gate_is_made_for_every_rate_that_a_bundle_may_have(rate: int) -> None:
     gate = make(GateConfig(), rate)
     assert gate(frame(0, SILENT_DBFS, np.zeros(rate // 50, np.int16))) is False
+
+
+def test_importing_a_stage_loads_no_configuration_database_or_routing() -> None:
+    code = (
+        "import sys, listener.pipeline.gates, listener.pipeline.clipper, listener.pipeline.tracker\n"
+        "print(*(name for name in sys.modules if name.startswith('listener.') or name == 'sqlite3'))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    allowed = ("listener.pipeline", "listener.base", "listener.errors", "listener.messages")
+    assert [name for name in loaded if not name.startswith(allowed)] == []

@@ -7,21 +7,21 @@ import pytest
 import soundfile
 
 from listener import config as configuration
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.meter import metered
 from listener.messages import Event
 from listener.pipeline import bundle
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
 from listener.pipeline.values import Features, Floats, Frame, Prediction
 from tests.fakes import FakeClassifier, blocks, noise, pcm
 
 
 def events(samples: Floats, bundle: Bundle, *overrides: str) -> list[Event]:
     config = configuration.load(None, overrides)
-    loop = pipeline.build(config, bundle, FakeClassifier(len(bundle.labels)), "test")
-    return list(loop.events(Assembler(16_000).frames(blocks(pcm(samples)))))
+    loop = build_pipeline(config, bundle, FakeClassifier(len(bundle.labels)), "test")
+    return list(loop.events(Framer(16_000).frames(blocks(pcm(samples)))))
 
 
 def sound_at(start_s: float, stop_s: float, total_s: float) -> Floats:
@@ -44,19 +44,19 @@ def test_with_frame_scores_a_window_that_stays_hot_lengthens_nothing(tiny: Bundl
         loud = features.mel.max(axis=0) > 0
         frames = np.stack([loud[column : column + 8].any() for column in range(0, len(loud), 8)])
         scores = np.array([loud.any(), 0, 0], dtype=np.float32)
-        return Prediction(features.span, scores, features.heard, np.outer([1, 0, 0], frames).astype(np.float32))
+        return Prediction(features.span, scores, features.context, np.outer([1, 0, 0], frames).astype(np.float32))
 
-    loop = pipeline.build(configuration.load(None), replace(tiny, frame_s=0.08), classify, "test")
-    start, *_, end = loop.events(Assembler(16_000).frames(blocks(pcm(sound_at(10, 11, 20)))))
+    loop = build_pipeline(configuration.load(None), replace(tiny, frame_s=0.08), classify, "test")
+    start, *_, end = loop.events(Framer(16_000).frames(blocks(pcm(sound_at(10, 11, 20)))))
     assert (start.start_s, end.end_s) == pytest.approx((10, 11), abs=0.15)
     assert len({start.id, end.id}) == 1
 
 
 def test_silence_is_no_event_and_costs_no_inference(tiny: Bundle) -> None:
     config = configuration.load(None)
-    loop = pipeline.build(config, tiny, FakeClassifier(3), "test")
-    loop, meter = metered(loop, "test", pipeline.rules(config, tiny))
-    assert list(loop.events(Assembler(16_000).frames(blocks(pcm(noise(60, -70)))))) == []
+    loop = build_pipeline(config, tiny, FakeClassifier(3), "test")
+    loop, meter = metered(loop, "test", tracker_rules(config, tiny))
+    assert list(loop.events(Framer(16_000).frames(blocks(pcm(noise(60, -70)))))) == []
     assert meter.clips < 20  # while the floor is being found, and then no more
 
 
@@ -82,9 +82,9 @@ def test_every_gate_lets_a_loud_sound_through(tiny: Bundle) -> None:
 
 def test_a_meter_that_looks_on_changes_nothing(tiny: Bundle) -> None:
     config = configuration.load(None)
-    loop = pipeline.build(config, tiny, FakeClassifier(3), "test")
-    loop, meter = metered(loop, "test", pipeline.rules(config, tiny))
-    seen = loop.events(Assembler(16_000).frames(blocks(pcm(sound_at(10, 12, 15)))))
+    loop = build_pipeline(config, tiny, FakeClassifier(3), "test")
+    loop, meter = metered(loop, "test", tracker_rules(config, tiny))
+    seen = loop.events(Framer(16_000).frames(blocks(pcm(sound_at(10, 12, 15)))))
     plain = events(sound_at(10, 12, 15), tiny)
     assert [(e.phase, e.start_s, e.peak) for e in seen] == [(e.phase, e.start_s, e.peak) for e in plain]
     assert meter.clips > 0
@@ -92,8 +92,8 @@ def test_a_meter_that_looks_on_changes_nothing(tiny: Bundle) -> None:
 
 
 def test_the_real_classifier_stands_where_the_fake_did(tiny: Bundle) -> None:
-    loop = pipeline.build(configuration.load(None), tiny, Classifier(tiny), "test")
-    heard = list(loop.events(Assembler(16_000).frames(blocks(pcm(sound_at(3, 5, 8))))))
+    loop = build_pipeline(configuration.load(None), tiny, Classifier(tiny), "test")
+    heard = list(loop.events(Framer(16_000).frames(blocks(pcm(sound_at(3, 5, 8))))))
     assert heard
     assert np.isfinite([event.peak for event in heard]).all()
 
@@ -102,10 +102,10 @@ def test_what_is_reported_depends_on_nothing_heard_later() -> None:
     shipped = bundle.load(bundle.find(bundle.DEFAULT))
     classifier = Classifier(shipped, "cpu")
     heard, rate = soundfile.read(bundle.ASSETS / "demo.ogg", dtype="float32")
-    frames = list(Assembler(rate).frames(blocks(pcm(heard))))
+    frames = list(Framer(rate).frames(blocks(pcm(heard))))
 
     def started(some: list[Frame]) -> list[tuple[str, float, float]]:
-        loop = pipeline.build(configuration.load(None), shipped, classifier, "test")
+        loop = build_pipeline(configuration.load(None), shipped, classifier, "test")
         return [(e.label, e.start_s, e.detected_s) for e in loop.events(some) if e.phase == "start"]
 
     whole = started(frames)

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from listener import config as configuration
-from listener.config import LoudConfig
 from listener.daemon import service
+from listener.daemon.build import build_pipeline
 from listener.errors import ConfigError
 from listener.messages import Event
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.framer import Assembler
-from listener.pipeline.loudness import Loud
+from listener.pipeline.framer import Framer
+from listener.pipeline.loudness import Loud, LoudConfig
 from listener.pipeline.values import Frame
 from tests.fakes import FRAME, SPEC, FakeClassifier, blocks, frame, noise, pcm
 
@@ -65,7 +64,7 @@ def test_its_score_is_how_far_over_the_room_it_was() -> None:
 
 
 def test_steady_noise_is_no_event_however_loud() -> None:
-    assert heard(loud(), Assembler(16_000).frames(blocks(pcm(noise(30, BANG))))) == []
+    assert heard(loud(), Framer(16_000).frames(blocks(pcm(noise(30, BANG))))) == []
 
 
 def test_what_is_loud_in_a_quiet_room_is_not_in_a_loud_one() -> None:
@@ -142,8 +141,8 @@ def test_in_the_pipeline_it_stands_beside_the_labels_and_changes_none(tiny: Bund
 
     def events(*overrides: str) -> list[Event]:
         config = configuration.load(None, overrides)
-        loop = pipeline.build(config, tiny, FakeClassifier(3), "hall")
-        return list(loop.events(Assembler(16_000).frames(blocks(pcm(samples)))))
+        loop = build_pipeline(config, tiny, FakeClassifier(3), "hall")
+        return list(loop.events(Framer(16_000).frames(blocks(pcm(samples)))))
 
     def told(some: Iterable[Event]) -> list[tuple[object, ...]]:
         return [(e.label, e.phase, e.start_s, e.end_s, e.peak, e.detected_s) for e in some]

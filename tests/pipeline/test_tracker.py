@@ -14,7 +14,7 @@ from listener.pipeline.bundle import LabelRule
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.frame_grid import frame_grid
 from listener.pipeline.tracker import Rules, Tracker
-from listener.pipeline.values import Heard, Prediction, Span
+from listener.pipeline.values import ClipContext, Prediction, Span
 
 RATE, HOP = 16_000, 8_000
 GRID = frame_grid(FeatureSpec(), 0.08)
@@ -39,7 +39,7 @@ def prediction(hop: int, score: float, activity: Span | None = None) -> Predicti
     stop = (hop + 1) * HOP
     span = Span(max(0, stop - 48_000), stop)
     scores = np.array([score, 0.9], dtype=np.float32)
-    return Prediction(span, scores, Heard(activity or span, -30.0))
+    return Prediction(span, scores, ClipContext(activity or span, -30.0))
 
 
 def follow(subject: Tracker, scores: Iterable[float]) -> list[Event]:
@@ -137,7 +137,7 @@ def test_what_is_like_nothing_the_model_knows_begins_no_event_but_does_not_end_o
     familiarities = [0.1, 0.3, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
     scores = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
     said = [
-        list(subject.update(replace(prediction(hop, score), familiarity=familiar)))
+        list(subject.update(replace(prediction(hop, score), similarity=familiar)))
         for hop, (score, familiar) in enumerate(zip(scores, familiarities, strict=True))
     ]
     assert [hop for hop, events in enumerate(said) if phases(events) == ["start"]] == [2]
@@ -149,7 +149,7 @@ def test_a_label_may_be_told_however_unfamiliar_it_is() -> None:
     rule = LabelRule(on=0.7, off=0.4, familiar=-1.0)
     rules = Rules(("bark", "siren"), {"bark": rule}, {}, 0.0, 1.0, RATE, 0.5, GRID, familiar=0.4)
     subject = Tracker(rules, source="kitchen", model="test", prefix="t")
-    assert phases(subject.update(replace(prediction(0, 0.9), familiarity=-0.2))) == ["start"]
+    assert phases(subject.update(replace(prediction(0, 0.9), similarity=-0.2))) == ["start"]
 
 
 def test_a_label_without_a_rule_is_never_reported() -> None:
@@ -160,7 +160,7 @@ def test_its_level_is_the_loudest_since_it_began_though_its_score_rose_later() -
     subject, said = tracker(), []
     for hop, (score, level_dbfs) in enumerate([(0.1, -5.0), (0.1, -40.0), (0.1, -12.0), (0.9, -50.0), (0.1, -60.0)]):
         clip = prediction(hop, score)
-        said += subject.update(replace(clip, heard=Heard(Span(HOP + 160, clip.span.stop), level_dbfs)))
+        said += subject.update(replace(clip, context=ClipContext(Span(HOP + 160, clip.span.stop), level_dbfs)))
     assert said[0].start_s == (HOP + 160) / RATE
     assert said[0].level_dbfs == -12.0
 
@@ -182,7 +182,7 @@ def test_a_label_that_was_taken_away_and_given_back_begins_no_event_in_what_was_
     subject = tracker()
     with_bark, without = subject._rules, replace(subject._rules, rules={})
     said = [event for stop_s in (3.0, 3.5) for event in subject.update(framed(stop_s, [(1.0, 3.0)]))]
-    said += [*subject.adopt(without), *subject.adopt(with_bark)]
+    said += [*subject.reconfigure(without), *subject.reconfigure(with_bark)]
     said += [event for stop_s in (4.0, 4.5, 5.0) for event in subject.update(framed(stop_s, [(1.0, 3.0)]))]
     assert phases(said) == ["start", "end"]
 
@@ -237,14 +237,14 @@ def framed(stop_s: float, sounds: Sequence[Stretch], score: float | None = None)
     span = Span(max(0, round(start_s * RATE)), round(stop_s * RATE))
     scores = np.array([(0.9 if there.any() else 0.1) if score is None else score, 0.9], dtype=np.float32)
     frames = np.stack([np.where(there, 0.9, 0.1), np.full(FRAMES, 0.9)]).astype(np.float32)
-    return Prediction(span, scores, Heard(span, -30.0), frames)
+    return Prediction(span, scores, ClipContext(span, -30.0), frames)
 
 
 def hear(subject: Tracker, sounds: Sequence[Stretch], until_s: float, *, frames: bool = True) -> list[Event]:
     """The events of a stream with these sounds, clip by clip to its end."""
     clips = [framed(float(stop_s), sounds) for stop_s in np.arange(0.5, until_s + 0.1, 0.5)]
     if not frames:
-        clips = [Prediction(clip.span, clip.scores, clip.heard) for clip in clips]
+        clips = [Prediction(clip.span, clip.scores, clip.context) for clip in clips]
     return [event for clip in clips for event in subject.update(clip)] + list(subject.finish())
 
 
@@ -307,7 +307,7 @@ def test_a_hot_window_without_a_frame_over_is_timed_as_without_frames() -> None:
     events = []
     for hop in range(9, 20):
         clip, nothing = prediction(hop, 0.9 if 10 <= hop < 14 else 0.1, activity), np.zeros((2, FRAMES), np.float32)
-        events += subject.update(Prediction(clip.span, clip.scores, clip.heard, nothing))
+        events += subject.update(Prediction(clip.span, clip.scores, clip.context, nothing))
     assert times(events) == [(4.8, 5.0)]
 
 

@@ -116,11 +116,11 @@ def test_a_source_listens_for_the_labels_and_groups_it_is_told(controls: Control
 def test_a_source_is_not_deaf_because_what_it_listens_for_has_another_name_now(controls: Controls) -> None:
     controls.obey(Command(command="listen", what="kitchen", labels=["dog_bark"]))
     controls.obey(Command(command="listen", what="attic", labels=["dog_bark", "rain"]))
-    controls.adopt(["woof", "rain"], {})
+    controls.reconfigure(["woof", "rain"], {})
     assert controls.state().listening_for == {"attic": ["rain"]}
     assert controls.admits(event(label="woof"))
     controls.obey(Command(command="listen", what="kitchen", labels=[]))
-    controls.adopt(["woof"], {})
+    controls.reconfigure(["woof"], {})
     assert controls.state().listening_for == {"kitchen": []}
 
 

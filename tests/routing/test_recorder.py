@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from listener import config as configuration
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
-from listener.daemon.stream import Ear
-from listener.pipeline import loop as pipeline
+from listener.daemon.stream import Stream
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.values import Features, Heard, Prediction, Span
+from listener.pipeline.values import ClipContext, Features, Prediction, Span
 from listener.routing.recorder import Recorder
 from listener.routing.sink_worker import Route
 from tests.fakes import FRAME, FakeClassifier, FakeSink, FakeSource, blocks, frame, noise, pcm
@@ -34,8 +34,8 @@ def heard(recorder: Recorder, start_s: float, stop_s: float) -> None:
 
 def predicted(recorder: Recorder, stop_s: float, *scores: float) -> None:
     span = Span(round((stop_s - 3) * RATE), round(stop_s * RATE))
-    given = Prediction(span, np.array(scores, np.float32), Heard(span, -20.0))
-    features = Features(span, np.zeros((64, 297), np.float32), given.heard)
+    given = Prediction(span, np.array(scores, np.float32), ClipContext(span, -20.0))
+    features = Features(span, np.zeros((64, 297), np.float32), given.context)
     assert recorder.classify(lambda _features: given)(features) is given
 
 
@@ -120,14 +120,14 @@ class RecordingSink(FakeSink):
         self.recorders.append(recorder)
 
 
-def run(sink: RecordingSink, bundle: Bundle, audio: "np.ndarray") -> Ear:
+def run(sink: RecordingSink, bundle: Bundle, audio: "np.ndarray") -> Stream:
     config = configuration.load(None)
     daemon = Daemon()
     source = FakeSource(blocks(audio))
-    loop = pipeline.build(config, bundle, FakeClassifier(3), source.name)
-    ear = Ear(source, loop, pipeline.rules(config, bundle), daemon.publish, daemon.ended)
-    daemon.run([ear], [Route("sink", sink)])
-    return ear
+    loop = build_pipeline(config, bundle, FakeClassifier(3), source.name)
+    stream = Stream(source, loop, tracker_rules(config, bundle), daemon.publish, daemon.ended)
+    daemon.run([stream], [Route("sink", sink)])
+    return stream
 
 
 def test_the_daemon_gives_a_sink_that_wants_audio_a_recorder_of_each_source(tiny: Bundle) -> None:
@@ -143,6 +143,6 @@ def test_the_daemon_gives_a_sink_that_wants_audio_a_recorder_of_each_source(tiny
 
 def test_and_records_nothing_for_one_that_does_not(tiny: Bundle) -> None:
     sink = RecordingSink(records=False)
-    ear = run(sink, tiny, pcm(noise(4, -20)))
+    stream = run(sink, tiny, pcm(noise(4, -20)))
     assert sink.recorders == []
-    assert "Recorded" not in type(ear._pipeline.gate).__name__
+    assert "Recorded" not in type(stream._pipeline.gate).__name__

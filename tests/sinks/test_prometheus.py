@@ -15,11 +15,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from listener import config as configuration
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
-from listener.daemon.stream import Ear
+from listener.daemon.stream import Stream
 from listener.errors import ConfigError, SinkError
 from listener.messages import Event, Hello
-from listener.pipeline import loop as pipeline
 from listener.pipeline.bundle import Bundle
 from listener.routing.sink_worker import Route
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
@@ -228,10 +228,10 @@ def test_scraped_from_a_running_daemon_it_tells_what_that_did(serve: Serve, tiny
     bang[16_000:32_000] += noise(1, -12, seed=1)
     config, daemon, sink = configuration.load(None), Daemon(), serve()
     source = FakeSource(blocks(pcm(bang)), name="kitchen", then="wait")
-    loop = pipeline.build(config, tiny, FakeClassifier(3), "kitchen")
-    ear = Ear(source, loop, pipeline.rules(config, tiny), daemon.publish, daemon.ended)
+    loop = build_pipeline(config, tiny, FakeClassifier(3), "kitchen")
+    stream = Stream(source, loop, tracker_rules(config, tiny), daemon.publish, daemon.ended)
     routes = [Route("metrics", sink), Route("failing", FakeSink(refuse))]
-    thread = threading.Thread(target=daemon.run, args=([ear], routes))
+    thread = threading.Thread(target=daemon.run, args=([stream], routes))
     thread.start()
     try:
         eventually(lambda: Scrape(sink).series("heard_seconds_total") and _heard_s(sink) >= 3.9, "a status")

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from listener.errors import ConfigError, SourceError
-from listener.pipeline.framer import Assembler
+from listener.pipeline.framer import Framer
 from listener.pipeline.values import Block, Pcm, Source
 from listener.sources.file import File, FileConfig, read_blocks
 from tests.sources.conftest import Listening
@@ -56,7 +56,7 @@ def test_numbers_that_are_none_are_silence(tmp_path: Path) -> None:
 
 def test_the_shortest_file_gives_a_frame(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "click.wav", np.ones(1, np.int16), 48000)
-    assembler = Assembler(16000)
+    assembler = Framer(16000)
     frames = [*assembler.frames(read_blocks(tmp_path / "click.wav")), *assembler.flush()]
     assert len(frames) == 1
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from listener.config import GateConfig
-from listener.doctor.ambient import Room
+from listener.doctor.ambient import AmbientLevel
 from listener.pipeline.bundle import LabelRule
+from listener.pipeline.gates import GateConfig
 from listener.tuning.proposals import Advice, advice
 from listener.tuning.survey import Named, Survey, calmer, covered_s
 from tests.sinks.messages import event
@@ -16,9 +16,9 @@ RULES = {"dog_bark": LabelRule(on=0.8, off=0.4), "smoke_alarm": LabelRule(on=0.9
 SECONDS = 180
 
 
-def room(duty: float) -> Room:
+def room(duty: float) -> AmbientLevel:
     frames = np.arange(SECONDS * 50)
-    return Room(SECONDS, np.full(len(frames), -50, np.float32), frames < duty * len(frames), floor_dbfs=-50)
+    return AmbientLevel(SECONDS, np.full(len(frames), -50, np.float32), frames < duty * len(frames), floor_dbfs=-50)
 
 
 def survey(duty: float = 0.05, named: Mapping[str, Named] | None = None, *calm: float, gate: GateConfig) -> Survey:

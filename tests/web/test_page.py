@@ -154,7 +154,7 @@ def test_what_the_daemon_refuses_is_said_for_a_while_and_the_choice_is_taken_bac
     page.until(ATTACHED)
     page.show("Labels")
     choice = page.page.get_by_label("Mute dog bark")
-    daemon.controls.adopt(["siren", "rain"], {})  # as by a reload that the page has not heard of
+    daemon.controls.reconfigure(["siren", "rain"], {})  # as by a reload that the page has not heard of
     choice.select_option(label="8 hours")
     page.until("document.querySelector('#notice').textContent.includes('no label')")
     assert choice.input_value() == ""

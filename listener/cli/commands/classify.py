@@ -12,13 +12,12 @@ import numpy as np
 from listener import messages
 from listener.cli import common, tables
 from listener.cli.common import Setup
-from listener.config import ClipConfig
+from listener.daemon.build import build_pipeline
 from listener.daemon.signals import Capture
 from listener.errors import SourceError
 from listener.messages import Event
-from listener.pipeline import loop as pipeline
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.clipper import Clipper
+from listener.pipeline.clipper import ClipConfig, Clipper
 from listener.pipeline.features import LogMel
 from listener.pipeline.framer import frames_of
 from listener.pipeline.values import Frame
@@ -55,7 +54,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
 
 def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
     """The events of a file in the order in which they were detected, each whole, without a phase."""
-    loop = pipeline.build(setup.config, setup.bundle, classifier, messages.printable(path))
+    loop = build_pipeline(setup.config, setup.bundle, classifier, messages.printable(path))
     latest = {event.id: event for event in loop.events(_frames(path, setup))}
     return sorted((messages.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
 

@@ -7,7 +7,7 @@ import pytest
 
 from listener.pipeline.bundle import LabelRule
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import Heard, Prediction, Span
+from listener.pipeline.values import ClipContext, Prediction, Span
 from models.evaluation.event_scoring import HOP_S, HeardScene, Judge, tables
 from models.evaluation.scenes import TOOLS
 
@@ -29,7 +29,7 @@ def heard(sounding: Mapping[str, tuple[float, float]], of_truth: Mapping[str, tu
         for label, (start, stop) in sounding.items():
             frames[LABELS.index(label), (moments >= start) & (moments < stop)] = 0.97
         span = Span(round(end * RATE) - CLIP, round(end * RATE))
-        said.append(Prediction(span, frames.max(axis=1), Heard(span, -30.0), frames))
+        said.append(Prediction(span, frames.max(axis=1), ClipContext(span, -30.0), frames))
     return HeardScene(said, [{"label": label, "onset_s": on, "offset_s": off} for label, (on, off) in of_truth.items()])
 
 

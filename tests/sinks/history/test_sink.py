@@ -15,13 +15,13 @@ import pytest
 import soundfile
 
 from listener import config as configuration
+from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
-from listener.daemon.stream import Ear
+from listener.daemon.stream import Stream
 from listener.errors import ConfigError, SinkError
 from listener.messages import Command, Event, wall_clock
-from listener.pipeline import loop
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.values import Features, Heard, Prediction, Span
+from listener.pipeline.values import ClipContext, Features, Prediction, Span
 from listener.routing.controls import Controls
 from listener.routing.recorder import Recorder
 from listener.routing.sink_worker import Recording, Route, Sink, Steering
@@ -62,8 +62,8 @@ class Room:
     def predict(self, stop_s: float, **scores: float) -> None:
         span = Span(round((stop_s - 3) * RATE), round(stop_s * RATE))
         row = np.array([scores.get(label, 0.0) for label in self.labels], np.float32)
-        prediction = Prediction(span, row, Heard(span, -20.0))
-        self.recorder.classify(lambda _features: prediction)(Features(span, np.zeros((64, 297)), prediction.heard))
+        prediction = Prediction(span, row, ClipContext(span, -20.0))
+        self.recorder.classify(lambda _features: prediction)(Features(span, np.zeros((64, 297)), prediction.context))
 
 
 Opened = Callable[..., History]
@@ -507,13 +507,15 @@ def test_the_daemon_records_an_event_with_its_audio(tmp_path: Path, tiny: Bundle
     barks[2 * RATE : 3 * RATE] += pcm(noise(1, -12, seed=1))
     daemon, config = Daemon(), configuration.load(None)
     source = FakeSource(blocks(barks))
-    rules = loop.rules(config, tiny)
+    rules = tracker_rules(config, tiny)
     told = type(rules)(
         **{name: getattr(rules, name) for name in rules.__slots__} | {"labels": ("hiss", "hum", "speech")}
     )
-    ear = Ear(source, loop.build(config, tiny, FakeClassifier(3), source.name), told, daemon.publish, daemon.ended)
+    stream = Stream(
+        source, build_pipeline(config, tiny, FakeClassifier(3), source.name), told, daemon.publish, daemon.ended
+    )
     sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("hiss",)), HELLO)
-    daemon.run([ear], [Route("history", sink)])
+    daemon.run([stream], [Route("history", sink)])
     (row,) = rows(tmp_path)
     assert row.label == "hiss"
     assert row.end_s is not None
