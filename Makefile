@@ -21,10 +21,11 @@ run: $(VENV)/.run
 test: $(VENV)/.test
 	$(TEST)
 
-check: $(VENV)/.test  ## format, lint, types, tests
+check: $(VENV)/.test  ## format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(TEST)
 
 format: $(VENV)/.test

@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from listener.base.version import __version__
+
 if TYPE_CHECKING:
     from listener.api import listen
 
@@ -10,7 +12,6 @@ if TYPE_CHECKING:
 # before they are loaded. Whoever sets it to something else has decided so.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "listen"]
 
 

@@ -1,4 +1,4 @@
-"""Imports go one way, each third-party library has its one place, and the daemon never needs torch."""
+"""Import rules that `lint-imports` (see pyproject.toml) cannot state."""
 
 import ast
 import subprocess
@@ -27,7 +27,6 @@ ONE_PLACE = {
     "tomlkit": {"tuning/rewrite.py"},
     "msgspec": {"base/schema.py", "config.py", "pipeline/bundle.py", "messages.py"},
 }
-NEVER = {"torch", "librosa", "models", "export", "scipy"}
 
 
 def modules() -> list[Path]:
@@ -42,11 +41,6 @@ def imported(path: Path) -> Iterator[str]:
             yield from (
                 (f"{node.module}.{alias.name}" for alias in node.names) if node.module == "listener" else (node.module,)
             )
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_imports_training_code_or_its_libraries(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imported(path)} & NEVER
 
 
 @pytest.mark.parametrize("library", ONE_PLACE)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from listener import __version__
+from listener.base.version import __version__
 from listener.daemon import signals
 
 COMMANDS = {

@@ -7,7 +7,6 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
-import listener
 from listener.base import requirements
 from listener.base.requirements import Needs
 from listener.config import OF_THE_MACHINE, Config, Part
@@ -83,7 +82,7 @@ def _run_by() -> Iterator[Path]:
     yield Path(sys.executable)
     yield Path(sys.executable).resolve()
     yield Path(os.__file__).parent
-    yield Path(listener.__file__).parent
+    yield Path(__file__).parents[1]
 
 
 def _closed(path: Path) -> str:

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from listener import __version__, messages
 from listener import config as configuration
+from listener import messages
+from listener.base.version import __version__
 from listener.config import Config, Part
 from listener.daemon.build import build_pipeline, change_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon

@@ -3,9 +3,9 @@
 import textwrap
 from datetime import datetime
 
-from listener import __version__
 from listener.base import text
 from listener.base.text_width import cells
+from listener.base.version import __version__
 from listener.tui.events import events
 from listener.tui.keys import HELP
 from listener.tui.lines import Line, cropped, length, plain, spread

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from math import isfinite
 
-from listener import __version__
+from listener.base.version import __version__
 from listener.cli import common
 from listener.daemon.signals import Capture
 from listener.doctor import chain
