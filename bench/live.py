@@ -10,8 +10,7 @@ from bench.listening import Listening, Witness
 from bench.microphone import RATE, VirtualMicrophone, virtual_microphone
 from bench.plan import Plan
 from bench.rows import BenchError, Row
-from listener.messages import Level, SourceStatus
-from listener.pipeline.values import SourceState
+from listener.messages import Level, SourceState, SourceStatus
 
 CAPTURE = "listener.sources.microphone.capture"
 MOST_CPU_MS = 8.0

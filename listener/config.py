@@ -317,10 +317,9 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"source.name: two sources are called {twice!r}; give each a name of its own")
     if EVERYTHING in heard:
         raise ConfigError(f"source.name: a snooze of {EVERYTHING!r} is of every source; give this one another name")
-    sources = enumerate(config.sources, 1)
-    wanted = [(f"source {number} ({part.kind})", requirements.of(part.factory)) for number, part in sources]
-    if clash := next(requirements.clashes(wanted), None):
-        raise ConfigError(clash)
+    made = [(f"source {n} ({part.kind})", part.factory(part.config)) for n, part in enumerate(config.sources, 1)]
+    if conflict := next(requirements.conflicts([(name, source.requirements) for name, source in made]), None):
+        raise conflict
     for number, sink in enumerate(config.sinks, 1):
         for name in sink.when.sources:
             if name not in heard:

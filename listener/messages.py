@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from typing import Literal
 
@@ -65,6 +66,15 @@ class Spectrum(msgspec.Struct, frozen=True, tag="spectrum", kw_only=True):
     high_db: float  # one of 255: power in a mel band
     mels: int  # cells of a column, the lowest first
     columns: bytes  # one after the other; base64 in JSON
+
+
+class SourceState(StrEnum):
+    """What a source is doing."""
+
+    WAITING = "waiting"  # for a device that has not been there yet
+    LISTENING = "listening"
+    RECOVERING = "recovering"  # from a device that is gone or stalled
+    ENDED = "ended"
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from listener.errors import SinkError
-from listener.messages import Event, Level, Status
+from listener.messages import Event, Level, SourceState, Status
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import Block, Features, Floats, Frame, Prediction, Report, SourceState, Span
+from listener.pipeline.values import Block, Features, Floats, Frame, Prediction, Span
+from listener.sources.base import BaseSource, Report
 
 SPEC = FeatureSpec()
 FRAME = SPEC.frame_samples
@@ -38,7 +39,7 @@ def blocks(samples: "np.ndarray", rate: int = SPEC.sample_rate, block_s: float =
     return [Block(start + i, rate, samples[i : i + size, None]) for i in range(0, len(samples), size)]
 
 
-class FakeSource:
+class FakeSource(BaseSource):
     """Gives the blocks it was made with, then what `then` does: ends, raises, or waits to be closed."""
 
     def __init__(

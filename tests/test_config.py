@@ -39,7 +39,7 @@ def load(text: str, tmp_path: Path, *overrides: str) -> configuration.Config:
         ),
         (
             "[[source]]\nkind = 'stdin'\n[[source]]\nkind = 'stdin'\nname = 'two'",
-            "source 2 (stdin): standard input is source 1 (stdin)'s already",
+            "source 2 (stdin): standard input is used by source 1 (stdin) already",
         ),
         ("[labels.rooster]\nname = 'all'", "labels.rooster.name: a snooze of 'all' is of everything"),
         ("[groups]\nall = ['rooster']", "groups.all: a snooze of 'all' is of everything; give it another name"),

@@ -12,7 +12,7 @@ from listener.errors import ConfigError
 
 SOURCES = {
     "microphone": "listener.sources.microphone.source:Microphone",
-    "command": "listener.sources.command:Command",
+    "command": "listener.sources.command:CommandSource",
     "stdin": "listener.sources.stdin:Stdin",
     "file": "listener.sources.file:File",
 }

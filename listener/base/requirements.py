@@ -1,4 +1,4 @@
-"""What a source or sink needs of this machine, said before it is opened, and whether it is there."""
+"""Files, programs and addresses that a source or sink needs, declared before it is opened, and checks for them."""
 
 import os
 import shutil
@@ -6,151 +6,189 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from listener.base import paths
 from listener.base.addresses import Address
-from listener.base.schema import nearest
-from listener.storage.sqlite import is_foreign
+from listener.base.schema import suggestion
+from listener.errors import ConfigError
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+SQLITE_MIN_PAGE = 512  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """A part that has any declares them as its property `needs`. Keys are those of its section.
-
-    What does not depend on its section it may declare as `needs` of its class, which is known before it is made.
-    """
+class Requirements:
+    """What one part needs from this machine. Keys are those of its section of the configuration."""
 
     reads: Mapping[str, Path] = field(default_factory=dict)  # files that must be readable
-    secrets: Mapping[str, str] = field(default_factory=dict)  # likewise; a bare name may be a credential of systemd's
-    shortest: int = 1  # so many characters a secret has at least
+    secrets: Mapping[str, str] = field(default_factory=dict)  # likewise; a bare name may be a systemd credential
+    secret_min_chars: int = 1
     program: str = ""  # is run
-    writes: tuple[Path, ...] = ()  # files that it makes, and no other part may
-    databases: tuple[Path, ...] = ()  # of SQLite's, among those: what else lies there is not ours to write over
-    folders: tuple[Path, ...] = ()  # it makes files in them, and so may others
-    binds: tuple[Path | Address, ...] = ()  # sockets that it listens at
-    takes: tuple[str, ...] = ()  # what else is only for one part, in words
-    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what must be a label or a group
+    writes: tuple[Path, ...] = ()  # files that only this part may write
+    databases: tuple[Path, ...] = ()  # SQLite files, among `writes`: a file of another kind is not overwritten
+    folders: tuple[Path, ...] = ()  # shared folders in which it creates files
+    binds: tuple[Path | Address, ...] = ()  # sockets at which it listens
+    exclusive: tuple[str, ...] = ()  # other things that only one part can use, in words
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)  # names that must be labels or groups
 
 
-def of(part: object) -> Needs:
-    """What a source or sink needs; nothing where it does not say."""
-    needs = getattr(part, "needs", None)
-    return needs if isinstance(needs, Needs) else Needs()
+def of(part: object) -> Requirements:
+    """Return what a part declares as its `requirements`, if it does."""
+    return getattr(part, "requirements", Requirements())
 
 
-def faults(needs: Needs) -> Iterator[str]:
-    """What is not there, one line each, with the remedy."""
-    for key, path in needs.reads.items():
+def missing(required: Requirements) -> Iterator[ConfigError]:
+    """Check that everything is there that can be checked without opening the part.
+
+    Yields:
+        One error for each thing that is missing. It is not raised, so that all of them can be reported.
+    """
+    for key, path in required.reads.items():
         if why := unreadable(path):
-            yield f"{key}: {path} cannot be read ({why}); correct {key}, or make the file readable"
-    for key, name in needs.secrets.items():
-        yield from _secret_faults(key, name, needs.shortest)
-    if needs.program and shutil.which(needs.program) is None:
-        yield f"{needs.program!r} cannot be run: it {_no_program(needs.program)}"
-    for path in needs.writes:
+            yield _error(f"{key}: {path} cannot be read ({why})", "file-unreadable", f"Correct {key}, or its mode.")
+    for key, name in required.secrets.items():
+        yield from _secret_errors(key, name, required.secret_min_chars)
+    if required.program and shutil.which(required.program) is None:
+        yield _program_error(required.program)
+    for path in required.writes:
         if why := unwritable(path):
-            yield f"{path} cannot be written ({why}); let this user write there, or name another file"
-    for path in needs.databases:
+            yield _unwritable_error(path, why)
+    for path in required.databases:
         if is_foreign(path):
-            yield f"{path} is no database; name another file, or move it away"
-    for path in needs.folders:
+            yield _error(f"{path} is not a database", "database-foreign", "Name another file, or move this one away.")
+    for path in required.folders:
         if why := unwritable(path / "any"):
-            yield f"{path} cannot be written to ({why}); let this user write there"
-    for door in needs.binds:
-        if isinstance(door, Path):
-            yield from _door_faults(door)
+            yield _unwritable_error(path, why)
+    for address in required.binds:
+        if isinstance(address, Path):
+            yield from _socket_errors(address)
 
 
-def strangers(needs: Needs, known: Sequence[str]) -> Iterator[str]:
-    """Names that the model has neither as a label nor as a group, one line each."""
-    for key, names in needs.labels.items():
+def unknown_labels(required: Requirements, known: Sequence[str]) -> Iterator[ConfigError]:
+    """Check label names against the labels and groups in `known`.
+
+    Yields:
+        One error for each name that is neither a label nor a group.
+    """
+    for key, names in required.labels.items():
         for name in names:
             if name not in known:
-                yield f"{key}: there is no label or group {name!r}{nearest(name, known)}"
+                message = f"{key}: there is no label or group {name!r}"
+                yield _error(message, "label-unknown", suggestion(name, known))
 
 
-def clashes(parts: Sequence[tuple[str, Needs]]) -> Iterator[str]:
-    """What two parts want for themselves alone. Each part comes with what it is called."""
-    taken: dict[Any, str] = {}
-    for name, needs in parts:
-        for thing in (*_files(needs), *(door for door in needs.binds if not isinstance(door, Path)), *needs.takes):
-            if isinstance(thing, tuple) and thing[1] == 0:
-                continue
-            if thing in taken:
-                yield f"{name}: {_spelled(thing)} is {taken[thing]}'s already; give each its own"
-            taken.setdefault(thing, name)
+def conflicts(parts: Sequence[tuple[str, Requirements]]) -> Iterator[ConfigError]:
+    """Find files, addresses and other things that two parts would use.
+
+    Args:
+        parts: Each part's name for messages, and its requirements.
+
+    Yields:
+        One error for each thing that is used twice.
+    """
+    users: dict[object, str] = {}
+    for name, required in parts:
+        addresses = [address for address in required.binds if not isinstance(address, Path) and address[1] != 0]
+        for thing in (*_files(required), *addresses, *required.exclusive):
+            if thing in users:
+                message = f"{name}: {_spelled(thing)} is used by {users[thing]} already"
+                yield _error(message, "part-conflict", "Give each part its own.")
+            users.setdefault(thing, name)
 
 
-def awaits_systemd(name: str) -> bool:
-    """Whether a secret is named as a credential, which is there only for the service itself."""
+def is_credential(name: str) -> bool:
+    """Tell whether a secret is named as a systemd credential, which exists only while the service runs."""
     return paths.credential(name) == Path(name) == Path(Path(name).name)
 
 
 def unreadable(path: Path) -> str:
-    """Why a file cannot be read; empty where it can."""
+    """Return why a file cannot be read, or an empty string if it can."""
     try:
-        with open(path, "rb", opener=_at_once):
+        with open(path, "rb", opener=_without_waiting):
             return ""
     except OSError as err:
         return str(err.strerror)
 
 
 def unwritable(path: Path) -> str:
-    """Why a file cannot be made or written; empty where it can, as far as can be told without doing so."""
+    """Return why a regular file cannot be created or written, or an empty string if nothing speaks against it."""
     try:
         if path.is_dir():
             return "it is a folder"
+        if path.exists() and not path.is_file():
+            return "it is not a regular file"
         there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
         if there != path and not there.is_dir():
-            return f"{there} is no folder"
+            return f"{there} is not a folder"
     except OSError as err:
         return str(err.strerror)
     if os.access(there, os.W_OK | (0 if there == path else os.X_OK)):
         return ""
-    return f"no permission for {there}, or a read-only disk"
+    return f"no permission for {there}, or the disk is read-only"
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a pipe would keep us until somebody writes to it."""
+def is_foreign(path: Path) -> bool:
+    """Tell whether a file is there that never was an SQLite database. After a power cut a database may begin with 0."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            first = file.read(SQLITE_MIN_PAGE)
+    except OSError:
+        return False
+    write_ahead_log = path.with_name(f"{path.name}-wal")
+    return not (first.startswith(SQLITE_MAGIC) or not any(first) or write_ahead_log.exists())
+
+
+def _error(message: str, code: str, remedy: str) -> ConfigError:
+    return ConfigError(message, code=code, remedy=remedy)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a FIFO without a writer would otherwise block."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _secret_faults(key: str, name: str, shortest: int) -> Iterator[str]:
+def _secret_errors(key: str, name: str, min_chars: int) -> Iterator[ConfigError]:
     path = paths.credential(name)
     if why := unreadable(path):
-        if not awaits_systemd(name):
-            yield f"{key}: {path} cannot be read ({why}); make the file, or let this user read it"
-    elif path.is_file() and len(path.read_bytes().strip()) < shortest:
-        least = f"has less than {shortest} characters" if shortest > 1 else "is empty"
-        yield f"{key}: {path} {least}; write the secret into it"
+        if not is_credential(name):
+            remedy = "Create the file, or let this user read it."
+            yield _error(f"{key}: {path} cannot be read ({why})", "secret-unreadable", remedy)
+    elif path.is_file() and len(path.read_bytes().strip()) < min_chars:
+        problem = f"has fewer than {min_chars} characters" if min_chars > 1 else "is empty"
+        yield _error(f"{key}: {path} {problem}", "secret-short", "Write the secret into it.")
 
 
-def _door_faults(door: Path) -> Iterator[str]:
-    if why := unwritable(door):
-        yield f"socket {door} cannot be made ({why}); give the socket sink another path"
-    elif _is_taken(door):
-        yield f"socket {door}: something else has this name; remove it, or give the socket sink another path"
+def _program_error(program: str) -> ConfigError:
+    if Path(program).is_file():
+        return _error(f"{program!r} is not executable", "program-not-executable", f"Run: chmod +x {program}")
+    return _error(f"{program!r} is not there", "program-missing", "Install it, or write its full path.")
 
 
-def _is_taken(door: Path) -> bool:
-    """Whether what lies at the place of a socket is none: an old socket is taken over, anything else is not ours."""
+def _unwritable_error(path: Path, why: str) -> ConfigError:
+    remedy = "Let this user write there, or name another place."
+    return _error(f"{path} cannot be written ({why})", "file-unwritable", remedy)
+
+
+def _socket_errors(path: Path) -> Iterator[ConfigError]:
+    remedy = "Remove it, or give the socket another path."
+    if _is_other_file(path):
+        yield _error(f"socket {path}: another file has this name", "socket-path-taken", remedy)
+    elif not path.is_socket() and (why := unwritable(path)):
+        yield _error(f"socket {path} cannot be created ({why})", "socket-unwritable", remedy)
+
+
+def _is_other_file(path: Path) -> bool:
+    """Tell whether something else lies where a socket goes. An old socket is replaced; another file is not."""
     try:
-        return not stat.S_ISSOCK(door.lstat().st_mode)
+        return not stat.S_ISSOCK(path.lstat().st_mode)
     except OSError:
         return False
 
 
-def _files(needs: Needs) -> Iterator[Path]:
-    for path in (*needs.writes, *(door for door in needs.binds if isinstance(door, Path))):
+def _files(required: Requirements) -> Iterator[Path]:
+    for path in (*required.writes, *(each for each in required.binds if isinstance(each, Path))):
         yield path.resolve()
 
 
 def _spelled(thing: object) -> str:
     return f"{thing[0]}:{thing[1]}" if isinstance(thing, tuple) else str(thing)
-
-
-def _no_program(program: str) -> str:
-    if Path(program).is_file():
-        return f"is not executable; chmod +x {program}"
-    return "is not there; install it, or write its full path"

@@ -13,7 +13,16 @@ from msgspec import Meta
 
 from listener.errors import ConfigError
 
-__all__ = ["Meta", "Section", "changed", "convert", "nearest", "render"]  # Meta: so that parts need not know msgspec
+# `Meta` is exported so that other modules need not import msgspec.
+__all__ = [
+    "Meta",
+    "Section",
+    "changed",
+    "convert",
+    "nearest",
+    "render",
+    "suggestion",
+]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,6 +61,15 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; valid are: {', '.join(names)}" if names else ""
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Return the remedy for an unknown name: the valid name that was probably meant, else all valid names."""
+    names = sorted(set(valid))
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Valid names: {', '.join(names)}." if names else ""
 
 
 def render(section: Section, header: str) -> Iterator[str]:

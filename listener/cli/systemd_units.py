@@ -8,7 +8,7 @@ from string import Template
 from typing import Literal
 
 from listener.base import requirements
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.config import OF_THE_MACHINE, Config, Part
 from listener.errors import ConfigError
 from listener.pipeline.bundle import ASSETS
@@ -47,10 +47,10 @@ def uses_network(parts: Sequence[Part]) -> bool:
     return any(_uses_network(part) for part in parts)
 
 
-def secrets(wanted: Sequence[Needs]) -> list[str]:
+def secrets(wanted: Sequence[Requirements]) -> list[str]:
     """The credentials that parts read: secrets that are named by a bare name."""
     names = (name for each in wanted for name in each.secrets.values())
-    return [name for name in dict.fromkeys(names) if requirements.awaits_systemd(name)]
+    return [name for name in dict.fromkeys(names) if requirements.is_credential(name)]
 
 
 def refuse_closed(config: Config, bundle: Path) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from listener.base.incidents import Episodes
 from listener.daemon.signal_faults import CANCELLING, CLIPPING, SILENCE, SignalFault, SignalMonitor
-from listener.pipeline.values import Block, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Block
 
 log = logging.getLogger(__name__)
 

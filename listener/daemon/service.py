@@ -17,10 +17,10 @@ from listener.errors import ConfigError, ListenerError, SinkError
 from listener.messages import Hello
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.values import Source
 from listener.routing.controls import Controls
 from listener.routing.filters import Filter
 from listener.routing.sink_worker import Greeting, Route, Sink
+from listener.sources.base import BaseSource
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Service:
         config: Config,
         bundle: Bundle,
         classifier: Classifier,
-        sources: Sequence[Source],
+        sources: Sequence[BaseSource],
         *,
         make_sink: SinkMaker,
         read: Callable[[], Config],
@@ -159,7 +159,7 @@ class Service:
             seats.append(_Seat(part, sink, Filter(part.when, greeting.groups, before=before)))
         return seats
 
-    def _stream(self, source: Source, classifier: Classifier) -> Stream:
+    def _stream(self, source: BaseSource, classifier: Classifier) -> Stream:
         loop = build_pipeline(self._config, self._bundle, classifier, source.name)
         rules, daemon, bundle = tracker_rules(self._config, self._bundle), self.daemon, self._bundle
         graph = LiveSpectrogram(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)

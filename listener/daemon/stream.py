@@ -9,13 +9,14 @@ from listener.daemon.health import DropoutMeter, SourceHealth
 from listener.daemon.live_spectrogram import LiveSpectrogram
 from listener.daemon.meter import metered
 from listener.errors import ListenerError
-from listener.messages import Event, Level, SourceStatus, at_wall_clock
+from listener.messages import Event, Level, SourceState, SourceStatus, at_wall_clock
 from listener.pipeline.framer import Framer
 from listener.pipeline.loop import Change, Pipeline
 from listener.pipeline.tracker import Rules
-from listener.pipeline.values import Block, Doubtful, Frame, Patient, Source, SourceState
+from listener.pipeline.values import Block, Frame
 from listener.routing.channel import Channel
 from listener.routing.recorder import Recorder
+from listener.sources.base import BaseSource
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Stream:
 
     def __init__(
         self,
-        source: Source,
+        source: BaseSource,
         pipeline: Pipeline,
         rules: Rules,
         publish: Callable[[Event], None],
@@ -145,8 +146,8 @@ class Stream:
         unheard_s = now - self.meter.heard_at
         if self._blocks.waiting:
             return unheard_s < DEAF_S
-        patience_s = self._source.patience_s if isinstance(self._source, Patient) else 0.0
-        return self._health.state is not SourceState.LISTENING or unheard_s < DEAF_S + patience_s
+        timeout_s = DEAF_S + self._source.silence_timeout_s
+        return self._health.state is not SourceState.LISTENING or unheard_s < timeout_s
 
     def say_what_was_lost(self, now: float) -> None:
         """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
@@ -160,8 +161,8 @@ class Stream:
             for block in self._source.blocks(self._health.report):
                 self._blocks.put(block)
                 is_now = self._source.live or block.captured_at is not None  # a pipe of a microphone's is not live
-                if is_now and not self._health.heard(block) and isinstance(self._source, Doubtful):
-                    self._source.doubt()
+                if is_now and not self._health.heard(block):
+                    self._source.on_signal_fault()
             if not self._closing:
                 self._health.report(SourceState.ENDED, "no more audio")
         finally:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from listener.daemon.signal_faults import LOUDEST, QUIETEST, rest
 from listener.errors import SourceError
+from listener.messages import SourceState
 from listener.pipeline.framer import FRAMES_PER_S
-from listener.pipeline.values import SILENT_DBFS, Block, Floats, Frame, Gate, Source, SourceState
+from listener.pipeline.values import SILENT_DBFS, Block, Floats, Frame, Gate
+from listener.sources.base import BaseSource
 
 SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
 LEAST_S = 0.5  # a room that was heard for less after that is the whole time, settling and all
@@ -118,7 +120,7 @@ def held_open(active: Flags, hang_over_s: float) -> Flags:
     return held
 
 
-def some(source: Source, seconds: float, patience_s: float) -> Iterator[Block]:
+def some(source: BaseSource, seconds: float, patience_s: float) -> Iterator[Block]:
     """So many seconds of what a source gives, or less where it ends.
 
     SourceError where nothing comes for `patience_s`; after that it has as long again for what is missing.
@@ -147,7 +149,7 @@ def some(source: Source, seconds: float, patience_s: float) -> Iterator[Block]:
 class _Timer:
     """Closes a source that keeps us waiting, wherever it hangs."""
 
-    def __init__(self, source: Source, seconds: float) -> None:
+    def __init__(self, source: BaseSource, seconds: float) -> None:
         self._source = source
         self._timer = self._started(seconds)
 

@@ -62,6 +62,8 @@ def unfinished() -> bool:
 
 def of_error(check: str, err: ListenerError | str) -> Finding:
     """What one of our errors says: first what is wrong, then what to do."""
+    if isinstance(err, ListenerError) and err.remedy:
+        return Finding(check, Level.PROBLEM, err.message, err.remedy)
     text, _, remedy = str(err).partition("; ")
     return Finding(check, Level.PROBLEM, text, remedy)
 

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from listener.base import paths, requirements
 from listener.base.addresses import Address
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.client import Client
 from listener.config import Config, Part
 from listener.daemon import service
@@ -52,14 +52,14 @@ def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
     hello = greeting(config)
     made = part.factory(part.config, hello)
     wants = requirements.of(made)
-    for stranger in requirements.strangers(wants, (*hello.labels, *hello.groups)) if hello.labels else ():
-        yield Finding(name, Level.WARNING, *stranger.split("; ", 1))
-    faults = list(requirements.faults(wants))
+    for stranger in requirements.unknown_labels(wants, (*hello.labels, *hello.groups)) if hello.labels else ():
+        yield Finding(name, Level.WARNING, stranger.message, stranger.remedy)
+    faults = list(requirements.missing(wants))
     yield from (of_error(name, fault) for fault in faults)
     if faults:
         return
     for key, secret in wants.secrets.items():
-        if requirements.awaits_systemd(secret) and requirements.unreadable(paths.credential(secret)):
+        if requirements.is_credential(secret) and requirements.unreadable(paths.credential(secret)):
             text = f"{key}: {secret!r} is a credential of systemd's, which is there only for the service; not looked at"
             yield Finding(name, Level.NOTE, text, "see `systemctl cat listener` for its LoadCredential=")
             return
@@ -77,7 +77,7 @@ def together(names: Sequence[str], config: Config) -> Iterator[Finding]:
             wants.append((name, requirements.of(part.factory(part.config, greeting(config)))))
         except ListenerError:
             continue  # said by its own check
-    yield from (of_error("sinks", clash) for clash in requirements.clashes(wants))
+    yield from (of_error("sinks", clash) for clash in requirements.conflicts(wants))
 
 
 def greeting(config: Config) -> Hello:
@@ -89,7 +89,7 @@ def greeting(config: Config) -> Hello:
         return Hello(version="", pid=0, model="", provider="", labels=[], thresholds={}, groups={}, sources=sources)
 
 
-def _files(name: str, wants: Needs) -> Iterator[Finding]:
+def _files(name: str, wants: Requirements) -> Iterator[Finding]:
     for path in wants.writes:
         if path.suffix == ".db" and path.exists():
             from listener.storage import sqlite
@@ -102,7 +102,7 @@ def _files(name: str, wants: Needs) -> Iterator[Finding]:
         yield Finding(name, Level.OK, f"{shutil.which(wants.program)} is there and executable")
 
 
-def _doors(name: str, wants: Needs) -> Iterator[Finding]:
+def _doors(name: str, wants: Requirements) -> Iterator[Finding]:
     holder = ""
     for door in wants.binds:
         if isinstance(door, Path):

@@ -12,8 +12,8 @@ from listener.client import Client
 from listener.config import Config
 from listener.doctor.ambient import AmbientLevel
 from listener.errors import SinkError
-from listener.messages import Hello, Level, Message, Status, Topic
-from listener.pipeline.values import SILENT_DBFS, SourceState
+from listener.messages import Hello, Level, Message, SourceState, Status, Topic
+from listener.pipeline.values import SILENT_DBFS
 
 STATUS_S = 5.0  # it tells one each second
 FIRST_S = 3.0  # likewise it looks once a second whether anybody wants levels; more where nothing was heard yet

@@ -10,8 +10,7 @@ from listener.client import NoDaemon
 from listener.config import Config
 from listener.doctor.finding import Finding, Level
 from listener.doctor.running import Running, running
-from listener.messages import SourceStatus
-from listener.pipeline.values import SourceState
+from listener.messages import SourceState, SourceStatus
 
 UNIT = "listener.service"
 ASKED = ("LoadState", "UnitFileState", "ActiveState", "SubState", "Result", "NRestarts")

@@ -4,10 +4,8 @@ Each is frozen and carries the span of stream it speaks about. Inside the progra
 samples since the stream opened; seconds and wall-clock times appear only in `wire`.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,48 +95,6 @@ class Prediction:
     frame_scores: Floats | None = None  # (labels, frames): the same, moment by moment
     embedding: Floats | None = None  # (d,), unit length: alike for sounds that are alike
     similarity: float | None = None  # -1..1: how like the nearest sounds of training the clip is
-
-
-class SourceState(StrEnum):
-    """What a source is doing, as status lines and displays say it."""
-
-    WAITING = "waiting"  # for a device that has not been there yet
-    LISTENING = "listening"
-    RECOVERING = "recovering"  # a device that was there is gone or stalled
-    ENDED = "ended"
-
-
-Report = Callable[[SourceState, str], None]  # the state, and one sentence for a person
-
-
-class Source(Protocol):
-    """Where audio comes from.
-
-    `blocks` opens the device or file and yields until it ends or `close` is called from another thread; a
-    live source recovers inside it and says so through `report`. What cannot be mended is a SourceError.
-    """
-
-    name: str
-    live: bool  # audio that is not read in time is lost
-
-    def blocks(self, report: Report) -> Iterator[Block]: ...
-
-    def close(self) -> None: ...
-
-
-@runtime_checkable
-class Doubtful(Protocol):
-    """A source that can be told that its latest block is hardly what a microphone hears, and mends what it can."""
-
-    def doubt(self) -> None: ...
-
-
-@runtime_checkable
-class Patient(Protocol):
-    """A source that may say it listens, give nothing for so long, and still be well."""
-
-    @property
-    def patience_s(self) -> float: ...
 
 
 class Gate(Protocol):

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 from listener import messages
 from listener.base import paths, text
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import SinkError
 from listener.routing.firsts import Firsts
@@ -52,8 +52,8 @@ class Log:
         return None if self._journal else paths.state_folder() / "events.jsonl"
 
     @property
-    def needs(self) -> Needs:
-        return Needs(writes=(self.path,) if self.path else ())
+    def requirements(self) -> Requirements:
+        return Requirements(writes=(self.path,) if self.path else ())
 
     def open(self) -> None:
         if self.path is None or self._file is not None:

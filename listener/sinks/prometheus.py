@@ -12,10 +12,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from listener import messages
 from listener.base import addresses
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError, SinkError
-from listener.pipeline.values import SourceState
+from listener.messages import SourceState
 from listener.routing.firsts import Firsts
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Prometheus:
         return self._server.server_port if self._server else None
 
     @property
-    def needs(self) -> Needs:
-        return Needs(binds=(self._address,))
+    def requirements(self) -> Requirements:
+        return Requirements(binds=(self._address,))
 
     def open(self) -> None:
         if self._server is not None:

@@ -13,7 +13,7 @@ from typing import Annotated
 from listener import messages
 from listener.base import addresses, paths
 from listener.base.credentials import SHORTEST
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError
 
@@ -60,10 +60,10 @@ class Web:
         self._said = ""
 
     @property
-    def needs(self) -> Needs:
+    def requirements(self) -> Requirements:
         secrets = {"token_file": self._config.token_file} if self._config.token_file else {}
         reads = {"config": Path(self._own)} if self._own else {}
-        return Needs(binds=(self._address,), secrets=secrets, shortest=SHORTEST, reads=reads)
+        return Requirements(binds=(self._address,), secrets=secrets, secret_min_chars=SHORTEST, reads=reads)
 
     def open(self) -> None:
         if self._thread is None:

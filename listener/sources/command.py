@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples
-from listener.sources.process.source import Chunk, Program, Recipe
+from listener.sources.process.source import Chunk, ProcessSource, ProcessSpec
 
 STARTING_S = 15.0  # a network stream may take long to begin
 
@@ -30,7 +30,7 @@ class CommandConfig(Section, frozen=True):
     wait: Annotated[bool, Meta(description="start it again also when it gives no audio at first")] = False
 
 
-class Command(Program):
+class CommandSource(ProcessSource):
     """A program that writes raw PCM to its standard output, started again when it ends."""
 
     Config = CommandConfig
@@ -39,8 +39,9 @@ class Command(Program):
         if not config.command:
             raise ConfigError(f"source {config.name}: command is empty; write the program and its arguments")
         self._config = config
+        self.requirements = Requirements(program=config.command[0])
         super().__init__(
-            Recipe(
+            ProcessSpec(
                 argv=lambda: config.command,
                 environment=None,
                 decoder=self._decoder,
@@ -52,10 +53,6 @@ class Command(Program):
             wait=config.wait,
             gain_db=config.gain_db,
         )
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(program=self._config.command[0])
 
     def _decoder(self, _pid: int) -> "_Raw":
         return _Raw(self._config)

@@ -1,48 +1,49 @@
-"""A source, and another one for where the first cannot be had."""
+"""A source with a substitute for when it cannot be opened."""
 
 import logging
 from collections.abc import Iterator
 
 from listener.errors import SourceError
-from listener.pipeline.values import Block, Doubtful, Patient, Report, Source
+from listener.pipeline.values import Block
+from listener.sources.base import BaseSource, Report
 
 log = logging.getLogger(__name__)
 
 
-class Fallback:
-    """The first source; or, where it gives an error before any audio, the second one under the same name."""
+class Fallback(BaseSource):
+    """Reads the first source or, if that fails before it delivers audio, the second one under the same name.
 
-    def __init__(self, first: Source, second: Source, meaning: str) -> None:
+    Args:
+        first: The source that is tried first. Its name and whether it is live are this source's, too.
+        second: The substitute.
+        detail: What is reported while the substitute is read.
+    """
+
+    def __init__(self, first: BaseSource, second: BaseSource, detail: str) -> None:
         self.name, self.live = first.name, first.live
+        self.silence_timeout_s = first.silence_timeout_s
         self._first, self._second = first, second
-        self._meaning = meaning
-        self._playing = first
-
-    @property
-    def patience_s(self) -> float:
-        """How long the one that plays may be silent."""
-        return self._playing.patience_s if isinstance(self._playing, Patient) else 0.0
+        self._detail = detail
 
     def blocks(self, report: Report) -> Iterator[Block]:
-        """Blocks of the one, or of the other."""
-        heard = False
+        """Read one source or the other."""
+        delivered = False
         try:
             for block in self._first.blocks(report):
-                heard = True
+                delivered = True
                 yield block
         except SourceError as err:
-            if heard:
+            if delivered:
                 raise
             log.warning("%s", err)
-            self._playing = self._second
-            yield from self._second.blocks(lambda state, _: report(state, self._meaning))
+            self.silence_timeout_s = self._second.silence_timeout_s
+            yield from self._second.blocks(lambda state, _: report(state, self._detail))
 
-    def doubt(self) -> None:
-        """What the first one gives is hardly what a microphone hears."""
-        if isinstance(self._first, Doubtful):
-            self._first.doubt()
+    def on_signal_fault(self) -> None:
+        """Pass it on to the first source: the substitute is no microphone."""
+        self._first.on_signal_fault()
 
     def close(self) -> None:
-        """End both."""
+        """Close both sources."""
         self._first.close()
         self._second.close()

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from listener.base import paths
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError, SourceError
-from listener.pipeline.values import Block, Report, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Block
+from listener.sources.base import BaseSource, Report
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, SAMPLE_BYTES, from_floats
 from listener.sources.wav import header
 
@@ -33,22 +35,18 @@ class FileConfig(Section, frozen=True):
     loop: Annotated[bool, Meta(description="again and again")] = False
 
 
-class File:
+class File(BaseSource):
     """A recording, as fast as it is taken or at its own pace."""
 
     Config = FileConfig
-    live = False
 
     def __init__(self, config: FileConfig) -> None:
         if not config.path:
             raise ConfigError(f"source {config.name}: path is empty; write which recording to read")
         self.name = config.name
         self._config = config
+        self.requirements = Requirements(reads={"path": paths.expanded(config.path)})
         self._closed = threading.Event()
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(reads={"path": paths.expanded(self._config.path)})
 
     def close(self) -> None:
         """End `blocks` soon."""

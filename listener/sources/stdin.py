@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import SourceError
-from listener.pipeline.values import Block, Report, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Block
+from listener.sources.base import BaseSource, Report
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, Format, Samples, amplified, full_scale
 from listener.sources.wav import header
 
@@ -78,13 +80,12 @@ class Arrival:
         return self._wall_clock() + max(0.0, ahead_s)
 
 
-class Stdin:
+class Stdin(BaseSource):
     """Standard input until it ends; the writer waits for us, nothing is lost."""
 
     Config = StdinConfig
-    needs = Needs(takes=("standard input",))
-    live = False
-    patience_s = math.inf  # the writer may pause for as long as it likes
+    requirements = Requirements(exclusive=("standard input",))
+    silence_timeout_s = math.inf  # the writer may pause
 
     def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         self.name = config.name

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from listener.base.requirements import is_foreign
 from listener.errors import SinkError
 
 log = logging.getLogger(__name__)
@@ -49,17 +50,6 @@ def connect(
         return _opened(path, schema, version, shrinks)
     except sqlite3.Error as err:
         raise SinkError(cannot(path, err)) from err
-
-
-def is_foreign(path: Path) -> bool:
-    """Whether a file is there that by its beginning never was one of SQLite's. A power cut may leave zeros of those."""
-    try:
-        with path.open("rb") as file:
-            first = file.read(LEAST_PAGE)
-    except OSError:
-        return False  # not there, or not to be told
-    beside = path.with_name(f"{path.name}-wal")
-    return not (first.startswith(MAGIC) or not any(first) or beside.exists())
 
 
 def in_memory(schema: Sequence[str]) -> sqlite3.Connection:

@@ -15,7 +15,8 @@ from listener.pipeline.bundle import Bundle
 from listener.pipeline.framer import Framer
 from listener.pipeline.gates import GateConfig
 from listener.pipeline.loop import Pipeline
-from listener.pipeline.values import Block, Features, Frame, Gate, Prediction, Source
+from listener.pipeline.values import Block, Features, Frame, Gate, Prediction
+from listener.sources.base import BaseSource
 
 PATIENCE_S = 15.0  # for the first audio; a network stream may take long to begin
 RISES_DB = (12.0, 15.0, 18.0)
@@ -48,7 +49,7 @@ def survey(
     config: Config,
     bundle: Bundle,
     classify: Callable[[Features], Prediction],
-    source: Source,
+    source: BaseSource,
     *,
     seconds: float,
     look: Look,

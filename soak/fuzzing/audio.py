@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from listener.pipeline.values import SourceState
+from listener.messages import SourceState
 from listener.sources.file import read_blocks
 from listener.sources.stdin import Stdin, StdinConfig
 

@@ -1,118 +1,128 @@
-"""What parts need of this machine is looked for before they are opened."""
+"""Requirements of parts are checked before the parts are opened."""
 
 import os
 import socket
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from listener.base import requirements
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
+from listener.errors import ConfigError
 from tests.waiting import eventually
 
-
-def test_a_part_that_says_nothing_needs_nothing() -> None:
-    assert list(requirements.faults(requirements.of(object()))) == []
+LOCAL = ("127.0.0.1", 9774)
 
 
-def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
-    (fault,) = requirements.faults(Needs(reads={"ca_file": tmp_path / "ca.pem"}))
-    assert fault.startswith(f"ca_file: {tmp_path / 'ca.pem'} cannot be read (No such file or directory)")
+def codes(errors: Iterable[ConfigError]) -> list[str]:
+    return [error.code for error in errors]
 
 
-def test_a_secret_by_path_must_be_there(tmp_path: Path) -> None:
-    assert list(requirements.faults(Needs(secrets={"token_file": str(tmp_path / "token")})))
-    (tmp_path / "token").write_text("secret")
-    assert not list(requirements.faults(Needs(secrets={"token_file": str(tmp_path / "token")})))
+def missing(**required: object) -> list[str]:
+    return codes(requirements.missing(Requirements(**required)))  # type: ignore[arg-type]
 
 
-def test_a_secret_that_is_empty_or_could_be_guessed_is_named(tmp_path: Path) -> None:
-    (tmp_path / "empty").write_text("\n")
-    (tmp_path / "short").write_text("hunter2\n")
-    secrets = {"a": str(tmp_path / "empty"), "b": str(tmp_path / "short")}
-    (empty,) = requirements.faults(Needs(secrets=secrets))
-    assert empty.startswith(f"a: {tmp_path}/empty is empty; ")
-    assert [fault.partition(";")[0] for fault in requirements.faults(Needs(secrets=secrets, shortest=16))] == [
-        f"{key}: {tmp_path}/{name} has less than 16 characters" for key, name in (("a", "empty"), ("b", "short"))
-    ]
+def test_nothing_is_missing_where_nothing_is_required() -> None:
+    assert missing() == []
 
 
-def test_a_credential_of_systemds_is_there_only_for_the_service(
+def test_a_file_must_be_readable(tmp_path: Path) -> None:
+    (error,) = requirements.missing(Requirements(reads={"ca_file": tmp_path / "ca.pem"}))
+    assert error.code == "file-unreadable"
+    assert error.message.startswith(f"ca_file: {tmp_path / 'ca.pem'} ")
+    (tmp_path / "ca.pem").touch()
+    assert missing(reads={"ca_file": tmp_path / "ca.pem"}) == []
+
+
+@pytest.mark.parametrize(("secret", "min_chars"), [("\n", 1), ("hunter2\n", 16)])
+def test_a_secret_must_be_there_and_long_enough(secret: str, min_chars: int, tmp_path: Path) -> None:
+    required = {"secrets": {"token_file": str(tmp_path / "token")}, "secret_min_chars": min_chars}
+    assert missing(**required) == ["secret-unreadable"]
+    (tmp_path / "token").write_text(secret)
+    assert missing(**required) == ["secret-short"]
+    (tmp_path / "token").write_text("x" * min_chars)
+    assert missing(**required) == []
+
+
+def test_a_systemd_credential_is_missing_only_while_the_service_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = Needs(secrets={"password_file": "mqtt-password"})
-    assert not list(requirements.faults(wanted))
+    assert missing(secrets={"password_file": "mqtt-password"}) == []
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert list(requirements.faults(wanted))
+    assert missing(secrets={"password_file": "mqtt-password"}) == ["secret-unreadable"]
 
 
 def test_a_program_must_be_there_and_executable(tmp_path: Path) -> None:
     program = tmp_path / "bark.sh"
-    assert "is not there" in next(requirements.faults(Needs(program=str(program))))
+    assert missing(program=str(program)) == ["program-missing"]
     program.write_text("#!/bin/sh\n")
     program.chmod(0o644)
-    assert f"chmod +x {program}" in next(requirements.faults(Needs(program=str(program))))
+    assert missing(program=str(program)) == ["program-not-executable"]
     program.chmod(0o755)
-    assert not list(requirements.faults(Needs(program=str(program))))
+    assert missing(program=str(program)) == []
 
 
-def test_where_a_file_is_to_be_made_the_nearest_folder_decides(tmp_path: Path) -> None:
+def test_a_file_that_is_written_is_a_regular_file_in_a_writable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert not list(requirements.faults(Needs(writes=(tmp_path / "new" / "folder" / "events.jsonl",))))
-    assert "is no folder" in next(requirements.faults(Needs(writes=(tmp_path / "file" / "events.jsonl",))))
-    assert "it is a folder" in next(requirements.faults(Needs(writes=(tmp_path,))))
+    os.mkfifo(tmp_path / "fifo")
+    assert missing(writes=(tmp_path / "new" / "folder" / "events.jsonl",)) == []
+    assert missing(writes=(tmp_path / "file" / "events.jsonl",)) == ["file-unwritable"]
+    assert missing(writes=(tmp_path,)) == ["file-unwritable"]
+    assert missing(writes=(tmp_path / "fifo",)) == ["file-unwritable"]
+    assert missing(folders=(tmp_path,)) == []
+    assert missing(folders=(tmp_path / "file",)) == ["file-unwritable"]
 
 
-def test_what_lies_at_the_place_of_a_database_must_be_one(tmp_path: Path) -> None:
-    notes, database, none = (tmp_path / name for name in ("notes.txt", "history.db", "none.db"))
+def test_a_database_does_not_replace_another_file(tmp_path: Path) -> None:
+    notes, database, none, zeros = (tmp_path / name for name in ("notes.txt", "history.db", "none.db", "zeros.db"))
     notes.write_text("buy milk")
     database.write_bytes(b"SQLite format 3\0" + bytes(84))
-    found = list(requirements.faults(Needs(writes=(notes, database, none), databases=(notes, database, none))))
-    assert found == [f"{notes} is no database; name another file, or move it away"]
+    zeros.write_bytes(bytes(512))
+    assert missing(databases=(database, none, zeros)) == []
+    assert missing(databases=(notes,)) == ["database-foreign"]
+    (tmp_path / "notes.txt-wal").touch()
+    assert missing(databases=(notes,)) == []
 
 
-def test_what_lies_at_the_place_of_a_socket_must_be_one(tmp_path: Path) -> None:
-    door = tmp_path / "s"
-    assert not list(requirements.faults(Needs(binds=(door,))))
+def test_a_socket_replaces_only_an_old_socket(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    assert missing(binds=(path,)) == []
     with closing(socket.socket(socket.AF_UNIX)) as old:
-        old.bind(str(door))
-    assert not list(requirements.faults(Needs(binds=(door,))))
-    door.unlink()
-    door.write_text("a letter")
-    assert list(requirements.faults(Needs(binds=(door,)))) == [
-        f"socket {door}: something else has this name; remove it, or give the socket sink another path"
-    ]
+        old.bind(str(path))
+    assert missing(binds=(path,)) == []
+    path.unlink()
+    path.write_text("a letter")
+    assert missing(binds=(path,)) == ["socket-path-taken"]
+    assert missing(binds=(path / "s",)) == ["socket-unwritable"]
 
 
-def test_two_parts_may_not_have_one_file_port_or_name(tmp_path: Path) -> None:
-    first = Needs(writes=(tmp_path / "a.log",), binds=(("127.0.0.1", 9774),), takes=("client_id 'x'",))
-    second = Needs(
-        writes=(tmp_path / ".." / tmp_path.name / "a.log",), binds=(("127.0.0.1", 9774),), takes=("client_id 'x'",)
-    )
-    said = list(requirements.clashes([("sink 1", first), ("sink 2", second)]))
-    assert said == [
-        f"sink 2: {tmp_path / 'a.log'} is sink 1's already; give each its own",
-        "sink 2: 127.0.0.1:9774 is sink 1's already; give each its own",
-        "sink 2: client_id 'x' is sink 1's already; give each its own",
-    ]
+def test_two_parts_may_not_use_one_file_port_or_name(tmp_path: Path) -> None:
+    first = Requirements(writes=(tmp_path / "a.log",), binds=(LOCAL,), exclusive=("client_id 'x'",))
+    same_file = tmp_path / ".." / tmp_path.name / "a.log"
+    second = Requirements(writes=(same_file,), binds=(LOCAL,), exclusive=("client_id 'x'",))
+    errors = list(requirements.conflicts([("sink 1", first), ("sink 2", second)]))
+    assert codes(errors) == 3 * ["part-conflict"]
+    for error, thing in zip(errors, (str(tmp_path / "a.log"), "127.0.0.1:9774", "client_id 'x'"), strict=True):
+        assert thing in error.message
 
 
-def test_any_free_port_is_no_clash() -> None:
-    assert not list(
-        requirements.clashes([("a", Needs(binds=(("127.0.0.1", 0),))), ("b", Needs(binds=(("127.0.0.1", 0),)))])
-    )
+def test_parts_may_all_ask_for_any_free_port() -> None:
+    any_port = Requirements(binds=(("127.0.0.1", 0),))
+    assert codes(requirements.conflicts([("a", any_port), ("b", any_port)])) == []
 
 
-def test_a_name_that_is_no_label_comes_with_the_nearest() -> None:
-    (fault,) = requirements.strangers(Needs(labels={"clips": ("dog_brk", "alarm")}), ["dog_bark", "alarm"])
-    assert fault == "clips: there is no label or group 'dog_brk'; did you mean 'dog_bark'?"
+def test_a_name_that_is_not_a_label_comes_with_the_nearest() -> None:
+    required = Requirements(labels={"clips": ("dog_brk", "alarm")})
+    (error,) = requirements.unknown_labels(required, ["dog_bark", "alarm"])
+    assert error.code == "label-unknown"
+    assert "'dog_bark'" in error.remedy
 
 
-def test_a_pipe_that_nobody_writes_to_keeps_nobody(tmp_path: Path) -> None:
-    pipe = tmp_path / "audio"
-    os.mkfifo(pipe)
+def test_a_fifo_without_a_writer_blocks_no_check(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "audio")
     found: list[str] = []
-    threading.Thread(target=lambda: found.append(requirements.unreadable(pipe)), daemon=True).start()
+    threading.Thread(target=lambda: found.append(requirements.unreadable(tmp_path / "audio")), daemon=True).start()
     eventually(lambda: found == [""])

@@ -181,11 +181,11 @@ def test_check_says_everything_that_parts_lack_or_want_twice(tmp_path: Path, lis
     wanted = [
         "source 1 (file): path: /nowhere.wav cannot be read",
         "sink 1 (webhook): token_file: /nowhere/token cannot be read",
-        "sink 2 (history): clips: there is no label or group 'dog_brk'; did you mean 'dog_bark'?",
-        "sink 3 (mqtt): discovery_labels: there is no label or group 'alrm'; did you mean 'alarm'?",
-        "sink 4 (command): '/nowhere.sh' cannot be run",
-        f"sink 6 (log): {tmp_path}/a.log is sink 5 (log)'s already",
-        "sink 8 (prometheus): 127.0.0.1:9774 is sink 7 (prometheus)'s already",
+        "sink 2 (history): clips: there is no label or group 'dog_brk'. Did you mean 'dog_bark'?",
+        "sink 3 (mqtt): discovery_labels: there is no label or group 'alrm'. Did you mean 'alarm'?",
+        "sink 4 (command): '/nowhere.sh' is not there",
+        f"sink 6 (log): {tmp_path}/a.log is used by sink 5 (log) already",
+        "sink 8 (prometheus): 127.0.0.1:9774 is used by sink 7 (prometheus) already",
     ]
     assert done.returncode == 2
     assert all(what in line for what, line in zip(wanted, said, strict=True)), said

@@ -19,13 +19,13 @@ from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.daemon import Daemon
 from listener.daemon.stream import DEAF_S, Stream
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
-from listener.messages import Command, Event, Level, Status
+from listener.messages import Command, Event, Level, SourceState, Status
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.values import Block, Features, Prediction, Report, Source, SourceState
+from listener.pipeline.values import Block, Features, Prediction
 from listener.routing.controls import Controls
 from listener.routing.sink_worker import Outlet, Route, Sink
-from listener.sources.command import Command as CommandSource
-from listener.sources.command import CommandConfig
+from listener.sources.base import BaseSource, Report
+from listener.sources.command import CommandConfig, CommandSource
 from listener.sources.file import File, FileConfig
 from listener.sources.stdin import Stdin, StdinConfig
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, FakeViewer, blocks, noise, pcm
@@ -37,13 +37,13 @@ BARKS[2 * 16_000 : 3 * 16_000] += pcm(noise(1, -12, seed=1))
 Classify = Callable[[Features], Prediction]
 
 
-def stream(source: Source, daemon: Daemon, bundle: Bundle, classify: "Classify | None" = None) -> Stream:
+def stream(source: BaseSource, daemon: Daemon, bundle: Bundle, classify: "Classify | None" = None) -> Stream:
     config = configuration.load(None)
     loop = build_pipeline(config, bundle, classify or FakeClassifier(3), source.name)
     return Stream(source, loop, tracker_rules(config, bundle), daemon.publish, daemon.ended)
 
 
-def run(sources: list[Source], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
+def run(sources: list[BaseSource], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
     daemon = Daemon()
     daemon.run(
         [stream(source, daemon, bundle, classify) for source in sources],
@@ -310,7 +310,7 @@ def test_a_stuck_classifier_starves_the_watchdog(
     release = threading.Event()
 
     class Lively(FakeSource):
-        patience_s = 600.0  # of no account while audio waits
+        silence_timeout_s = 600.0  # of no account while audio waits
 
         def blocks(self, report: Report) -> Iterator[Block]:
             yield from super().blocks(report)
@@ -334,11 +334,11 @@ def test_a_stuck_classifier_starves_the_watchdog(
 
 
 @pytest.fixture
-def silent_for(tiny: Bundle, background: Callable[..., threading.Thread]) -> Iterator[Callable[[Source], float]]:
+def silent_for(tiny: Bundle, background: Callable[..., threading.Thread]) -> Iterator[Callable[[BaseSource], float]]:
     """Listens to a source that soon gives no more, and says for how many seconds of that it is healthy, 600 at most."""
     daemon = Daemon()
 
-    def healthy_s(source: Source) -> float:
+    def healthy_s(source: BaseSource) -> float:
         listening = stream(source, daemon, tiny)
         background(lambda: daemon.run([listening], []))
         eventually(lambda: listening.status().heard_s >= 1.0 and not listening.status().waiting_s)
@@ -350,11 +350,11 @@ def silent_for(tiny: Bundle, background: Callable[..., threading.Thread]) -> Ite
     daemon.stop()
 
 
-def test_a_source_that_says_nothing_of_silence_is_soon_not_healthy(silent_for: Callable[[Source], float]) -> None:
+def test_a_source_that_says_nothing_of_silence_is_soon_not_healthy(silent_for: Callable[[BaseSource], float]) -> None:
     assert silent_for(FakeSource(blocks(pcm(noise(1, -70))), live=True, then="wait")) == DEAF_S
 
 
-def test_a_program_may_be_silent_for_as_long_as_was_configured(silent_for: Callable[[Source], float]) -> None:
+def test_a_program_may_be_silent_for_as_long_as_was_configured(silent_for: Callable[[BaseSource], float]) -> None:
     squelched = "import sys,time; sys.stdout.buffer.write(bytes(32000)); sys.stdout.flush(); time.sleep(100)"
     command = [sys.executable, "-c", squelched]
     assert silent_for(CommandSource(CommandConfig(command=command, stalled_s=60))) == DEAF_S + 60
@@ -370,7 +370,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_who_writes_to_standard_input_may_pause_for_any_time(
-    pipe: tuple[int, int], silent_for: Callable[[Source], float]
+    pipe: tuple[int, int], silent_for: Callable[[BaseSource], float]
 ) -> None:
     reader, writer = pipe
     os.write(writer, bytes(32_000))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from listener.daemon.health import DropoutMeter, SourceHealth
-from listener.pipeline.values import Block, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Block
 from tests.fakes import blocks, noise, pcm
 
 WAITING, LISTENING, RECOVERING, ENDED = SourceState

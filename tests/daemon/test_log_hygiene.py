@@ -11,9 +11,10 @@ from listener import config as configuration
 from listener.config import Part
 from listener.daemon.service import Service
 from listener.errors import SinkError
-from listener.messages import Event, Hello
+from listener.messages import Event, Hello, SourceState
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.values import Block, Report, SourceState
+from listener.pipeline.values import Block
+from listener.sources.base import Report
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, noise, pcm
 
 DAY = 200  # events; a home has about so many

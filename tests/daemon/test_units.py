@@ -97,8 +97,8 @@ def test_a_command_that_names_an_address_uses_the_network(tmp_path: Path) -> Non
 
 def test_secrets_with_a_bare_name_are_credentials() -> None:
     wanted = [
-        requirements.Needs(secrets={"password_file": "mqtt-password"}),
-        requirements.Needs(secrets={"token_file": "/etc/token"}),
+        requirements.Requirements(secrets={"password_file": "mqtt-password"}),
+        requirements.Requirements(secrets={"token_file": "/etc/token"}),
     ]
     assert systemd_units.secrets(wanted) == ["mqtt-password"]
     text = systemd_units.unit("system", COMMAND, secrets=["mqtt-password"], folder=Path("/etc/listener"))

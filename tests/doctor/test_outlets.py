@@ -158,14 +158,14 @@ def test_a_history_opens_or_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     assert looked_at("history", path=str(path))[0].text.startswith(f"{path} can be written; ")
     path.write_bytes(b"this is no database at all, whatever its name says" * 100)
-    assert "is no database" in failing("history", path=str(path))
+    assert "is not a database" in failing("history", path=str(path))
     path.write_bytes(MAGIC + b"and what a broken disk made of it" * 100)
     assert "cannot be read" in failing("history", path=str(path))
 
 
 def test_a_name_that_is_no_label_is_a_warning() -> None:
     assert looked_at("history", clips=["dog_brk"])[0] == Finding(
-        "history", Level.WARNING, "clips: there is no label or group 'dog_brk'", "did you mean 'dog_bark'?"
+        "history", Level.WARNING, "clips: there is no label or group 'dog_brk'", "Did you mean 'dog_bark'?"
     )
 
 
@@ -173,7 +173,7 @@ def test_two_sinks_that_want_one_thing_are_a_problem(tmp_path: Path) -> None:
     log = {"kind": "log", "path": str(tmp_path / "events.jsonl")}
     (found,) = outlets.together(["sink 1", "sink 2"], with_sinks(log, log))
     assert found.level is Level.PROBLEM
-    assert "is sink 1's already" in found.text
+    assert "sink 1" in found.text
 
 
 def test_a_state_folder_is_made_where_it_can_be(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from listener.pipeline.values import Block, Pcm, Source, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Block, Pcm
+from listener.sources.base import BaseSource
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Listening:
     """A source being read by a thread of its own."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BaseSource) -> None:
         self.source = source
         self.blocks: list[Block] = []
         self.reports: list[tuple[SourceState, str]] = []
@@ -72,11 +74,11 @@ class Listening:
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[Source], Listening]]:
+def listen() -> Iterator[Callable[[BaseSource], Listening]]:
     """Reads sources in threads, and closes them at the end."""
     begun: list[Listening] = []
 
-    def listening(source: Source) -> Listening:
+    def listening(source: BaseSource) -> Listening:
         begun.append(Listening(source))
         return begun[-1]
 

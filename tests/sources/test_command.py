@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from listener.errors import ConfigError, SourceError
-from listener.pipeline.values import Source, SourceState
-from listener.sources.command import Command, CommandConfig
+from listener.messages import SourceState
+from listener.sources.base import BaseSource
+from listener.sources.command import CommandConfig, CommandSource
 from tests.sources.conftest import Listening
 from tests.waiting import eventually
 
-Listen = Callable[[Source], Listening]
+Listen = Callable[[BaseSource], Listening]
 
 # Writes 100 ms of the value 1000 for as long as it is let, in real time.
 STEADY = "import sys,time\nwhile True: sys.stdout.buffer.write(b'\\xe8\\x03'*1600); sys.stdout.flush(); time.sleep(.1)"
@@ -26,8 +27,8 @@ STALLING = BRIEF + "\ntime.sleep(100)"
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + STALLING
 
 
-def command(script: str, **changes: Any) -> Command:
-    return Command(CommandConfig(command=[sys.executable, "-c", script], **changes))
+def command(script: str, **changes: Any) -> CommandSource:
+    return CommandSource(CommandConfig(command=[sys.executable, "-c", script], **changes))
 
 
 def test_its_samples_are_heard_without_a_gap(listen: Listen) -> None:
@@ -71,7 +72,7 @@ def test_closed_before_it_began_it_gives_nothing() -> None:
 def test_what_its_shell_started_ends_with_it(listen: Listen, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     pipeline = f"sleep 100 & echo $! > {pid}; cat /dev/zero | head -c 100000; sleep 100"
-    heard = listen(Command(CommandConfig(command=["sh", "-c", pipeline])))
+    heard = listen(CommandSource(CommandConfig(command=["sh", "-c", pipeline])))
     heard.heard(1)
     heard.close()
     process = Path(f"/proc/{pid.read_text().strip()}/status")
@@ -80,7 +81,7 @@ def test_what_its_shell_started_ends_with_it(listen: Listen, tmp_path: Path) -> 
 
 def test_a_program_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(SourceError, match=r"garden: 'arecrod' cannot be run.*installed and on PATH"):
-        next(Command(CommandConfig(name="garden", command=["arecrod"], wait=True)).blocks(lambda *_: None))
+        next(CommandSource(CommandConfig(name="garden", command=["arecrod"], wait=True)).blocks(lambda *_: None))
 
 
 def test_one_that_gives_no_audio_at_first_is_an_error_with_its_last_words() -> None:
@@ -105,7 +106,7 @@ def test_one_that_takes_long_to_start_is_said_to_and_still_waited_for(listen: Li
 
 def test_delays_grow_while_it_keeps_failing(tmp_path: Path, listen: Listen) -> None:
     starts = tmp_path / "starts"
-    listen(Command(CommandConfig(command=["sh", "-c", f"date +%s.%N >> {starts}; exit 1"], wait=True)))
+    listen(CommandSource(CommandConfig(command=["sh", "-c", f"date +%s.%N >> {starts}; exit 1"], wait=True)))
     eventually(lambda: starts.exists() and starts.read_text().count("\n") >= 4, "four starts")
     first, second, third, fourth = map(float, starts.read_text().split()[:4])
     assert fourth - third > third - second > second - first > 0.2
@@ -132,7 +133,7 @@ def test_gain_makes_it_louder(listen: Listen) -> None:
 
 def test_no_command_is_an_error_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match="command is empty"):
-        Command(CommandConfig())
+        CommandSource(CommandConfig())
 
 
 def test_times_are_those_of_arrival(listen: Listen) -> None:

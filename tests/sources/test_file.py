@@ -11,11 +11,12 @@ import soundfile
 
 from listener.errors import ConfigError, SourceError
 from listener.pipeline.framer import Framer
-from listener.pipeline.values import Block, Pcm, Source
+from listener.pipeline.values import Block, Pcm
+from listener.sources.base import BaseSource
 from listener.sources.file import File, FileConfig, read_blocks
 from tests.sources.conftest import Listening
 
-Listen = Callable[[Source], Listening]
+Listen = Callable[[BaseSource], Listening]
 
 
 def tone(rate: int, seconds: float = 1.0) -> Pcm:

@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from listener.errors import SourceError
-from listener.pipeline.values import Block, Pcm, Source
+from listener.pipeline.values import Block, Pcm
+from listener.sources.base import BaseSource
 from listener.sources.stdin import Arrival, Stdin, StdinConfig
 from listener.sources.wav import header
 from tests.sources.conftest import Listening
@@ -199,7 +200,7 @@ def test_what_comes_faster_than_time_goes_on_from_its_beginning() -> None:
     assert arrival.captured_at(600) == pytest.approx(1_000_600, abs=0.01)
 
 
-def test_close_ends_it_while_nothing_comes(listen: Callable[[Source], Listening]) -> None:
+def test_close_ends_it_while_nothing_comes(listen: Callable[[BaseSource], Listening]) -> None:
     reader, writer = os.pipe()
     heard = listen(Stdin(StdinConfig(), reader))
     os.write(writer, RAMP.tobytes())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from listener import config as configuration
 from listener.base import requirements
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.cli import common, tables
 from listener.cli.common import Setup
 from listener.daemon import service
@@ -33,16 +33,16 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
         parts = _parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
     faults = [*configuration.strangers(setup.config, setup.bundle), *_faults(setup, parts)]
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError("\n".join(map(str, faults)))
     _print(setup, classifier.provider)
     return 0
 
 
-def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Needs]]:
+def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Requirements]]:
     """What every part needs. Each is made, none opened: what its section alone cannot tell to be wrong is found now."""
     sources, sinks = enumerate(setup.config.sources, 1), enumerate(setup.config.sinks, 1)
     return [
-        *((f"source {number} ({part.kind})", requirements.of(part.factory(part.config))) for number, part in sources),
+        *((f"source {number} ({part.kind})", part.factory(part.config).requirements) for number, part in sources),
         *(
             (f"sink {number} ({part.kind})", requirements.of(part.factory(part.config, hello)))
             for number, part in sinks
@@ -50,15 +50,15 @@ def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Needs]]:
     ]
 
 
-def _faults(setup: Setup, parts: Sequence[tuple[str, Needs]]) -> Iterator[str]:
+def _faults(setup: Setup, parts: Sequence[tuple[str, Requirements]]) -> Iterator[str]:
     """What parts need that this machine or the model lacks, or two of them want for themselves."""
     config, bundle = setup.config, setup.bundle
     known = [*configuration.event_labels(config, bundle), *configuration.groups(config, bundle)]
     where = f"{config.path}: " if config.path else ""
     for name, wants in parts:
-        for fault in (*requirements.faults(wants), *requirements.strangers(wants, known)):
+        for fault in (*requirements.missing(wants), *requirements.unknown_labels(wants, known)):
             yield f"{where}{name}: {fault}"
-    yield from (f"{where}{clash}" for clash in requirements.clashes(parts))
+    yield from (f"{where}{clash}" for clash in requirements.conflicts(parts))
 
 
 def _print(setup: Setup, provider: str) -> None:

@@ -19,8 +19,8 @@ from listener.errors import ConfigError, SourceError
 from listener.messages import Hello
 from listener.pipeline.bundle import ASSETS
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.values import Source
 from listener.routing.sink_worker import Sink
+from listener.sources.base import BaseSource
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ def _changed(part: Part, **changes: Any) -> Part:
     return replace(part, config=changed(part.config, **changes))
 
 
-def _source(part: Part, *, or_demo: bool) -> Source:
-    source: Source = part.factory(part.config)
+def _source(part: Part, *, or_demo: bool) -> BaseSource:
+    source: BaseSource = part.factory(part.config)
     if not or_demo or part.kind != "microphone":
         return source
     from listener.sources.fallback import Fallback

@@ -9,8 +9,7 @@ from listener.cli import common
 from listener.client import ANSWER_S, Client
 from listener.daemon.signals import Capture
 from listener.errors import SinkError
-from listener.messages import Hello, SourceStatus, Status
-from listener.pipeline.values import SourceState
+from listener.messages import Hello, SourceState, SourceStatus, Status
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from listener.daemon.signals import Capture
 from listener.errors import ConfigError, SourceError
 from listener.messages import Level
 from listener.pipeline.classifier import Classifier
-from listener.pipeline.values import Source
+from listener.sources.base import BaseSource
 from listener.tuning.proposals import Advice, advice
 from listener.tuning.survey import Survey, survey
 
@@ -102,15 +102,17 @@ def _check_labels(kept: list[str], setup: Setup) -> None:
             )
 
 
-def _source(part: Part) -> Source:
+def _source(part: Part) -> BaseSource:
     """The source, which is not waited for; a recording once, as fast as it goes."""
     once = {"wait": False, "loop": False, "realtime": False}
     changes = {key: value for key, value in once.items() if hasattr(part.config, key)}
-    source: Source = part.factory(changed(part.config, **changes))
+    source: BaseSource = part.factory(changed(part.config, **changes))
     return source
 
 
-def _surveyed(setup: Setup, classifier: Classifier, source: Source, seconds: float, *, of_microphone: bool) -> Survey:
+def _surveyed(
+    setup: Setup, classifier: Classifier, source: BaseSource, seconds: float, *, of_microphone: bool
+) -> Survey:
     screen = _Progress(seconds)
     try:
         return survey(setup.config, setup.bundle, classifier, source, seconds=seconds, look=screen.show)

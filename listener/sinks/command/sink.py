@@ -12,7 +12,7 @@ from typing import Annotated
 
 from listener import messages
 from listener.base import paths
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.base.trouble import Trouble
 from listener.errors import ConfigError, SinkError
@@ -69,8 +69,8 @@ class Hook:
         self._trouble, self._crowd = Trouble(self._name, log), Trouble(self._name, log)
 
     @property
-    def needs(self) -> Needs:
-        return Needs(program=self._argv[0])
+    def requirements(self) -> Requirements:
+        return Requirements(program=self._argv[0])
 
     @property
     def waiting(self) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 from listener import messages
 from listener.base import paths
 from listener.base.clocks import uptime
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, nearest
 from listener.errors import ConfigError
 from listener.routing.controls import Controls, is_muted
@@ -72,8 +72,8 @@ class History:
         return self._history.path
 
     @property
-    def needs(self) -> Needs:
-        return Needs(writes=(self.path,), databases=(self.path,), labels={"clips": self._config.clips})
+    def requirements(self) -> Requirements:
+        return Requirements(writes=(self.path,), databases=(self.path,), labels={"clips": self._config.clips})
 
     @property
     def records(self) -> bool:

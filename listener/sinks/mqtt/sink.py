@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from listener import messages
 from listener.base import paths
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, nearest
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
@@ -83,13 +83,13 @@ class Mqtt:
         self._spool: Spool | None = None
 
     @property
-    def needs(self) -> Needs:
+    def requirements(self) -> Requirements:
         config, broker = self._config, self._broker
         secrets = {key: getattr(config, key) for key in ("password_file", "ca_file", "cert_file", "key_file")}
-        return Needs(
+        return Requirements(
             secrets={key: name for key, name in secrets.items() if name},
             folders=(paths.state_folder(),),
-            takes=(f"client_id {broker.client_id!r} at {broker}",),
+            exclusive=(f"client_id {broker.client_id!r} at {broker}",),
             labels={"discovery_labels": config.discovery_labels if config.discovery else ()},
         )
 

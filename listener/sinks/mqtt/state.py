@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from listener import messages
-from listener.pipeline.values import SourceState
+from listener.messages import SourceState
 from listener.routing.controls import Controls, is_muted
 from listener.sinks.mqtt.topics import (
     AVAILABILITY,

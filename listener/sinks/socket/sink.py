@@ -8,7 +8,7 @@ from typing import Annotated
 
 from listener import messages
 from listener.base import credentials, paths
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, nearest
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
@@ -62,10 +62,10 @@ class SocketServer:
         self._identity: tuple[int, int] | None = None
 
     @property
-    def needs(self) -> Needs:
+    def requirements(self) -> Requirements:
         secrets = {"token_file": self._token_file} if self._token_file else {}
         binds = (self.path, self._tcp) if self._tcp else (self.path,)
-        return Needs(binds=binds, secrets=secrets, shortest=credentials.SHORTEST)
+        return Requirements(binds=binds, secrets=secrets, secret_min_chars=credentials.SHORTEST)
 
     def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""

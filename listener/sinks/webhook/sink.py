@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from listener import messages
 from listener.base import credentials, paths
-from listener.base.requirements import Needs
+from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.base.trouble import Trouble
 from listener.errors import ConfigError
@@ -80,10 +80,10 @@ class Webhook:
         self._sender: Sender | None = None
 
     @property
-    def needs(self) -> Needs:
+    def requirements(self) -> Requirements:
         config = self._config
         secrets = {"token_file": config.token_file, "secret_file": config.secret_file}
-        return Needs(
+        return Requirements(
             secrets={key: name for key, name in secrets.items() if name},
             reads={"ca_file": paths.expanded(config.ca_file)} if config.ca_file else {},
             folders=(paths.state_folder(),),

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from listener.base.schema import Meta, Section
 from listener.errors import SourceError
+from listener.sources.base import SourceUnavailable
 from listener.sources.microphone.identity import lasting
 from listener.sources.microphone.protocol import GONE_STATUS, HEADER, MAGIC, argv, environment
 from listener.sources.microphone.soundserver import Switchboard
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, decoded
-from listener.sources.process.source import Chunk, Program, Recipe, Unavailable
+from listener.sources.process.source import Chunk, ProcessSource, ProcessSpec
 
 STARTING_S = 15.0  # a slow board with many cards and rates to try
 STALLED_S = 1.0  # more than five blocks
@@ -44,7 +45,7 @@ class MicrophoneConfig(Section, frozen=True):
     )
 
 
-class Microphone(Program):
+class Microphone(ProcessSource):
     """A microphone of this machine, through PortAudio."""
 
     Config = MicrophoneConfig
@@ -54,7 +55,7 @@ class Microphone(Program):
         self._remember = config.device != "default"
         self._settings = [f"--{flag}={getattr(config, flag)}" for flag in ("backend", "rate", "channels")]
         super().__init__(
-            Recipe(
+            ProcessSpec(
                 argv=lambda: argv(*self._settings, *(f"--device={device}" for device in self._device)),
                 environment=environment(),
                 decoder=lambda pid: _Packets(Switchboard(pid), self._opened),
@@ -141,7 +142,7 @@ class _Packets:
             return None
         magic, samples, index, captured_at = HEADER.unpack_from(self._received)
         if magic != MAGIC:
-            raise Unavailable("the capture process wrote what is no audio")
+            raise SourceUnavailable("the capture process wrote what is no audio")
         channels = self._opened.channels
         end = HEADER.size + 2 * samples * channels
         if len(self._received) < end:
@@ -156,9 +157,9 @@ def _opening(line: bytes) -> _Opened:
     try:
         facts = json.loads(line)
     except ValueError as err:
-        raise Unavailable(f"the capture process wrote {line[:80]!r}") from err
+        raise SourceUnavailable(f"the capture process wrote {line[:80]!r}") from err
     if "error" in facts:
-        raise SourceError(facts["error"]) if facts["lasting"] else Unavailable(facts["error"])
+        raise SourceError(facts["error"]) if facts["lasting"] else SourceUnavailable(facts["error"])
     return _Opened(**facts)
 
 

@@ -12,7 +12,9 @@ from typing import Protocol
 
 from listener.base.clocks import uptime
 from listener.errors import SourceError
-from listener.pipeline.values import Block, Pcm, Report, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Block, Pcm
+from listener.sources.base import BaseSource, Report, SourceUnavailable
 from listener.sources.pcm import amplified, full_scale
 from listener.sources.process.child import Child
 
@@ -20,10 +22,6 @@ FIRST_DELAY_S = 0.25
 LAST_DELAY_S = 5.0
 NOTICE_S = 4.0  # a start that takes longer is said to
 STEADY_S = 10.0  # a program that ran so long starts again with the first delay
-
-
-class Unavailable(SourceError):
-    """Not to be had now. It may be later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ProcessSpec:
     """What to run and what to expect of it.
 
     `argv` is asked at each start, `decoder` is given the program's process id, and `ended` says in a sentence what an
@@ -99,29 +97,25 @@ class Timeline:
         return -(-self._stop * chunk.rate // self._rate) + max(1, away)  # at least a sample, so that it is a gap
 
 
-class Program:
+class ProcessSource(BaseSource):
     """A source: the blocks of a program, started again with growing delays for as long as it takes."""
 
     live = True
 
-    def __init__(self, recipe: Recipe, *, name: str, wait: bool, gain_db: float) -> None:
+    def __init__(self, recipe: ProcessSpec, *, name: str, wait: bool, gain_db: float) -> None:
         self._recipe, self.name = recipe, name
+        self.silence_timeout_s = recipe.stalled_s
         self._wait, self._gain_db = wait, gain_db
         self._closed = threading.Event()
         self._timeline = Timeline(uptime, _asleep)
         self._ever_heard = False
         self._doubted = False
 
-    @property
-    def patience_s(self) -> float:
-        """For so long the program may be silent; then it is started again."""
-        return self._recipe.stalled_s
-
     def close(self) -> None:
         """End `blocks` soon."""
         self._closed.set()
 
-    def doubt(self) -> None:
+    def on_signal_fault(self) -> None:
         """The latest block is hardly what a microphone hears: the program is started again where that helps."""
         self._doubted = True
 
@@ -147,13 +141,13 @@ class Program:
 
     def _give_up(self, err: SourceError) -> None:
         """Raise what the first start met, unless it may pass and is to be waited for."""
-        if not isinstance(err, Unavailable):
+        if not isinstance(err, SourceUnavailable):
             raise SourceError(f"{self.name}: {err}") from err
         if not self._wait:
             raise SourceError(f"{self.name}: {err}. To wait for it: --wait, or wait = true for the source") from err
 
     def _run(self, report: Report) -> Iterator[Block]:
-        """Blocks of one start. Ends when closed; Unavailable says why it ended otherwise."""
+        """Blocks of one start. Ends when closed; SourceUnavailable says why it ended otherwise."""
         self._timeline.interrupt()
         self._doubted = False
         said = ""
@@ -166,7 +160,7 @@ class Program:
                         report(SourceState.LISTENING, said)
                     yield self._block(chunk)
                 if said and (why := decode.stale(doubted=self._doubted)):
-                    raise Unavailable(why)
+                    raise SourceUnavailable(why)
                 self._doubted = False
 
     def _awaited(self, child: Child, report: Report) -> bytes:
@@ -183,9 +177,9 @@ class Program:
 
     def _checked(self, child: Child, received: bytes | None, patience_s: float) -> bytes:
         if received is None:
-            raise Unavailable(f"no audio for {patience_s:g} s")
+            raise SourceUnavailable(f"no audio for {patience_s:g} s")
         if not received and not self._closed.is_set():
-            raise Unavailable(self._recipe.ended(child.status(), child.complaint()))
+            raise SourceUnavailable(self._recipe.ended(child.status(), child.complaint()))
         return received
 
     def _block(self, chunk: Chunk) -> Block:
@@ -193,7 +187,7 @@ class Program:
         return Block(self._timeline.place(chunk), chunk.rate, pcm, chunk.captured_at, full_scale(self._gain_db))
 
 
-def _started(recipe: Recipe) -> Child:
+def _started(recipe: ProcessSpec) -> Child:
     argv = recipe.argv()
     try:
         return Child(argv, recipe.environment)

@@ -129,7 +129,7 @@ def test_a_token_that_could_be_guessed_is_refused_and_check_says_so_before(tmp_p
     (tmp_path / "token").write_text("hunter2")
     config = SocketConfig(path=str(tmp_path / "s"), tcp="127.0.0.1:0", token_file=str(tmp_path / "token"))
     server = SocketServer(config, HELLO)
-    assert [fault.partition(":")[0] for fault in requirements.faults(server.needs)] == ["token_file"]
+    assert [error.code for error in requirements.missing(server.requirements)] == ["secret-short"]
     with pytest.raises(ConfigError, match="openssl rand"):
         server.open()
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from listener.pipeline.values import Source, SourceState
+from listener.messages import SourceState
+from listener.sources.base import BaseSource
 from listener.sources.microphone.soundserver import Switchboard, Wiring, wiring
 from listener.sources.microphone.source import Microphone, MicrophoneConfig
 from tests.sources.conftest import Listening, reading
 from tests.virtual import VirtualMic
 from tests.waiting import eventually
 
-Listen = Callable[[Source], Listening]
+Listen = Callable[[BaseSource], Listening]
 
 OUTPUTS = """Source Output #1
 	Driver: protocol-native.c
@@ -110,14 +111,14 @@ def test_a_doubted_microphone_is_opened_anew_only_when_the_default_is_another(
     pactl("move-source-output", pactl("list", "short", "source-outputs").split()[0], "dead.monitor")
     eventually(lambda: heard.reports[-1][1].endswith("moved it to dead.monitor"), "the move")
     for _ in range(10):
-        microphone.doubt()
+        microphone.on_signal_fault()
         heard.heard(1)
     assert set(heard.states) == {SourceState.LISTENING}
 
     pactl("set-default-source", "camera.monitor")
 
     def doubted() -> bool:
-        microphone.doubt()
+        microphone.on_signal_fault()
         return SourceState.RECOVERING in heard.states
 
     eventually(doubted, "it is opened anew")

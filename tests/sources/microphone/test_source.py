@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from listener.errors import SourceError
-from listener.pipeline.values import Pcm, Source, SourceState
+from listener.messages import SourceState
+from listener.pipeline.values import Pcm
+from listener.sources.base import BaseSource
 from listener.sources.devices import inputs
 from listener.sources.microphone.source import Microphone, MicrophoneConfig
 from tests.sources.conftest import Listening, reading
 from tests.virtual import VirtualMic
 from tests.waiting import eventually
 
-Listen = Callable[[Source], Listening]
+Listen = Callable[[BaseSource], Listening]
 ABSENT = "no input device is 'Desk: USB Audio'; there are: 0 'Camera: USB Audio (hw:91,0)' (ALSA)"
 
 
