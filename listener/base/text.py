@@ -44,3 +44,8 @@ def duration(seconds: float) -> str:
 def times(count: int) -> str:
     """How often: `once`, `3 times`."""
     return "once" if count == 1 else f"{count} times"
+
+
+def plain(name: str) -> str:
+    """Return the name with each character that is not printable replaced, so that it cannot move the cursor."""
+    return "".join(char if char.isprintable() else "?" for char in name)

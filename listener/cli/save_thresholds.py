@@ -9,7 +9,7 @@ from listener import config as configuration
 from listener.client import Client
 from listener.errors import ConfigError
 from listener.messages import Hello
-from listener.tui.saved import Keep, Kept
+from listener.tuning.save_result import Keep, SaveResult
 
 
 def by_daemon() -> Keep:
@@ -22,10 +22,10 @@ def by_client(client: Client) -> Keep:
     return partial(_kept, client)
 
 
-def _kept(client: Client | None, hello: Hello, thresholds: Mapping[str, float]) -> Kept:
-    from listener.tuning.keeping import keep  # tomlkit and more, which nobody pays for who does not ask
+def _kept(client: Client | None, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
+    from listener.tuning.thresholds import save  # tomlkit and more, which nobody pays for who does not ask
 
-    return keep(_own if client is None else partial(_of_daemon, client), hello, thresholds)
+    return save(_own if client is None else partial(_of_daemon, client), hello, thresholds)
 
 
 def _of_daemon(client: Client, hello: Hello) -> Path:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from listener import config as configuration
 from listener.config import Config
-from listener.doctor import audio, hearing, model, outlets, service
+from listener.doctor import audio, model, service, sinks, sources
 from listener.doctor.ambient import SETTLING_S
-from listener.doctor.finding import Check, Finding, Lane, Level, examine, of_error
+from listener.doctor.finding import Check, Finding, Lane, Severity, examine, from_error
 from listener.errors import ConfigError
 
 LISTEN_S = 10.0
@@ -28,23 +28,23 @@ def read(path: Path | None, overrides: Sequence[str] = ()) -> tuple[Config, Find
     try:
         config = configuration.load(path or configuration.find(), overrides)
     except ConfigError as err:
-        return configuration.load(None), of_error("configuration", err)
+        return configuration.load(None), from_error("configuration", err)
     parts = f"sources: {', '.join(_kinds(config, 'sources'))}; sinks: {', '.join(_kinds(config, 'sinks'))}"
-    return config, Finding("configuration", Level.OK, f"{config.path or 'none, so the defaults'}; {parts}")
+    return config, Finding("configuration", Severity.OK, f"{config.path or 'none, so the defaults'}; {parts}")
 
 
 def lanes(config: Config, listen_s: float = LISTEN_S) -> list[Lane]:
     """All checks. Those of one lane would disturb each other: a device is opened by one at a time."""
-    limit_s = listen_s + SETTLING_S + hearing.PATIENCE_S + 2  # each source has a little less
+    limit_s = listen_s + SETTLING_S + sources.PATIENCE_S + 2  # each source has a little less
     return [
         [
             Check("libraries", partial(audio.libraries, config)),
             Check("permissions", audio.permissions),
             Check("devices", partial(audio.inputs, config), audio.LISTING_S + 1),
-            Check("hearing", partial(hearing.hearing, config, listen_s), limit_s),
+            Check("hearing", partial(sources.sources, config, listen_s), limit_s),
         ],
         [Check("model", partial(model.model, config), 20.0)],
-        *outlets.lanes(config),
+        *sinks.lanes(config),
         [Check("daemon", partial(service.daemon, config)), Check("service", service.units, 12.0)],
     ]
 

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 RUNNING = "check "  # what the threads of checks are called
 
 
-class Level(StrEnum):
+class Severity(StrEnum):
     """How much a finding matters."""
 
     OK = "ok"
@@ -28,7 +28,7 @@ class Finding:
     """One thing that a check has to say, and what to do about it."""
 
     check: str
-    level: Level
+    level: Severity
     text: str
     remedy: str = ""
 
@@ -60,12 +60,12 @@ def unfinished() -> bool:
     return any(thread.name.startswith(RUNNING) for thread in threading.enumerate())
 
 
-def of_error(check: str, err: ListenerError | str) -> Finding:
+def from_error(check: str, err: ListenerError | str) -> Finding:
     """What one of our errors says: first what is wrong, then what to do."""
     if isinstance(err, ListenerError) and err.remedy:
-        return Finding(check, Level.PROBLEM, err.message, err.remedy)
+        return Finding(check, Severity.PROBLEM, err.message, err.remedy)
     text, _, remedy = str(err).partition("; ")
-    return Finding(check, Level.PROBLEM, text, remedy)
+    return Finding(check, Severity.PROBLEM, text, remedy)
 
 
 def _walk(lane: Lane, result: "SimpleQueue[list[Finding]]") -> None:
@@ -79,7 +79,9 @@ def _bounded(check: Check) -> list[Finding]:
     thread.start()
     thread.join(check.limit_s)
     if thread.is_alive():
-        late = Finding(check.name, Level.PROBLEM, f"no answer in {check.limit_s:g} s", "see whether it hangs elsewhere")
+        late = Finding(
+            check.name, Severity.PROBLEM, f"no answer in {check.limit_s:g} s", "see whether it hangs elsewhere"
+        )
         return [*found, late]
     return found
 
@@ -89,9 +91,9 @@ def _look(check: Check, found: list[Finding]) -> None:
         for finding in check.findings():
             found.append(finding)
     except ListenerError as err:
-        found.append(of_error(check.name, err))
+        found.append(from_error(check.name, err))
     except Exception as err:
         log.debug("check %s", check.name, exc_info=err)
         found.append(
-            Finding(check.name, Level.PROBLEM, f"{err!r}. This is a fault in listener", "please report it with this")
+            Finding(check.name, Severity.PROBLEM, f"{err!r}. This is a fault in listener", "please report it with this")
         )

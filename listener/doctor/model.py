@@ -11,7 +11,7 @@ from listener import config as configuration
 from listener.config import Config
 from listener.daemon.build import build_pipeline, tracker_rules
 from listener.daemon.meter import metered
-from listener.doctor.finding import Finding, Level
+from listener.doctor.finding import Finding, Severity
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
@@ -28,9 +28,9 @@ def model(config: Config) -> Iterator[Finding]:
     """The bundle's parts, where it runs, and its cost."""
     bundle = bundles.load(bundles.find(config.model.bundle))
     labels, licence = len(bundle.labels), bundle.manifest.licence
-    yield Finding("model", Level.OK, f"{bundle.name}: {labels} labels, every part as its digest says; {licence}")
+    yield Finding("model", Severity.OK, f"{bundle.name}: {labels} labels, every part as its digest says; {licence}")
     for stranger in configuration.strangers(config, bundle):
-        yield Finding("model", Level.WARNING, *stranger.split("; ", 1))
+        yield Finding("model", Severity.WARNING, *stranger.split("; ", 1))
     configuration.rules(config, bundle)
     classifier = Classifier(bundle, config.model.providers)
     yield from _provider(config, classifier)
@@ -41,7 +41,7 @@ def _provider(config: Config, classifier: Classifier) -> Iterator[Finding]:
     text = f"it runs on {classifier.provider}"
     if classifier.provider == "cpu" and config.model.providers == "auto" and NVIDIA.exists():
         text += "; there is an NVIDIA GPU, which onnxruntime-gpu in place of onnxruntime would use"
-    yield Finding("model", Level.OK, text)
+    yield Finding("model", Severity.OK, text)
 
 
 def _cost(config: Config, bundle: Bundle, classifier: Classifier) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _cost(config: Config, bundle: Bundle, classifier: Classifier) -> Iterator[Fi
     inference_ms = 1000 * meter.busy_s / max(meter.clips, 1)
     text = f"a clip takes {inference_ms:.1f} ms; listening costs {100 * share:.1f} % of one core while the gate is open"
     if share < DEAR:
-        yield Finding("model", Level.OK, text)
+        yield Finding("model", Severity.OK, text)
         return
     remedy = "set clips.hop_s higher; a core that is busy otherwise loses audio"
-    yield Finding("model", Level.WARNING, text, remedy)
+    yield Finding("model", Severity.WARNING, text, remedy)

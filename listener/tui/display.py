@@ -11,13 +11,14 @@ from dataclasses import replace
 from listener import messages
 from listener.errors import ListenerError, OutputClosed
 from listener.routing.controls import Controls
-from listener.tui import keys, saved
+from listener.tui import keys
 from listener.tui.canvas import Canvas
 from listener.tui.keyboard import Keyboard
 from listener.tui.keys import Step
 from listener.tui.page import draw
 from listener.tui.scene import Scene, Shown
 from listener.tui.view import Shot, View
+from listener.tuning import save_result
 
 REDRAW_S = 0.1  # at most ten pictures a second: quicker is not seen
 IDLE_S = 0.5  # without news it is drawn so often, for spans that grow and a window that has changed its size
@@ -42,7 +43,7 @@ class Display:
         canvas: Canvas | None = None,
         keyboard: Keyboard | None = None,
         obey: Obey | None = None,
-        keep: saved.Keep = saved.nowhere,
+        keep: save_result.Keep = save_result.nowhere,
         quit: Callable[[], None] = lambda: None,
     ) -> None:
         self._scene, self._view = Scene(hello), View()

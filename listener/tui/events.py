@@ -3,9 +3,10 @@
 from itertools import islice
 
 from listener.base import text
+from listener.base.text import plain
 from listener.base.text_width import padded
 from listener.messages import Event
-from listener.tui.lines import Line, plain, titled_rule
+from listener.tui.lines import Line, titled_rule
 from listener.tui.scene import is_on
 from listener.tui.view import Shot
 

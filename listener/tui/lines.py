@@ -30,11 +30,6 @@ UNICODE = Look("━", "─", "┃", "─", "·", "▸", "▀", " ·░▒▓█"
 ASCII = Look("=", ".", "|", "-", "-", ">", " ", " .:-=+*%#@")
 
 
-def plain(name: str) -> str:
-    """A name from a configuration, unable to move the cursor."""
-    return "".join(char if char.isprintable() else "?" for char in name)
-
-
 def spelled(threshold: float) -> str:
     """A threshold with two places, or the third that it has: 0.999 is not 1."""
     return f"{threshold:.3f}".removesuffix("0")

@@ -4,16 +4,17 @@ import textwrap
 from datetime import datetime
 
 from listener.base import text
+from listener.base.text import plain
 from listener.base.text_width import cells
 from listener.base.version import __version__
 from listener.tui.events import events
 from listener.tui.keys import HELP
-from listener.tui.lines import Line, cropped, length, plain, spread
+from listener.tui.lines import Line, cropped, length, spread
 from listener.tui.panes import panes
-from listener.tui.saved import Kept
 from listener.tui.scene import Scene
 from listener.tui.timeline import timeline
 from listener.tui.view import Shot
+from listener.tuning.save_result import SaveResult
 
 LEAST_WIDTH, LEAST_HEIGHT = 56, 14
 HINTS = (  # the first for which there is room beside what is to be said
@@ -132,7 +133,7 @@ def _help(width: int) -> list[Line]:
     return [*lines, [], *([(f" {line}", "dim")] for line in _wrapped(said, width - 2))]
 
 
-def _kept(kept: Kept, width: int) -> list[Line]:
+def _kept(kept: SaveResult, width: int) -> list[Line]:
     """Where the thresholds are now, or what to write and why; and what was, or is to be, written."""
     where = plain(str(kept.path))
     if not kept.path:

@@ -4,9 +4,10 @@ from itertools import islice, zip_longest
 
 from listener import messages
 from listener.base import text
+from listener.base.text import plain
 from listener.base.text_width import fitted
 from listener.tui import palette, spectrogram
-from listener.tui.lines import NAME_WIDTH, Line, Look, bar, plain, side_by_side, spelled, spread
+from listener.tui.lines import NAME_WIDTH, Line, Look, bar, side_by_side, spelled, spread
 from listener.tui.view import Shot
 
 WIDTH, HEIGHT = 60, 8  # at least so large, or only the chosen source is shown

@@ -6,8 +6,8 @@ from datetime import datetime
 from itertools import islice
 
 from listener import messages
+from listener.base.text import plain
 from listener.routing.controls import EVERYTHING, is_muted
-from listener.tui.lines import plain
 from listener.tui.spectrogram import Spectrogram
 
 EVENTS = 200  # remembered for list and timeline

@@ -2,9 +2,10 @@
 
 from math import ceil, floor
 
+from listener.base.text import plain
 from listener.base.text_width import fitted
 from listener.messages import Event
-from listener.tui.lines import NAME_WIDTH, Line, Look, plain
+from listener.tui.lines import NAME_WIDTH, Line, Look
 from listener.tui.scene import Scene, is_on
 from listener.tui.view import Shot
 

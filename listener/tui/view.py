@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from listener.tui.lines import UNICODE, Look
-from listener.tui.saved import Kept
 from listener.tui.scene import Scene
+from listener.tuning.save_result import SaveResult
 
 Page = Literal["", "help", "keep"]
 
@@ -18,7 +18,7 @@ class View:
     label: str = ""
     paused: bool = False
     page: Page = ""  # over the picture
-    kept: Kept | None = None  # what came of the wish to keep thresholds, for its page
+    kept: SaveResult | None = None  # what came of the wish to keep thresholds, for its page
 
     def chosen(self, scene: Scene) -> str:
         """The source that keys are about: the first, unless another was chosen."""

@@ -8,7 +8,7 @@ from listener.base.text import times
 from listener.pipeline.bundle import LabelRule
 from listener.pipeline.gates import GateConfig
 from listener.pipeline.loudness import LOUD
-from listener.tuning.survey import Named, Survey
+from listener.tuning.calibration import Calibration, LabelActivity
 
 BUSY = 0.3  # a gate that is open for more of an ordinary room saves little
 NAMED = 0.5  # where something was named for so much of that, the gate did its work
@@ -40,8 +40,8 @@ class Advice:
     remarks: tuple[str, ...]
 
 
-def advice(
-    survey: Survey,
+def advise(
+    survey: Calibration,
     gate: GateConfig,
     rules: Mapping[str, LabelRule],
     *,
@@ -66,7 +66,7 @@ def advice(
     return Advice(proposals, tuple(each for each in said if isinstance(each, str)))
 
 
-def _of_gate(survey: Survey, gate: GateConfig) -> Iterator[Proposal | str]:
+def _of_gate(survey: Calibration, gate: GateConfig) -> Iterator[Proposal | str]:
     room = survey.room
     was = f"the gate was open {_percent(room.duty)} of {room.seconds:.0f} s"
     if gate.kind == "open":
@@ -90,7 +90,7 @@ def _of_gate(survey: Survey, gate: GateConfig) -> Iterator[Proposal | str]:
             yield Proposal(("gate", key), value, now, reason)
 
 
-def _calmer(survey: Survey) -> tuple[GateConfig | None, float]:
+def _calmer(survey: Calibration) -> tuple[GateConfig | None, float]:
     """The mildest that would do; else the one that opens least, where that is worth it. With its duty."""
     duties = [(settings, room.duty) for settings, room in survey.calmer]
     enough = [(settings, duty) for settings, duty in duties if duty <= BUSY]
@@ -99,7 +99,7 @@ def _calmer(survey: Survey) -> tuple[GateConfig | None, float]:
 
 
 def _of_label(
-    label: str, named: Named, rule: LabelRule, seconds: float, *, alarm: bool, kept: bool
+    label: str, named: LabelActivity, rule: LabelRule, seconds: float, *, alarm: bool, kept: bool
 ) -> Iterator[Proposal | str]:
     was = f"{label} was reported {times(named.events)} in {seconds:.0f} s, with a peak of {named.peak:.3g}"
     over = _over(named.peak)
@@ -116,7 +116,7 @@ def _of_label(
         yield Proposal(("labels", label, "on"), over, rule.on, f"{was}; if it really sounded: --keep {label}")
 
 
-def _of_the_whole(survey: Survey) -> Iterator[str]:
+def _of_the_whole(survey: Calibration) -> Iterator[str]:
     if LOUD in survey.named:
         count = times(survey.named[LOUD].events)
         yield f"loud sounds were reported {count}; if they should not be, raise loud.over_db"

@@ -23,9 +23,9 @@ from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.errors import ConfigError, ListenerError
 from listener.storage.history import Query
-from listener.web.auth import Guard
-from listener.web.daemon_link import Link, News
-from listener.web.history_api import Archive, question, zone
+from listener.web.auth import AccessControl
+from listener.web.daemon_link import DaemonLink, News
+from listener.web.history_api import HistoryApi, question, zone
 from listener.web.hub import Hub, Seat
 
 PAGE = Path(__file__).parent / "page"
@@ -35,7 +35,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class Backends:
     """What the page is of: how to reach the daemon, the history's file, the doctor."""
 
     connect: Callable[[], Client]
@@ -44,23 +44,23 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class WebApp:
     """What is served, and what lets the pages go that are open: their streams have no end of their own."""
 
     application: ASGIApp
     let_go: Callable[[], None]
 
 
-def make(behind: Behind, names: Iterable[str] = (), token: bytes = b"") -> Site:
+def make(behind: Backends, names: Iterable[str] = (), token: bytes = b"") -> WebApp:
     """The site, guarded. It attaches to the daemon when it is started."""
     web = _Web(behind)
-    return Site(Guard(web.application(), tuple(names), token), web.let_go)
+    return WebApp(AccessControl(web.application(), tuple(names), token), web.let_go)
 
 
 class _Web:
-    def __init__(self, behind: Behind) -> None:
-        self._behind, self._archive = behind, Archive(behind.history)
-        self._link = Link(behind.connect, self._hear)
+    def __init__(self, behind: Backends) -> None:
+        self._behind, self._archive = behind, HistoryApi(behind.history)
+        self._link = DaemonLink(behind.connect, self._hear)
         self._hub = Hub(lambda looking: self._link.look(looking=looking))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._examining = False

@@ -47,7 +47,7 @@ HEADERS = {
 }
 
 
-class Guard:
+class AccessControl:
     """The application, for those who may use it. `names` are what it is called beyond its addresses."""
 
     def __init__(self, app: ASGIApp, names: Collection[str], token: bytes) -> None:

@@ -19,17 +19,17 @@ LOOKED_AT: list[messages.Topic] = [*ALWAYS, "level", "spectrum"]  # they cost th
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class Disconnected:
     """No daemon is attached, and why, with the remedy."""
 
     why: str
 
 
-News = messages.Message | Away
+News = messages.Message | Disconnected
 
 
-class Link:
-    """Reads the daemon in a thread of its own. `tell` gets what it says, and `Away` when it says nothing more."""
+class DaemonLink:
+    """Reads the daemon in a thread; `tell` gets each message, and `Disconnected` when the connection ends."""
 
     def __init__(self, connect: Callable[[], Client], tell: Callable[[News], None]) -> None:
         self._connect, self._tell = connect, tell
@@ -66,7 +66,7 @@ class Link:
             if why != said and not self._closed.is_set():
                 log.info("%s", why)
                 said = why
-            self._tell(Away(why))
+            self._tell(Disconnected(why))
             self._closed.wait(delay_s)
             delay_s = min(2 * delay_s, LAST_DELAY_S)
 

@@ -19,7 +19,7 @@ LONGEST_S = 32 * 86_400.0  # counts are of no longer a time, so that each is the
 Names = Sequence[str]
 
 
-class Archive:
+class HistoryApi:
     """The history's file, wherever it is by now: it is opened for each question. SinkError, ConfigError as `Reader`."""
 
     def __init__(self, find: Callable[[], Path]) -> None:

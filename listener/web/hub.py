@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from listener import messages
-from listener.web.daemon_link import Away, News
+from listener.web.daemon_link import Disconnected, News
 
 KEPT = 512  # event lines to resume from
 FIRST = 60  # events that a page begins with
@@ -63,7 +63,9 @@ class Hub:
         self._number = 0
         self._events: deque[tuple[int, messages.Event]] = deque(maxlen=KEPT)
         self._known: dict[str, int] = {}  # id of an event -> the seq of its last line
-        self._latest: dict[tuple[str, str], messages.Message | Away] = {}  # what a page that opens is told first
+        self._latest: dict[
+            tuple[str, str], messages.Message | Disconnected
+        ] = {}  # what a page that opens is told first
         self._seats: set[Seat] = set()
 
     def publish(self, news: News) -> None:
@@ -74,13 +76,13 @@ class Hub:
         kind = _kind(news)
         if not kind:
             return
-        if isinstance(news, Away):
+        if isinstance(news, Disconnected):
             self._cut_off()
             self._latest.clear()  # of a daemon that is not there nothing is true any more
         if not isinstance(news, messages.Spectrum):
             self._latest[type(news).__name__, getattr(news, "source", "")] = news
         if isinstance(news, messages.Hello):
-            self._latest.pop(("Away", ""), None)
+            self._latest.pop(("Disconnected", ""), None)
         for seat in self._seats:
             seat.offer(kind, _message(news))
 
@@ -146,7 +148,7 @@ def _kind(news: News) -> str:
     match news:
         case messages.Event():
             return "event"
-        case Away() | messages.Hello() | messages.State():
+        case Disconnected() | messages.Hello() | messages.State():
             return "daemon"
         case messages.Status():
             return "status"
@@ -163,6 +165,6 @@ def _message(news: News) -> bytes:
 
 
 def _data(news: News) -> bytes:
-    if isinstance(news, Away):
+    if isinstance(news, Disconnected):
         return json.dumps({"type": "away", "why": news.why}).encode()
     return messages.encode(news).rstrip()

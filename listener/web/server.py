@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from listener.base import addresses
 from listener.errors import ConfigError, SinkError
-from listener.web.app import Site
+from listener.web.app import WebApp
 
 PATIENCE_S = 1  # for pages that are open when it ends
 CONNECTIONS = 256
@@ -39,7 +39,7 @@ def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, s
         yield door, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-class Server(uvicorn.Server):
+class WebServer(uvicorn.Server):
     """Serves a site until `should_exit` is set."""
 
     def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
@@ -52,7 +52,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class Connection(H11Protocol):
+class HttpConnection(H11Protocol):
     """One that is closed where it does not ask: uvicorn would wait for ever, and CONNECTIONS of them are all there are.
 
     Its own patience, `timeout_keep_alive`, begins with an answer and ends with the next byte.
@@ -85,9 +85,9 @@ class Connection(H11Protocol):
             self.transport.close()
 
 
-def server(site: Site) -> Server:
+def server(site: WebApp) -> WebServer:
     """What serves it. Its log is ours alone: of requests nothing is written down."""
-    return Server(
+    return WebServer(
         uvicorn.Config(
             site.application,
             log_config=None,
@@ -95,7 +95,7 @@ def server(site: Site) -> Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            http=Connection,
+            http=HttpConnection,
             ws="none",
             lifespan="on",
             limit_concurrency=CONNECTIONS,

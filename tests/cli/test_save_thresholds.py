@@ -12,7 +12,7 @@ from listener.client import Client
 from listener.messages import Hello
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle
-from listener.tui.saved import Kept
+from listener.tuning.save_result import SaveResult
 from tests.sinks.messages import HELLO
 
 
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "listener" / "config.toml"
 
 
-def by(client: Client, shipped: Bundle, config: Path | str) -> Kept:
+def by(client: Client, shipped: Bundle, config: Path | str) -> SaveResult:
     return save_thresholds.by_client(client)(greeting(shipped, config), {shipped.labels[0]: 0.66})
 
 

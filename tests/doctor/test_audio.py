@@ -13,7 +13,7 @@ import pytest
 
 from listener import config as configuration
 from listener.doctor import audio
-from listener.doctor.finding import Finding, Level
+from listener.doctor.finding import Finding, Severity
 
 
 @pytest.fixture
@@ -34,31 +34,33 @@ def cards(folder: Path, mode: int = 0o600) -> Path:
     return folder
 
 
-def of_level(found: list[Finding], level: Level) -> list[str]:
+def of_level(found: list[Finding], level: Severity) -> list[str]:
     return [finding.text for finding in found if finding.level is level]
 
 
 def test_a_sound_server_that_answers_is_well(server: Path, tmp_path: Path) -> None:
     found = list(audio.permissions(tmp_path / "none"))
-    assert of_level(found, Level.OK) == [f"a sound server answers at {server}"]
-    assert not of_level(found, Level.PROBLEM)
+    assert of_level(found, Severity.OK) == [f"a sound server answers at {server}"]
+    assert not of_level(found, Severity.PROBLEM)
 
 
 def test_one_that_does_not_is_said_with_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path / 'gone'}")
     found = list(audio.permissions(tmp_path / "none"))
-    assert f"no sound server answers at {tmp_path / 'gone'} (No such file or directory)" in of_level(found, Level.NOTE)
+    assert f"no sound server answers at {tmp_path / 'gone'} (No such file or directory)" in of_level(
+        found, Severity.NOTE
+    )
 
 
 def test_without_any_folder_for_one_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("PULSE_SERVER", "PULSE_RUNTIME_PATH", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(variable, raising=False)
-    assert "no XDG_RUNTIME_DIR" in of_level(list(audio.permissions(tmp_path / "none")), Level.NOTE)[0]
+    assert "no XDG_RUNTIME_DIR" in of_level(list(audio.permissions(tmp_path / "none")), Severity.NOTE)[0]
 
 
 def test_a_card_that_may_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSE_SERVER", "tcp:elsewhere")
-    (said,) = of_level(list(audio.permissions(cards(tmp_path / "snd"))), Level.OK)
+    (said,) = of_level(list(audio.permissions(cards(tmp_path / "snd"))), Severity.OK)
     assert said.endswith("may be opened: pcmC0D0c")
 
 
@@ -84,8 +86,8 @@ def test_a_card_that_is_closed_to_us_wants_the_audio_group() -> None:
 def test_the_library_that_the_configuration_wants_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "PACKAGES", {"sounddevice": "no-such-package", "pyaudio": "no-such-package-either"})
     wanted, not_wanted = audio.libraries(configuration.load(None))
-    assert (wanted.level, wanted.remedy) == (Level.PROBLEM, "run: pip install sounddevice")
-    assert not_wanted.level is Level.NOTE
+    assert (wanted.level, wanted.remedy) == (Severity.PROBLEM, "run: pip install sounddevice")
+    assert not_wanted.level is Severity.NOTE
 
 
 @pytest.mark.skipif(Path("/dev/snd/controlC0").exists(), reason="this machine has a sound card")
@@ -93,5 +95,5 @@ def test_no_device_is_a_problem_only_where_a_microphone_is_wanted(monkeypatch: p
     monkeypatch.setenv("PULSE_SERVER", "unix:/nowhere")
     wanted = configuration.load(None)
     source = configuration.part("source", {"kind": "command", "command": ["arecord"]})
-    assert [found.level for found in audio.inputs(wanted)] == [Level.PROBLEM]
-    assert [found.level for found in audio.inputs(replace(wanted, sources=(source,)))] == [Level.NOTE]
+    assert [found.level for found in audio.inputs(wanted)] == [Severity.PROBLEM]
+    assert [found.level for found in audio.inputs(replace(wanted, sources=(source,)))] == [Severity.NOTE]

@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Iterator
 
-from listener.doctor.finding import Check, Finding, Level, examine, of_error
+from listener.doctor.finding import Check, Finding, Severity, examine, from_error
 from listener.errors import SinkError
 
-WELL = Finding("a", Level.OK, "well")
+WELL = Finding("a", Severity.OK, "well")
 
 
 def says(*found: Finding) -> Check:
@@ -18,11 +18,11 @@ def test_findings_come_in_the_order_of_the_lanes_however_long_each_takes() -> No
 
     def slow() -> Iterator[Finding]:
         went_on.wait(10)
-        yield Finding("slow", Level.OK, "done")
+        yield Finding("slow", Severity.OK, "done")
 
     def quick() -> Iterator[Finding]:
         went_on.set()
-        yield Finding("quick", Level.OK, "done")
+        yield Finding("quick", Severity.OK, "done")
 
     assert [each.check for each in examine([[Check("slow", slow)], [Check("quick", quick)]])] == ["slow", "quick"]
 
@@ -34,7 +34,7 @@ def test_checks_of_one_lane_are_made_one_after_the_other() -> None:
     def check(name: str) -> Iterator[Finding]:
         running.append(name)
         seen.append(list(running))
-        yield Finding(name, Level.OK, "")
+        yield Finding(name, Severity.OK, "")
         running.remove(name)
 
     list(examine([[Check("a", lambda: check("a")), Check("b", lambda: check("b"))]]))
@@ -48,7 +48,7 @@ def test_a_check_that_hangs_is_a_finding_and_what_it_had_found_is_kept() -> None
         yield WELL
         released.wait(30)
 
-    found = list(examine([[Check("a", hangs, limit_s=0.1), says(Finding("b", Level.OK, ""))]]))
+    found = list(examine([[Check("a", hangs, limit_s=0.1), says(Finding("b", Severity.OK, ""))]]))
     released.set()
     assert [(each.check, each.level) for each in found] == [("a", "ok"), ("a", "problem"), ("b", "ok")]
     assert "no answer in 0.1 s" in found[1].text
@@ -61,7 +61,7 @@ def test_a_check_that_crashes_is_a_fault_of_ours_and_no_traceback() -> None:
 
     well, fault = examine([[Check("a", crashes)]])
     assert well == WELL
-    assert fault.level is Level.PROBLEM
+    assert fault.level is Severity.PROBLEM
     assert "ValueError('what is this'). This is a fault in listener" in fault.text
 
 
@@ -70,8 +70,8 @@ def test_an_error_of_ours_is_what_is_wrong_and_what_to_do() -> None:
         raise SinkError("mqtt h:1: nobody listens there; start the broker, or check port")
 
     (found,) = examine([[Check("a", fails)]])
-    assert found == Finding("a", Level.PROBLEM, "mqtt h:1: nobody listens there", "start the broker, or check port")
+    assert found == Finding("a", Severity.PROBLEM, "mqtt h:1: nobody listens there", "start the broker, or check port")
 
 
 def test_an_error_without_a_remedy_has_none() -> None:
-    assert of_error("a", "it is broken").remedy == ""
+    assert from_error("a", "it is broken").remedy == ""

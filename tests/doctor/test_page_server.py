@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("starlette", reason="no starlette here (pip install 'listener[web]')")
 pytest.importorskip("uvicorn", reason="no uvicorn here (pip install 'listener[web]')")
 
-from listener.doctor.finding import Level
-from tests.doctor.test_outlets import looked_at
+from listener.doctor.finding import Severity
+from tests.doctor.test_sinks import looked_at
 from tests.receiver import Server, answers
 from tests.web.conftest import Start, start
 
@@ -21,11 +21,11 @@ def test_a_port_may_be_our_own_pages(token: bytes, start: Start, tmp_path: Path)
     (tmp_path / "token").write_bytes(token)
     settings = {"token_file": str(tmp_path / "token")} if token else {}
     (found,) = looked_at("web", address=address, **settings)
-    assert (found.level, found.text) == (Level.OK, f"{address} is held by a running listener")
+    assert (found.level, found.text) == (Severity.OK, f"{address} is held by a running listener")
 
 
 def test_or_another_programs() -> None:
     other = Server(answers(200))
     (found,) = looked_at("web", address=f"127.0.0.1:{other.port}")
     other.end()
-    assert (found.level, "is not to be had" in found.text) == (Level.PROBLEM, True)
+    assert (found.level, "is not to be had" in found.text) == (Severity.PROBLEM, True)

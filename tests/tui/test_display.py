@@ -20,7 +20,7 @@ from listener.tui.canvas import Canvas
 from listener.tui.display import Display
 from listener.tui.keyboard import Keyboard
 from listener.tui.lines import Line
-from listener.tui.saved import Kept
+from listener.tuning.save_result import SaveResult
 from tests.sinks.messages import HELLO, event, level, status
 from tests.tui.scenes import spectrum
 from tests.waiting import eventually
@@ -128,8 +128,8 @@ def test_what_cannot_be_done_is_said(canvas: FakeCanvas, keyboard: FakeKeyboard)
 
 
 def test_w_has_changed_thresholds_kept_and_shows_what_came_of_it(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
-    def keep(hello: Hello, thresholds: Mapping[str, float]) -> Kept:
-        return Kept({label: {"on": on} for label, on in thresholds.items()}, Path("/etc") / hello.model)
+    def keep(hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
+        return SaveResult({label: {"on": on} for label, on in thresholds.items()}, Path("/etc") / hello.model)
 
     display = Display(HELLO, canvas=canvas, keyboard=keyboard, keep=keep)
     display.steer(Controls(HELLO.labels, {}, HELLO.sources))

@@ -7,9 +7,9 @@ import pytest
 
 from listener.messages import Command, State
 from listener.tui.keys import WAITS, Step, pressed
-from listener.tui.saved import Kept
 from listener.tui.scene import Scene
 from listener.tui.view import View
+from listener.tuning.save_result import SaveResult
 from tests.sinks.messages import level
 from tests.tui.scenes import busy, row
 
@@ -116,7 +116,7 @@ def test_w_keeps_thresholds_once_there_is_one_to_keep() -> None:
 
 def test_after_w_the_daemon_is_on_the_old_file_until_it_has_read_the_new_one() -> None:
     settings = {"precipitation": {"on": 0.6, "off": 0.4}}  # which is reported as rain
-    written = View(label="rain", kept=Kept(settings, Path("config.toml"), thresholds={"rain": 0.6}))
+    written = View(label="rain", kept=SaveResult(settings, Path("config.toml"), thresholds={"rain": 0.6}))
     hello = busy().hello
     assert hello is not None
     read = busy().after(msgspec.structs.replace(hello, thresholds=hello.thresholds | {"rain": 0.6}))

@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from listener.messages import Refusal, State
 from listener.tui.lines import ASCII, UNICODE, Look
 from listener.tui.page import draw
-from listener.tui.saved import Kept
 from listener.tui.scene import Scene
 from listener.tui.view import Page, Shot, View
+from listener.tuning.save_result import SaveResult
 from tests.sinks.messages import HELLO, event, level, status
 from tests.tui.scenes import busy, column, row, rows, spectrum
 
@@ -136,28 +136,28 @@ def test_the_help_names_the_keys() -> None:
 
 
 def test_thresholds_are_spelled_as_the_configuration_wants_them() -> None:
-    kept = Kept({"dog_bark": {"on": 0.7, "off": 0.4}, "my label": {"on": 0.55}})
+    kept = SaveResult({"dog_bark": {"on": 0.7, "off": 0.4}, "my label": {"on": 0.55}})
     assert kept.lines == ["[labels.dog_bark]", "on = 0.7", "off = 0.4", '[labels."my label"]', "on = 0.55"]
 
 
 def test_where_thresholds_were_written_is_said_or_why_they_were_not() -> None:
     path, settings = Path("/home/me/config.toml"), {"rain": {"on": 0.55}}
-    written = keep_page(Kept(settings, path, Path("/home/me/config.toml.bak")))
+    written = keep_page(SaveResult(settings, path, Path("/home/me/config.toml.bak")))
     assert "Written into the configuration" in written
     assert "as it was: /home/me/config.toml.bak" in written
-    refused = keep_page(Kept(settings, why="the daemon is on another machine"))
+    refused = keep_page(SaveResult(settings, why="the daemon is on another machine"))
     assert "To keep the thresholds, write into the configuration:" in refused
     assert "on = 0.55" in refused
     assert "the daemon is on another machine" in refused
-    assert "says so already" in keep_page(Kept({}, path))
+    assert "says so already" in keep_page(SaveResult({}, path))
 
 
 def test_a_path_that_is_longer_than_the_window_is_shown_whole() -> None:
     path = Path("/home") / ("deep/" * 40) / "config.toml"
-    assert str(path) in "".join(line.strip() for line in keep_page(Kept({}, path)).splitlines())
+    assert str(path) in "".join(line.strip() for line in keep_page(SaveResult({}, path)).splitlines())
 
 
-def keep_page(kept: Kept) -> str:
+def keep_page(kept: SaveResult) -> str:
     return "\n".join(rows(Shot(busy(), View(page="keep", kept=kept))))
 
 
@@ -192,7 +192,7 @@ def test_it_fits_into_any_window(width: int, height: int, names: list[str], look
     for number, source in enumerate(sources):
         scene = scene.after(level(source=source, top={label: 0.9})).after(spectrum(source=source))
         scene = scene.after(event(number, source=source, label=label))
-    view = View(page=page, kept=Kept({label: {"on": 0.5}}, why=label))
+    view = View(page=page, kept=SaveResult({label: {"on": 0.5}}, why=label))
     for shown in (scene, Scene().absent(0.0, label)):
         lines = rows(Shot(shown, view, look, now=100.0), width, height)
         assert len(lines) <= height
@@ -210,7 +210,7 @@ def test_wide_names_leave_columns_where_they_are() -> None:
 
 
 def test_a_long_reason_of_wide_characters_is_shown_whole() -> None:
-    shown = keep_page(Kept({"rain": {"on": 0.55}}, why=40 * WIDE))
+    shown = keep_page(SaveResult({"rain": {"on": 0.55}}, why=40 * WIDE))
     assert sum(shown.count(char) for char in WIDE) == 40 * len(WIDE)
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("starlette", reason="no starlette here (pip install 'listene
 pytest.importorskip("uvicorn", reason="no uvicorn here (pip install 'listener[web]')")
 
 from listener.client import Client
-from listener.doctor.finding import Finding, Level
+from listener.doctor.finding import Finding, Severity
 from listener.errors import ConfigError
 from listener.routing.controls import Controls
 from listener.sinks.socket.sink import SocketConfig, SocketServer
@@ -25,8 +25,8 @@ from tests.waiting import eventually
 
 Start = Callable[..., str]
 FINDINGS = [
-    Finding("model", Level.OK, "it runs on cpu"),
-    Finding("devices", Level.PROBLEM, "there is none", "plug one in"),
+    Finding("model", Severity.OK, "it runs on cpu"),
+    Finding("devices", Severity.PROBLEM, "there is none", "plug one in"),
 ]
 
 
@@ -89,7 +89,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 raise ConfigError("there is no history")
             return path
 
-        behind = app.Behind(lambda: Client(f"unix:{tmp_path / 's'}"), history, examine)
+        behind = app.Backends(lambda: Client(f"unix:{tmp_path / 's'}"), history, examine)
         server = door.server(app.make(behind, names, token))
         listening = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

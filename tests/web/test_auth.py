@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from listener.base import addresses
 from listener.errors import ConfigError
 from listener.web import server
-from listener.web.auth import HEADERS, Guard
+from listener.web.auth import HEADERS, AccessControl
 from tests.waiting import eventually
 from tests.web.conftest import Daemon, Start, browser
 
@@ -56,7 +56,7 @@ def test_what_is_asked_for_is_the_path_that_is_routed_whatever_the_url(host: byt
         "query_string": b"",
         "headers": [(b"host", host)],
     }
-    answer = Guard(lambda *_: None, (), TOKEN)._unproven(Believing(scope))
+    answer = AccessControl(lambda *_: None, (), TOKEN)._unproven(Believing(scope))
     assert isinstance(answer, JSONResponse)
     assert answer.status_code == 401
 
@@ -75,7 +75,7 @@ def test_another_sites_page_changes_nothing(daemon: Daemon, page: httpx.Client, 
 
 
 def test_another_sites_page_reads_nothing(page: httpx.Client) -> None:
-    assert page.get("/api/history", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert page.get("/api/history", headers={"Sec-Fetch-WebApp": "cross-site"}).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/api/command", "/api/doctor"])
@@ -92,7 +92,7 @@ def test_beyond_loopback_a_token_is_needed() -> None:
 
 def test_a_token_that_could_be_guessed_is_refused() -> None:
     with pytest.raises(ConfigError, match="could be guessed"):
-        Guard(lambda *_: None, (), b"short")
+        AccessControl(lambda *_: None, (), b"short")
 
 
 def test_without_the_token_there_is_only_the_form_to_show_it(start: Start) -> None:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.web import app
-from listener.web.daemon_link import Away
+from listener.web.daemon_link import Disconnected
 from listener.web.hub import SEATS, Hub
 from tests.sinks.messages import event, level
 from tests.waiting import eventually
@@ -107,7 +107,7 @@ def test_what_a_daemon_that_died_left_open_is_over_for_a_page_that_opens_later(t
 def test_a_daemon_that_was_out_of_reach_goes_on_with_what_is_under_way() -> None:
     hub = Hub(lambda _looking: None)
     begun, going_on = event(1), event(1, seq=1, phase="update")
-    for news in (begun, going_on, Away("out of reach"), begun, going_on):
+    for news in (begun, going_on, Disconnected("out of reach"), begun, going_on):
         hub.publish(news)
     assert phases(hub) == ["update"]
     hub.publish(event(1, seq=2, phase="end", end_s=14.0))
@@ -159,7 +159,7 @@ def test_the_doctors_findings_come_a_line_each(page: httpx.Client) -> None:
 @pytest.fixture
 def site(tmp_path: Path) -> ASGIApp:
     """What answers, without a server."""
-    behind = app.Behind(lambda: Client(f"unix:{tmp_path / 's'}"), lambda: tmp_path / "history.db", lambda: FINDINGS)
+    behind = app.Backends(lambda: Client(f"unix:{tmp_path / 's'}"), lambda: tmp_path / "history.db", lambda: FINDINGS)
     return app.make(behind).application
 
 

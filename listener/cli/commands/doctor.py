@@ -15,11 +15,11 @@ from listener.base.version import __version__
 from listener.cli import common
 from listener.daemon.signals import Capture
 from listener.doctor import chain
-from listener.doctor.finding import Finding, Level, unfinished
+from listener.doctor.finding import Finding, Severity, unfinished
 from listener.errors import ConfigError
 
 WIDEST = 110
-COLOURS = {Level.OK: 32, Level.NOTE: 36, Level.WARNING: 33, Level.PROBLEM: 31}  # of ECMA-48
+COLOURS = {Severity.OK: 32, Severity.NOTE: 36, Severity.WARNING: 33, Severity.PROBLEM: 31}  # of ECMA-48
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
 
 def status(found: Iterable[Finding]) -> int:
     """The exit status that findings come to."""
-    problems = [finding.check for finding in found if finding.level is Level.PROBLEM]
+    problems = [finding.check for finding in found if finding.level is Severity.PROBLEM]
     return 2 if "configuration" in problems else 1 if problems else 0
 
 
@@ -87,7 +87,7 @@ def _lines(finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def _coloured(level: Level) -> str:
+def _coloured(level: Severity) -> str:
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):  # https://no-color.org
         return level
     return f"\x1b[{COLOURS[level]}m{level}\x1b[0m"
@@ -95,5 +95,5 @@ def _coloured(level: Level) -> str:
 
 def _summary(found: list[Finding]) -> str:
     count = Counter(finding.level for finding in found)
-    words = [f"{level}s: {count[level]}" for level in (Level.PROBLEM, Level.WARNING) if count[level]]
+    words = [f"{level}s: {count[level]}" for level in (Severity.PROBLEM, Severity.WARNING) if count[level]]
     return "\n" + (", ".join(words) or "all is well")

@@ -19,8 +19,8 @@ from listener.errors import ConfigError, SourceError
 from listener.messages import Level
 from listener.pipeline.classifier import Classifier
 from listener.sources.base import BaseSource
-from listener.tuning.proposals import Advice, advice
-from listener.tuning.survey import Survey, survey
+from listener.tuning.calibration import Calibration, calibrate
+from listener.tuning.proposals import Advice, advise
 
 MINUTES = 3.0
 LINE_S, REDRAW_S = 10.0, 0.2  # how often the meter is shown: as a line in a pipe, in place on a terminal
@@ -112,10 +112,10 @@ def _source(part: Part) -> BaseSource:
 
 def _surveyed(
     setup: Setup, classifier: Classifier, source: BaseSource, seconds: float, *, of_microphone: bool
-) -> Survey:
+) -> Calibration:
     screen = _Progress(seconds)
     try:
-        return survey(setup.config, setup.bundle, classifier, source, seconds=seconds, look=screen.show)
+        return calibrate(setup.config, setup.bundle, classifier, source, seconds=seconds, look=screen.show)
     except SourceError as err:
         if not of_microphone:
             raise
@@ -125,11 +125,11 @@ def _surveyed(
         screen.end()
 
 
-def _advice(setup: Setup, found: Survey, kept: list[str]) -> Advice:
+def _advice(setup: Setup, found: Calibration, kept: list[str]) -> Advice:
     config, bundle = setup.config, setup.bundle
     alarms = {*bundle.groups.get(ALARMS, ()), *config.groups.get(ALARMS, ())}
     rules, names = configuration.rules(config, bundle), configuration.names(config)
-    return advice(found, config.gate, rules, names=names, alarms=alarms, kept=kept)
+    return advise(found, config.gate, rules, names=names, alarms=alarms, kept=kept)
 
 
 class _Progress:
@@ -165,7 +165,7 @@ class _Progress:
         return f"{heard_s:4.0f}{of} s  {level.level_dbfs:.0f} dBFS{floor}  gate open {100 * duty:.0f} %  {top}".rstrip()
 
 
-def _print(said: Advice, found: Survey) -> None:
+def _print(said: Advice, found: Calibration) -> None:
     room = found.room
     print(
         f"\nheard {duration(room.seconds)}: {room.usual_dbfs:.0f} dBFS in the middle, {room.loudest_dbfs:.0f} at most"

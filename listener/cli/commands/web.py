@@ -55,7 +55,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     config = configuration.load(arguments.config or configuration.find(), arguments.set)
     logs.set_up(config.daemon.log_level)
     token = credentials.token("--page-token-file", arguments.page_token_file)
-    behind = app.Behind(
+    behind = app.Backends(
         connect=_connect(arguments, config),
         history=partial(history.there, history.candidates(None, config)),
         examine=lambda: chain.walk(arguments.config, arguments.set, LISTEN_S),

@@ -15,7 +15,7 @@ from listener.base.requirements import Requirements
 from listener.client import Client
 from listener.config import Config, Part
 from listener.daemon import service
-from listener.doctor.finding import Check, Finding, Lane, Level, of_error
+from listener.doctor.finding import Check, Finding, Lane, Severity, from_error
 from listener.errors import ListenerError, SinkError
 from listener.messages import Hello
 from listener.pipeline import bundle as bundles
@@ -42,7 +42,7 @@ def disk(folder: Path | None = None) -> Iterator[Finding]:
     folder = folder or paths.state_folder()
     if why := requirements.unwritable(folder / "any"):
         remedy = "let this user write there; under systemd StateDirectory=listener makes one"
-        yield Finding("disk", Level.PROBLEM, f"the state folder {folder} cannot be written to ({why})", remedy)
+        yield Finding("disk", Severity.PROBLEM, f"the state folder {folder} cannot be written to ({why})", remedy)
     else:
         yield _room("disk", f"the state folder {folder} can be written to", folder)
 
@@ -53,20 +53,20 @@ def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
     made = part.factory(part.config, hello)
     wants = requirements.of(made)
     for stranger in requirements.unknown_labels(wants, (*hello.labels, *hello.groups)) if hello.labels else ():
-        yield Finding(name, Level.WARNING, stranger.message, stranger.remedy)
+        yield Finding(name, Severity.WARNING, stranger.message, stranger.remedy)
     faults = list(requirements.missing(wants))
-    yield from (of_error(name, fault) for fault in faults)
+    yield from (from_error(name, fault) for fault in faults)
     if faults:
         return
     for key, secret in wants.secrets.items():
         if requirements.is_credential(secret) and requirements.unreadable(paths.credential(secret)):
             text = f"{key}: {secret!r} is a credential of systemd's, which is there only for the service; not looked at"
-            yield Finding(name, Level.NOTE, text, "see `systemctl cat listener` for its LoadCredential=")
+            yield Finding(name, Severity.NOTE, text, "see `systemctl cat listener` for its LoadCredential=")
             return
     found = [*_files(name, wants), *_doors(name, wants)]
     if hasattr(made, "reach"):
-        found.append(Finding(name, Level.OK, made.reach()))
-    yield from found or [Finding(name, Level.OK, "has what it needs")]
+        found.append(Finding(name, Severity.OK, made.reach()))
+    yield from found or [Finding(name, Severity.OK, "has what it needs")]
 
 
 def together(names: Sequence[str], config: Config) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def together(names: Sequence[str], config: Config) -> Iterator[Finding]:
             wants.append((name, requirements.of(part.factory(part.config, greeting(config)))))
         except ListenerError:
             continue  # said by its own check
-    yield from (of_error("sinks", clash) for clash in requirements.conflicts(wants))
+    yield from (from_error("sinks", clash) for clash in requirements.conflicts(wants))
 
 
 def greeting(config: Config) -> Hello:
@@ -99,7 +99,7 @@ def _files(name: str, wants: Requirements) -> Iterator[Finding]:
         else:
             yield _room(name, f"{path} can be written", path.parent)
     if wants.program:
-        yield Finding(name, Level.OK, f"{shutil.which(wants.program)} is there and executable")
+        yield Finding(name, Severity.OK, f"{shutil.which(wants.program)} is there and executable")
 
 
 def _doors(name: str, wants: Requirements) -> Iterator[Finding]:
@@ -114,8 +114,8 @@ def _doors(name: str, wants: Requirements) -> Iterator[Finding]:
 
 def _unix_door(name: str, path: Path, holder: str) -> Finding:
     if path.exists() and not path.is_socket():
-        return Finding(name, Level.PROBLEM, f"{path} is something else", "remove it, or give the sink another path")
-    return Finding(name, Level.OK, f"{path} is {holder or 'free'}")
+        return Finding(name, Severity.PROBLEM, f"{path} is something else", "remove it, or give the sink another path")
+    return Finding(name, Severity.OK, f"{path} is {holder or 'free'}")
 
 
 def _tcp_door(name: str, address: Address, holder: str) -> Finding:
@@ -126,10 +126,10 @@ def _tcp_door(name: str, address: Address, holder: str) -> Finding:
     except OSError as err:
         holder = holder or _greets(f"tcp:{host}:{port}") or _serves(host, port)
         if holder:
-            return Finding(name, Level.OK, f"{host}:{port} is {holder}")
+            return Finding(name, Severity.OK, f"{host}:{port} is {holder}")
         text = f"{host}:{port} is not to be had ({os.strerror(err.errno or 0)})"
-        return Finding(name, Level.PROBLEM, text, "name another port, or end who has it: ss -ltnp")
-    return Finding(name, Level.OK, f"{host}:{port} is free")
+        return Finding(name, Severity.PROBLEM, text, "name another port, or end who has it: ss -ltnp")
+    return Finding(name, Severity.OK, f"{host}:{port} is free")
 
 
 def _greets(address: str) -> str:
@@ -167,6 +167,6 @@ def _room(name: str, text: str, folder: Path) -> Finding:
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     free_mb = shutil.disk_usage(there).free / 1e6
     if free_mb > LITTLE_MB:
-        return Finding(name, Level.OK, f"{text}; {free_mb / 1000:.1f} GB free")
-    level = Level.WARNING if free_mb > HARDLY_ANY_MB else Level.PROBLEM
+        return Finding(name, Severity.OK, f"{text}; {free_mb / 1000:.1f} GB free")
+    level = Severity.WARNING if free_mb > HARDLY_ANY_MB else Severity.PROBLEM
     return Finding(name, level, f"the disk of {folder} is nearly full: {free_mb:.0f} MB free", "make room on it")

@@ -11,8 +11,8 @@ import pytest
 
 from listener import config as configuration
 from listener.config import Config
-from listener.doctor import outlets
-from listener.doctor.finding import Finding, Level
+from listener.doctor import sinks as sink_checks
+from listener.doctor.finding import Finding, Severity
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
 from listener.sinks.socket.sink import SocketConfig, SocketServer
 from listener.storage.sqlite import MAGIC
@@ -31,7 +31,7 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def looked_at(kind: str, **settings: Any) -> list[Finding]:
     config = with_sinks({"kind": kind, **settings})
-    return list(outlets.sink(kind, config.sinks[0], config))
+    return list(sink_checks.sink(kind, config.sinks[0], config))
 
 
 def with_sinks(*tables: dict[str, Any]) -> Config:
@@ -43,8 +43,8 @@ def failing(kind: str, **settings: Any) -> str:
     from listener.doctor.finding import Check, examine
 
     config = with_sinks({"kind": kind, **settings})
-    (found,) = examine([[Check(kind, lambda: outlets.sink(kind, config.sinks[0], config), 30.0)]])
-    assert found.level is Level.PROBLEM
+    (found,) = examine([[Check(kind, lambda: sink_checks.sink(kind, config.sinks[0], config), 30.0)]])
+    assert found.level is Severity.PROBLEM
     return f"{found.text}; {found.remedy}"
 
 
@@ -54,7 +54,7 @@ def test_a_broker_that_lets_us_in_is_well_and_notices_nothing(broker: Broker) ->
     (found,) = looked_at("mqtt", **broker.settings())
     client.publish("last", b"!")
     client.gets("last", b"!")
-    assert (found.level, found.text) == (Level.OK, f"localhost:{broker.port} lets us in as 'listener', with TLS")
+    assert (found.level, found.text) == (Severity.OK, f"localhost:{broker.port} lets us in as 'listener', with TLS")
     assert [topic for topic, _, _, _ in client.messages] == ["last"]
     client.close()
 
@@ -83,7 +83,7 @@ def test_a_receiver_is_connected_to_and_told_nothing() -> None:
     receiver = Server(answers(200))
     (found,) = looked_at("webhook", url=receiver.url)
     receiver.end()
-    assert (found.level, found.text) == (Level.OK, f"127.0.0.1:{receiver.port} answers, without encryption")
+    assert (found.level, found.text) == (Severity.OK, f"127.0.0.1:{receiver.port} answers, without encryption")
     assert receiver.requests == []
 
 
@@ -121,13 +121,13 @@ def test_a_receiver_that_is_away_is_a_problem() -> None:
 def test_a_secret_that_is_missing_is_a_problem_and_a_credential_a_note() -> None:
     (missing,) = looked_at("webhook", url="http://127.0.0.1/", token_file="/nowhere/token")
     (credential,) = looked_at("mqtt", user="listener", password_file="mqtt-password")
-    assert (missing.level, "token_file: /nowhere/token cannot be read" in missing.text) == (Level.PROBLEM, True)
-    assert (credential.level, "LoadCredential=" in credential.remedy) == (Level.NOTE, True)
+    assert (missing.level, "token_file: /nowhere/token cannot be read" in missing.text) == (Severity.PROBLEM, True)
+    assert (credential.level, "LoadCredential=" in credential.remedy) == (Severity.NOTE, True)
 
 
 def test_a_program_must_be_there() -> None:
-    assert looked_at("command", run=["true"])[0].level is Level.OK
-    assert looked_at("command", run=["/nowhere.sh"])[0].level is Level.PROBLEM
+    assert looked_at("command", run=["true"])[0].level is Severity.OK
+    assert looked_at("command", run=["/nowhere.sh"])[0].level is Severity.PROBLEM
 
 
 def test_a_port_is_free_or_our_own_daemons_or_somebody_elses() -> None:
@@ -140,7 +140,7 @@ def test_a_port_is_free_or_our_own_daemons_or_somebody_elses() -> None:
     ours.close()
     with socket.create_server(("127.0.0.1", port)):
         (found,) = looked_at("prometheus", address=address)
-    assert (found.level, found.text) == (Level.PROBLEM, f"{address} is not to be had (Address already in use)")
+    assert (found.level, found.text) == (Severity.PROBLEM, f"{address} is not to be had (Address already in use)")
 
 
 def test_a_socket_is_free_or_our_own_daemons_or_something_else(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_socket_is_free_or_our_own_daemons_or_something_else(tmp_path: Path) -
     assert looked_at("socket", path=str(path))[0].text == f"{path} is held by a running listener (process 1)"
     server.close()
     path.write_text("a file")
-    assert looked_at("socket", path=str(path))[0].level is Level.PROBLEM
+    assert looked_at("socket", path=str(path))[0].level is Severity.PROBLEM
 
 
 def test_a_history_opens_or_is_a_problem(tmp_path: Path) -> None:
@@ -165,21 +165,21 @@ def test_a_history_opens_or_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_label_is_a_warning() -> None:
     assert looked_at("history", clips=["dog_brk"])[0] == Finding(
-        "history", Level.WARNING, "clips: there is no label or group 'dog_brk'", "Did you mean 'dog_bark'?"
+        "history", Severity.WARNING, "clips: there is no label or group 'dog_brk'", "Did you mean 'dog_bark'?"
     )
 
 
 def test_two_sinks_that_want_one_thing_are_a_problem(tmp_path: Path) -> None:
     log = {"kind": "log", "path": str(tmp_path / "events.jsonl")}
-    (found,) = outlets.together(["sink 1", "sink 2"], with_sinks(log, log))
-    assert found.level is Level.PROBLEM
+    (found,) = sink_checks.together(["sink 1", "sink 2"], with_sinks(log, log))
+    assert found.level is Severity.PROBLEM
     assert "sink 1" in found.text
 
 
 def test_a_state_folder_is_made_where_it_can_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert [found.level for found in outlets.disk(tmp_path / "new")] == [Level.OK]
-    assert [found.level for found in outlets.disk(tmp_path / "file" / "new")] == [Level.PROBLEM]
+    assert [found.level for found in sink_checks.disk(tmp_path / "new")] == [Severity.OK]
+    assert [found.level for found in sink_checks.disk(tmp_path / "file" / "new")] == [Severity.PROBLEM]
     assert not (tmp_path / "new").exists()
 
 
@@ -191,8 +191,8 @@ def test_a_disk_that_is_nearly_full_is_said(tmp_path: Path) -> None:
     if done.returncode:
         pytest.skip("nothing can be mounted here")
     try:
-        (found,) = outlets.disk(mounted / "listener")
+        (found,) = sink_checks.disk(mounted / "listener")
     finally:
         subprocess.run(["umount", mounted], check=True)
-    assert found.level is Level.PROBLEM
+    assert found.level is Severity.PROBLEM
     assert "nearly full: 8 MB free" in found.text

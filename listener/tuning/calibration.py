@@ -24,7 +24,7 @@ CALM_VAD = 2  # mode 3 misses events that the others hear
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class LabelActivity:
     """What was reported under one name."""
 
     events: int
@@ -33,11 +33,11 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Calibration:
     """All that proposals rest on."""
 
     room: AmbientLevel
-    named: dict[str, Named]  # as it is reported
+    named: dict[str, LabelActivity]  # as it is reported
     named_s: float  # for how much of it something was, whatever else was at the same time
     calmer: tuple[tuple[GateConfig, AmbientLevel], ...]  # each with how the room would have been with it, mildest first
 
@@ -45,7 +45,7 @@ class Survey:
 Look = Callable[[Meter, float], None]
 
 
-def survey(
+def calibrate(
     config: Config,
     bundle: Bundle,
     classify: Callable[[Features], Prediction],
@@ -53,7 +53,7 @@ def survey(
     *,
     seconds: float,
     look: Look,
-) -> Survey:
+) -> Calibration:
     """Run the loop over a source for so long. `look` is called with the meter and the seconds heard, each frame."""
     rate = bundle.features.sample_rate
     surveyor = AmbientMeter(config.gate.hang_over_s)
@@ -71,7 +71,9 @@ def survey(
             look(meter, surveyor.seconds)
 
     events = list({event.id: event for event in loop.events(frames())}.values())
-    return Survey(surveyor.room(), _named(events), covered_s(events), tuple(shadow.outcome() for shadow in shadows))
+    return Calibration(
+        surveyor.room(), _named(events), covered_s(events), tuple(shadow.outcome() for shadow in shadows)
+    )
 
 
 def calmer(gate: GateConfig) -> list[GateConfig]:
@@ -131,10 +133,10 @@ def covered_s(events: Iterable[Event]) -> float:
     return covered
 
 
-def _named(events: list[Event]) -> dict[str, Named]:
-    found: dict[str, Named] = {}
+def _named(events: list[Event]) -> dict[str, LabelActivity]:
+    found: dict[str, LabelActivity] = {}
     for event in events:
-        before = found.get(event.label, Named(0, 0.0, 0.0))
+        before = found.get(event.label, LabelActivity(0, 0.0, 0.0))
         lasted_s = max(0.0, (event.end_s or event.start_s) - event.start_s)
-        found[event.label] = Named(before.events + 1, max(before.peak, event.peak), before.lasted_s + lasted_s)
+        found[event.label] = LabelActivity(before.events + 1, max(before.peak, event.peak), before.lasted_s + lasted_s)
     return found

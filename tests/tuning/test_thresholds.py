@@ -10,8 +10,8 @@ from listener.errors import ConfigError
 from listener.messages import Hello
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import LabelRule
-from listener.tui.saved import Kept
-from listener.tuning.keeping import keep
+from listener.tuning.save_result import SaveResult
+from listener.tuning.thresholds import save
 from tests.sinks.messages import HELLO
 
 GREETING = msgspec.structs.replace(HELLO, labels=["hiss", "hum"])
@@ -27,8 +27,8 @@ def path(tmp_path: Path, tiny_folder: Path) -> Path:
     return path
 
 
-def kept(path: Path, greeting: Hello = GREETING, **thresholds: float) -> Kept:
-    return keep(lambda _hello: path, greeting, thresholds)
+def kept(path: Path, greeting: Hello = GREETING, **thresholds: float) -> SaveResult:
+    return save(lambda _hello: path, greeting, thresholds)
 
 
 def rule(path: Path, label: str) -> LabelRule:
@@ -64,7 +64,7 @@ def test_the_rule_that_was_in_force_is_the_one_that_is_read(on: float, path: Pat
 def test_what_the_file_says_already_is_not_written_again(path: Path) -> None:
     kept(path, hum=0.6)
     path.with_name("config.toml.bak").unlink()
-    assert kept(path, hum=0.6) == Kept({}, path, thresholds={"hum": 0.6})
+    assert kept(path, hum=0.6) == SaveResult({}, path, thresholds={"hum": 0.6})
     assert not path.with_name("config.toml.bak").exists()
 
 
@@ -90,7 +90,9 @@ def test_without_a_place_the_lines_are_as_they_were_told() -> None:
     def elsewhere(_hello: Hello) -> Path:
         raise ConfigError("it is on another machine")
 
-    assert keep(elsewhere, GREETING, {"kettle": 0.8}) == Kept({"kettle": {"on": 0.8}}, why="it is on another machine")
+    assert save(elsewhere, GREETING, {"kettle": 0.8}) == SaveResult(
+        {"kettle": {"on": 0.8}}, why="it is on another machine"
+    )
 
 
 def test_a_file_for_another_model_is_left_alone(path: Path) -> None:

@@ -8,23 +8,23 @@ from listener.errors import ConfigError, ListenerError
 from listener.messages import Hello
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import LabelRule
-from listener.tui.saved import Kept, Settings, as_told
 from listener.tuning import rewrite
 from listener.tuning.proposals import Proposal
+from listener.tuning.save_result import SaveResult, Settings, as_reported
 
 Place = Callable[[Hello], Path]  # the file of a daemon; ListenerError where it is not to be had from here
 
 
-def keep(place: Place, hello: Hello, thresholds: Mapping[str, float]) -> Kept:
+def save(place: Place, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
     """Have the file say them, and where it is; where that cannot be, what to write into it, and why."""
-    settings = as_told(thresholds)
+    settings = as_reported(thresholds)
     try:
         path = place(hello)
         settings = _settings(path, hello, thresholds)
         backup = rewrite.write(path, _proposals(settings)) if settings else None
     except ListenerError as err:
-        return Kept(settings, why=str(err))
-    return Kept(settings, path, backup, thresholds=dict(thresholds))
+        return SaveResult(settings, why=str(err))
+    return SaveResult(settings, path, backup, thresholds=dict(thresholds))
 
 
 def _settings(path: Path, hello: Hello, thresholds: Mapping[str, float]) -> Settings:

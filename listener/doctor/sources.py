@@ -9,7 +9,7 @@ from listener.client import NoDaemon, NotLetIn
 from listener.config import Config, Part
 from listener.doctor import ambient, running
 from listener.doctor.ambient import SETTLING_S, AmbientLevel, AmbientMeter
-from listener.doctor.finding import Check, Finding, Level, examine
+from listener.doctor.finding import Check, Finding, Severity, examine
 from listener.pipeline import gates
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.framer import Framer
@@ -22,7 +22,7 @@ LOUD_DBFS = -25.0
 BUSY = 0.5  # a gate open for more of the time saves little
 
 
-def hearing(config: Config, seconds: float) -> Iterator[Finding]:
+def sources(config: Config, seconds: float) -> Iterator[Finding]:
     """Listen to every source for so long, to all at the same time."""
     limit_s = seconds + SETTLING_S + PATIENCE_S + 1
     for_each = [(f"hearing {part.config.name}", part) for part in config.sources]
@@ -34,26 +34,28 @@ def hearing(config: Config, seconds: float) -> Iterator[Finding]:
 def judged(name: str, heard: AmbientLevel) -> Iterator[Finding]:
     """The level of a room in words, and what the gate made of it."""
     if not len(heard.levels_dbfs):
-        yield Finding(name, Level.PROBLEM, "no level came", "see `listener watch`, and the log of the daemon")
+        yield Finding(name, Severity.PROBLEM, "no level came", "see `listener watch`, and the log of the daemon")
         return
     yield _level(name, heard)
     if heard.clipped > CLIPPED:
         text = f"{100 * heard.clipped:.2g} % of the samples are at full scale: the microphone is overdriven"
-        yield Finding(name, Level.WARNING, text, "turn its capture volume down (alsamixer, pavucontrol), or move it")
+        yield Finding(name, Severity.WARNING, text, "turn its capture volume down (alsamixer, pavucontrol), or move it")
     if heard.dead <= DEAD:
         yield _gate(name, heard)
 
 
 def _findings(name: str, part: Part, config: Config, seconds: float) -> Iterator[Finding]:
     if part.kind == "stdin":
-        yield Finding(name, Level.NOTE, "standard input is not listened to here", "try it with `listener run --plain`")
+        yield Finding(
+            name, Severity.NOTE, "standard input is not listened to here", "try it with `listener run --plain`"
+        )
         return
     try:
         daemon = running.running(config)
     except (NoDaemon, NotLetIn):
         daemon = None
     if daemon and daemon.hears(part.config.name):
-        yield Finding(name, Level.NOTE, f"the meter is that of the running daemon (process {daemon.hello.pid})")
+        yield Finding(name, Severity.NOTE, f"the meter is that of the running daemon (process {daemon.hello.pid})")
         yield from judged(name, running.room(config, part.config.name, seconds))
     else:
         yield from judged(name, _surveyed(part, config, seconds))
@@ -79,13 +81,13 @@ def _level(name: str, heard: AmbientLevel) -> Finding:
         remedy = (
             "unmute it (pactl set-source-mute @DEFAULT_SOURCE@ 0, or alsamixer), and see that the right one is named"
         )
-        return Finding(name, Level.PROBLEM, text, remedy)
+        return Finding(name, Severity.PROBLEM, text, remedy)
     if usual < QUIET_DBFS and loudest < QUIET_PEAK_DBFS:
         remedy = "turn its capture volume up (alsamixer, pavucontrol), or speak to it: a voice should reach -45 dBFS"
-        return Finding(name, Level.WARNING, f"very quiet: {numbers}", remedy)
+        return Finding(name, Severity.WARNING, f"very quiet: {numbers}", remedy)
     if usual > LOUD_DBFS:
-        return Finding(name, Level.WARNING, f"very loud: {numbers}", "turn its capture volume down, or move it")
-    return Finding(name, Level.OK, f"level: {numbers}")
+        return Finding(name, Severity.WARNING, f"very loud: {numbers}", "turn its capture volume down, or move it")
+    return Finding(name, Severity.OK, f"level: {numbers}")
 
 
 def _gate(name: str, heard: AmbientLevel) -> Finding:
@@ -93,5 +95,5 @@ def _gate(name: str, heard: AmbientLevel) -> Finding:
     duty = f"the gate was open {100 * heard.duty:.0f} % of {heard.seconds:.0f} s"
     text = f"{duty} and opened {times(heard.openings)}{floor}"
     if heard.duty > BUSY:
-        return Finding(name, Level.NOTE, text, "if the room is always so, `listener tune` proposes a calmer gate")
-    return Finding(name, Level.OK, text)
+        return Finding(name, Severity.NOTE, text, "if the room is always so, `listener tune` proposes a calmer gate")
+    return Finding(name, Severity.OK, text)

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from listener.base.text import plain
 from listener.messages import Hello
-from listener.tui.lines import plain
 
 Settings = Mapping[str, Mapping[str, float]]  # label -> key -> value, as in [labels.NAME]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SaveResult:
     """Where they are now; or, without a path, what to write, and why it was not written."""
 
     settings: Settings
@@ -26,15 +26,15 @@ class Kept:
         return [line for label, section in self.settings.items() for line in _section(label, section)]
 
 
-Keep = Callable[[Hello, Mapping[str, float]], Kept]  # of a daemon's greeting, and label -> on, by reported names
+Keep = Callable[[Hello, Mapping[str, float]], SaveResult]  # of a daemon's greeting, and label -> on, by reported names
 
 
-def nowhere(_hello: Hello, thresholds: Mapping[str, float]) -> Kept:
+def nowhere(_hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
     """They are for the user to write."""
-    return Kept(as_told(thresholds), why="nothing can be written from here")
+    return SaveResult(as_reported(thresholds), why="nothing can be written from here")
 
 
-def as_told(thresholds: Mapping[str, float]) -> Settings:
+def as_reported(thresholds: Mapping[str, float]) -> Settings:
     """The settings as far as a display knows them: under the names that are reported."""
     return {label: {"on": on} for label, on in thresholds.items()}
 
