@@ -44,11 +44,10 @@ model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; fiv
 demo: $(VENV)/.test  ## make the demo recording again
 	$(BIN)/python -m scripts.make_demo
 
-docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, completion, units
+docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, units
 	$(BIN)/listener check --defaults > config.toml
 	$(BIN)/python -m scripts.make_configuration
 	$(BIN)/python -m scripts.make_manual
-	$(BIN)/python -m scripts.make_completion
 	$(BIN)/python -m scripts.make_units
 
 picture: $(VENV)/.run  ## the README's picture again, of the demo recording; a minute

@@ -1,71 +1,30 @@
-"""docs/listener.1, the manual page, from what `--help` says: `python -m scripts.make_manual`."""
+"""Write docs/listener.1, the manual page, from the help of every command: `python -m scripts.make_manual`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from listener.cli import flags
-from listener.cli import main as cli
-from listener.cli.flags import Argument, Command
+import click
+
+from listener.cli.main import group
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "listener.1"
-
-HEAD = r"""
-.TH LISTENER 1 "" "listener" "User Commands"
-.SH NAME
-listener \- names the sounds that a microphone hears
-.SH SYNOPSIS
-.B listener
-.I COMMAND
-.RI [ OPTION \|.\|.\|.]
-.SH DESCRIPTION
-.B listener
-names the sounds that a microphone hears: dog bark, smoke alarm, baby cry, siren and more. It runs as a background
-service, shows what it hears live in a terminal, and writes each sound as one JSON line. Nothing leaves the machine but
-what its configuration sends.
-.PP
-It is no safety device: a smoke alarm must be heard by someone who can act, with or without this program.
-""".strip()
+WIDTH = 78
 
 FOOT = r"""
 .SH EXIT STATUS
-.TP
-.B 0
-Every source ended, or the reader of the output had enough.
-.TP
-.B 1
-Something failed on the way, events that did not get out included.
-.TP
-.B 2
-A wrong configuration, flag or model, or a device that is not there: nothing was ever heard.
+0: success, or the reader of the output has gone.
+1: something failed while running, undelivered events included.
+2: a wrong configuration, option or model, or a missing device; nothing was started.
 .PP
-SIGINT and SIGTERM end the program by that signal, in order; so does SIGHUP where there is a terminal.
-Without one, SIGHUP has
+SIGINT and SIGTERM end the program in order. Without a terminal, SIGHUP makes
 .B listener run
 read its configuration again.
 .SH FILES
-.TP
-.I ~/.config/listener/config.toml
-The configuration of a user; every key is in docs/configuration.md, and
-.B listener check \-\-defaults
-prints them all.
-.TP
-.I /etc/listener/config.toml
-The configuration of the machine, where the user has none.
-.TP
-.I ~/.local/state/listener/
-Logs, history and what waits for a receiver that is away; of a service
-.IR /var/lib/listener/ .
-.TP
-.I $XDG_RUNTIME_DIR/listener.sock
-The socket that
-.BR "listener watch" ", " "listener tail " and " listener snooze"
-speak to; of a service
-.IR /run/listener/listener.sock .
-.SH EXAMPLES
 .nf
-""".strip()
-
-TAIL = r"""
+~/.config/listener/config.toml       configuration of the user
+/etc/listener/config.toml            configuration of the machine, if the user has none
+~/.local/state/listener/             logs, history and undelivered events; of a service /var/lib/listener/
+$XDG_RUNTIME_DIR/listener.sock       the control socket; of a service /run/listener/listener.sock
 .fi
 .SH SEE ALSO
 .BR systemctl (1),
@@ -85,41 +44,22 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield HEAD
-    yield ".SH COMMANDS"
-    for command in flags.commands(cli.full_parser()):
-        yield from _command(command)
+    top = click.Context(group, info_name="listener", terminal_width=WIDTH, **group.context_settings)
+    yield '.TH LISTENER 1 "" "listener" "User Commands"'
+    yield f".SH NAME\nlistener \\- {_escaped(str(group.help))}"
+    yield f".SH SYNOPSIS\n.nf\n{_escaped(group.get_help(top))}\n.fi\n.SH COMMANDS"
+    for name in group.list_commands(top):
+        command = group.get_command(top, name)
+        assert command
+        ctx = click.Context(command, parent=top, info_name=name, terminal_width=WIDTH)
+        yield f".SS listener {_escaped(name)}\n.nf\n{_escaped(command.get_help(ctx))}\n.fi"
     yield FOOT
-    yield from (_text(line) for line in cli.EPILOG.splitlines()[1:])
-    yield TAIL
 
 
-def _command(command: Command) -> Iterator[str]:
-    operands = "".join(f" \\fI{_text(_operand(operand))}\\fR" for operand in command.operands)
-    yield f".SS listener {_text(command.name)}{operands}"
-    yield f"{_text(command.meaning[0].upper() + command.meaning[1:])}."
-    for argument in (*command.operands, *command.flags):
-        if argument.names[:1] != ("-h",):
-            yield ".TP"
-            yield _heading(argument)
-            yield _text(argument.meaning)
-
-
-def _operand(operand: Argument) -> str:
-    name = f"{operand.value}{' ...' if operand.many else ''}"
-    return name if operand.needed else f"[{name}]"
-
-
-def _heading(argument: Argument) -> str:
-    names = ", ".join(f"\\fB{_text(name)}\\fR" for name in argument.names)
-    value = f"\\fI{_text(argument.value)}\\fR" if argument.value else ""
-    return " ".join(part for part in (names, value) if part)
-
-
-def _text(text: str) -> str:
-    """The text as roff takes it for text."""
-    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "\\|.\\|.\\|.").replace("`", "\\(ga")
-    return f"\\&{escaped}" if escaped[:1] in (".", "'") else escaped
+def _escaped(text: str) -> str:
+    """The text as roff takes it literally."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga")
+    return "\n".join(f"\\&{line}" if line[:1] in (".", "'") else line for line in text.splitlines())
 
 
 if __name__ == "__main__":

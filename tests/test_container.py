@@ -20,7 +20,8 @@ def test_it_runs_commands_that_there_are(instruction: str) -> None:
     found = re.search(rf"^{instruction} (\[.*\])$", DOCKERFILE, re.MULTILINE)
     assert found
     command = [word for word in json.loads(found[1]) if word != "listener"]
-    assert main.full_parser().parse_args(command).command in main.COMMANDS
+    with main.group.make_context("listener", command) as ctx:
+        assert main.group.resolve_command(ctx, command)[1]
 
 
 def test_its_folders_belong_to_its_user() -> None:

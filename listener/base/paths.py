@@ -26,9 +26,12 @@ def config_folder() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
+SYSTEM_SOCKET = Path("/run/listener/listener.sock")  # of a daemon that systemd runs for the machine
+
+
 def sockets() -> list[Path]:
     """Where a client looks for a daemon, the likeliest first: this user's, then the system's."""
-    return list(dict.fromkeys([runtime_folder() / "listener.sock", Path("/run/listener/listener.sock")]))
+    return list(dict.fromkeys([runtime_folder() / "listener.sock", SYSTEM_SOCKET]))
 
 
 def sound_servers() -> list[str]:

@@ -1,76 +1,162 @@
-"""The command line. Errors end here, as one line for the person who can act on them and an exit status.
+"""The entry point. Errors end here, as a message for the user and an exit status.
 
-0: done. 1: something failed on the way. 2: a wrong configuration, flag, bundle or device; nothing was started.
+0: success. 1: something failed while running. 2: a wrong configuration, option, bundle or device; nothing was started.
 """
 
-import argparse
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
 
 from listener.base.version import __version__
 from listener.daemon import signals
 
 COMMANDS = {
-    "run": "listen to the microphone (or what the configuration names) and report events",
-    "classify": "name the sounds in audio files",
-    "devices": "list the inputs of this machine, with the rates that open",
-    "watch": "a live display of a running listener",
-    "status": "how a running listener is doing; fails where it does not hear well",
-    "tail": "lines from a running listener, for pipes",
-    "web": "a page in the browser, of a running listener and what it heard earlier",
-    "history": "what was heard earlier, as a table, for scripts, or counted",
-    "snooze": "have a label, group or microphone not reported for a while",
-    "check": "check the configuration and the model, and say what would run",
-    "doctor": "say what works on this machine and what does not, with the remedy",
-    "tune": "listen to the room for some minutes, and propose settings for it",
-    "install-service": "write the unit by which systemd runs listener, the system's or yours",
-    "completion": "what makes a shell complete commands, flags and labels",
+    "run": "Listen to the microphone and report events.",
+    "classify": "Name the sounds in audio files.",
+    "devices": "List the audio inputs of this machine.",
+    "watch": "Show a live display of a running listener.",
+    "status": "Show how a running listener is doing.",
+    "tail": "Print the events of a running listener, for pipes.",
+    "web": "Serve a page for the browser.",
+    "history": "Show what was heard earlier.",
+    "snooze": "Do not report a label, group or source for a while.",
+    "wake": "End a snooze.",
+    "reload": "Have a running listener read its configuration again.",
+    "check": "Check the configuration and the model.",
+    "doctor": "Find out what works on this machine, and how to fix what does not.",
+    "tune": "Listen to the room for some minutes and propose settings.",
+    "install-service": "Write a systemd unit that runs listener.",
+    "completion": "Print the completion script for a shell.",
 }
 
 EPILOG = """\
-examples:
-  listener run                              listen, with a live display
-  listener run --json | jq .label           events as JSON lines, for scripts
-  listener classify holiday.wav             what is to be heard in a recording
-  listener devices                          which microphones there are
+\b
+Examples:
+  listener run                            listen, with a live display
+  listener run --json | jq .label         events as JSON lines, for scripts
+  listener classify holiday.wav           the sounds in a recording
+  listener devices                        the microphones of this machine
   listener run --device USB --set gate.kind=bands
   arecord -f S16_LE -r 48000 | listener run --source stdin --rate 48000
 """
 
+COMPLETE_VARIABLE = "_LISTENER_COMPLETE"  # set by the completion script of a shell; click's name for it
+DEBUG_VARIABLE = "LISTENER_DEBUG"  # set by a developer who wants the traceback of an unexpected error
+
+
+class _LazyGroup(click.Group):
+    """Imports the module of a command only when that command is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"listener.cli.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from listener.base.schema import nearest
+
+            raise click.UsageError(f"unknown command {args[0]!r}{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(
+    "listener",
+    cls=_LazyGroup,
+    epilog=EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="listener %(version)s")
+@click.pass_context
+def group(ctx: click.Context) -> int:
+    """Names the sounds that a microphone hears. Nothing leaves this machine."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+    return 0
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status."""
+    """Run a command.
+
+    Args:
+        argv: The command and its options; by default those of this process.
+
+    Returns:
+        The exit status.
+    """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool of threads spins between clips
     _make_output_safe()
-    with signals.captured() as capture:
-        arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
-        from listener.errors import BundleError, ConfigError, ListenerError
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
 
+        return shell_complete(group, {}, "listener", COMPLETE_VARIABLE, instruction)
+    with signals.captured() as capture:
         try:
-            command = _module(arguments.command)
-            status: int = command.main(arguments, capture)
+            with group.make_context("listener", list(sys.argv[1:] if argv is None else argv), obj=capture) as ctx:
+                status: int = group.invoke(ctx)
             sys.stdout.flush()
             return status
-        except BrokenPipeError:  # whoever read our output has had enough
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the interpreter flushes stdout once more
-            return 0
-        except OSError as err:
-            print(f"listener: {err.filename or 'standard output'}: {err.strerror or err}", file=sys.stderr)
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-            return 1
-        except ListenerError as err:
-            print(f"listener: {err}", file=sys.stderr)
-            return 2 if isinstance(err, ConfigError | BundleError) else 1
+        except click.exceptions.Exit as err:  # --help and --version
+            return err.exit_code
+        except Exception as err:
+            if os.environ.get(DEBUG_VARIABLE):
+                raise
+            return _reported(err)
+
+
+def _reported(err: Exception) -> int:
+    """Print an error; the exit status."""
+    from listener.errors import BundleError, ConfigError, ListenerError
+
+    match err:
+        case click.ClickException():
+            name = err.ctx.command_path if isinstance(err, click.UsageError) and err.ctx else "listener"
+            return _fail(2, err.format_message(), "cli-usage", f"Try `{name} --help`.")
+        case OSError():
+            _discard_output()
+            if isinstance(err, BrokenPipeError):  # the reader of our output has gone
+                return 0
+            return _fail(1, f"{err.filename or 'standard output'}: {err.strerror or err}", "cli-system")
+        case ListenerError():
+            return _fail(2 if isinstance(err, ConfigError | BundleError) else 1, err.message, err.code, err.remedy)
+        case MemoryError():
+            return _fail(1, "there is not enough memory", "cli-memory", "Give this process more memory.")
+    remedy = f"Please report it, with the traceback that {DEBUG_VARIABLE}=1 prints."
+    return _fail(1, f"unexpected error: {type(err).__name__}: {err}", "cli-unexpected", remedy)
+
+
+def _fail(status: int, message: str, code: str, remedy: str = "") -> int:
+    mark = f" [{code}]" if code else ""
+    print(f"listener: {message}{mark}", *([f"  {remedy}"] if remedy else []), sep="\n", file=sys.stderr)
+    return status
 
 
 def _make_output_safe() -> None:
-    """Nothing that is printed may fail for the locale, nor for a standard output or error that was closed."""
+    """Make printing survive every locale, and a standard output or error that was closed."""
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        _discard_output()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
@@ -78,27 +164,6 @@ def _make_output_safe() -> None:
             stream.reconfigure(errors="replace")
 
 
-def full_parser() -> argparse.ArgumentParser:
-    """The parser with the flags of every command, for what is written from it: completion and the manual."""
-    return _parser(tuple(COMMANDS))
-
-
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser, with the flags of the one command that is wanted: the others need not be imported."""
-    parser = argparse.ArgumentParser(
-        prog="listener",
-        description="Names the sounds that a microphone hears. Nothing leaves this machine.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"listener {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, meaning in COMMANDS.items():
-        command = commands.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
-        if name in argv:
-            _module(name).add_flags(command)
-    return parser
-
-
-def _module(command: str) -> Any:
-    return import_module(f"listener.cli.commands.{command.replace('-', '_')}")
+def _discard_output() -> None:
+    """Replace standard output: the interpreter flushes it once more at the end, which would fail again."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123

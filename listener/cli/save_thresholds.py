@@ -1,4 +1,4 @@
-"""Where thresholds are kept on request: in the file that the daemon reads, if that is certain."""
+"""Where `w` in the display saves thresholds: in the file that the daemon reads, if that is certain."""
 
 import os
 from collections.abc import Mapping
@@ -18,35 +18,45 @@ def by_daemon() -> Keep:
 
 
 def by_client(client: Client) -> Keep:
-    """For the display of who has come by the socket."""
+    """For a display that is connected to the daemon."""
     return partial(_kept, client)
 
 
 def _kept(client: Client | None, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
-    from listener.tuning.thresholds import save  # tomlkit and more, which nobody pays for who does not ask
+    from listener.tuning.thresholds import save  # loads tomlkit, which few runs need
 
     return save(_own if client is None else partial(_of_daemon, client), hello, thresholds)
 
 
 def _of_daemon(client: Client, hello: Hello) -> Path:
-    """The file of a daemon that runs beside us. Of one elsewhere, the same path may lead to another file here."""
+    """The file of a daemon beside us. In another container or on another machine the same path is another file."""
     process, user = client.daemon()
     if process != hello.pid:
-        raise ConfigError("the daemon is on another machine or in a container, and its configuration is there")
-    if not hello.config and user != os.getuid():
-        raise ConfigError(f"the daemon is another user's and reads no file yet; make {configuration.OF_THE_MACHINE}")
+        raise ConfigError(
+            "the daemon runs on another machine or in a container",
+            code="save-elsewhere",
+            remedy="Change the configuration there.",
+        )
+    if user != os.getuid() and hello.config != str(configuration.OF_THE_MACHINE):  # it could name any file of ours
+        raise ConfigError(
+            "the daemon belongs to another user",
+            code="save-other-user",
+            remedy=f"Save as that user, or have it read {configuration.OF_THE_MACHINE}.",
+        )
     return _own(hello)
 
 
 def _own(hello: Hello) -> Path:
-    """The file that was read; else the one that would be next time."""
+    """The file that was read, or else the one that would be read next time."""
     if not hello.config:
         return configuration.find() or configuration.of_user()
     path = Path(hello.config)
     try:
         is_there = path.is_file()
     except OSError as err:
-        raise ConfigError(f"{path}: cannot be read ({err.strerror}); as its owner? Try sudo") from err
+        raise ConfigError(
+            f"{path}: cannot be read ({err.strerror})", code="save-read", remedy="Run it as the owner of that file."
+        ) from err
     if not is_there:
-        raise ConfigError(f"{path}, which the daemon has read, is no file here")
+        raise ConfigError(f"{path}, which the daemon has read, is not a file here", code="save-missing")
     return path

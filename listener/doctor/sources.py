@@ -5,7 +5,7 @@ from functools import partial
 
 from listener.base.schema import changed
 from listener.base.text import times
-from listener.client import NoDaemon, NotLetIn
+from listener.client import AccessDenied, NoDaemon
 from listener.config import Config, Part
 from listener.doctor import ambient, running
 from listener.doctor.ambient import SETTLING_S, AmbientLevel, AmbientMeter
@@ -52,7 +52,7 @@ def _findings(name: str, part: Part, config: Config, seconds: float) -> Iterator
         return
     try:
         daemon = running.running(config)
-    except (NoDaemon, NotLetIn):
+    except (NoDaemon, AccessDenied):
         daemon = None
     if daemon and daemon.hears(part.config.name):
         yield Finding(name, Severity.NOTE, f"the meter is that of the running daemon (process {daemon.hello.pid})")

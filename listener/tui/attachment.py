@@ -3,7 +3,7 @@
 from queue import Empty, SimpleQueue
 
 from listener import messages
-from listener.client import Client, Unanswered
+from listener.client import Client, ConnectError
 from listener.errors import SinkError
 from listener.tui.display import Display
 
@@ -46,7 +46,7 @@ class Attachment:
                     met, pause_s = True, FIRST_S
                 why = "the daemon has ended"  # in order; its log says why
             except SinkError as err:
-                if not (met or isinstance(err, Unanswered)):
+                if not (met or isinstance(err, ConnectError)):
                     raise
                 why = str(err)
             display.lose(f"{why}; waiting for the next" if met else why)

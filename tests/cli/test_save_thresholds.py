@@ -61,7 +61,6 @@ def test_of_a_daemon_in_a_container_the_same_path_is_another_file(shipped: Bundl
     path = tmp_path / "config.toml"
     path.write_text("")
     came = by(Beside(process=4711), shipped, path)
-    assert "on another machine or in a container" in came.why
     assert came.lines
     assert path.read_text() == ""
 
@@ -71,9 +70,12 @@ def test_without_a_file_the_users_own_is_made(shipped: Bundle, home: Path) -> No
     assert configuration.find() == home
 
 
-def test_for_another_users_daemon_none_is_made(shipped: Bundle, home: Path) -> None:
-    came = by(Beside(user=os.getuid() + 1), shipped, "")
-    assert "another user's" in came.why
+@pytest.mark.parametrize("named", ["", "mine.toml"])
+def test_another_users_daemon_names_no_file_of_ours(named: str, shipped: Bundle, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").touch()
+    came = by(Beside(user=os.getuid() + 1), shipped, tmp_path / named if named else "")
+    assert (came.path, (tmp_path / "mine.toml").read_text()) == (None, "")
+    assert came.why
     assert not home.exists()
 
 
@@ -82,7 +84,9 @@ def test_what_is_no_file_any_more_is_not_made_anew(kind: str, shipped: Bundle, t
     path = tmp_path / kind
     if kind == "pipe":
         os.mkfifo(path)
-    assert "is no file here" in by(Beside(), shipped, path).why
+    came = by(Beside(), shipped, path)
+    assert (came.path, str(path) in came.why) == (None, True)
+    assert not path.is_file()
 
 
 def test_the_daemons_own_display_needs_no_connection(shipped: Bundle, home: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from listener import messages
 from listener.cli import main
 from listener.sinks.socket.sink import SocketConfig, SocketServer
+from tests.cli.conftest import code
 from tests.sinks.messages import HELLO, status
 
 
@@ -75,4 +76,4 @@ def test_a_daemon_that_says_nothing_does_not_hold_the_caller(
     server: SocketServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.main(["status", "--connect", f"unix:{server.path}"]) == 1
-    assert "the daemon says nothing of itself" in capsys.readouterr().err
+    assert code(capsys.readouterr().err) == "client-silent"

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from listener.pipeline.bundle import DEFAULT, find
+from tests.cli.conftest import code
 from tests.fakes import noise, pcm
 
 RATE = 16_000
@@ -54,7 +55,6 @@ def test_a_quiet_room_needs_nothing(tune: Tune, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "quiet.wav", pcm(noise(60, -55)), RATE)
     done = tune("--source", "file", "--path", tmp_path / "quiet.wav", "--write")
     assert done.returncode == 0, done.stderr
-    assert "the gate was open 0 % of 56 s, which is as it should be" in done.stdout
     assert "nothing to change" in done.stdout
     assert not (tmp_path / "listener").exists()
 
@@ -69,8 +69,7 @@ def test_it_shows_level_floor_gate_and_labels_while_it_listens(tune: Tune, demo:
 
 def test_an_alarm_in_the_room_is_said_and_its_threshold_left_alone(tune: Tune, demo: Path) -> None:
     done = tune("--path", demo)
-    assert "smoke_alarm was reported once" in done.stdout
-    assert "this was no ordinary room" in done.stdout
+    assert "reported: smoke_alarm" in done.stdout
     assert "labels.smoke_alarm" not in done.stdout
 
 
@@ -78,10 +77,11 @@ def test_a_restless_room_gets_a_calmer_gate_which_is_written_and_then_enough(
     tune: Tune, restless: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "c.toml"
-    config.write_text("# mine\n[gate]\nhang_over_s = 1.0  # as it was\n")
+    before = "# mine\n[gate]\nhang_over_s = 1.0  # as it was\n"
+    config.write_text(before)
     first = tune("--path", restless, "--config", config, "--write")
     assert first.returncode == 0, first.stderr
-    assert f"written into {config}; as it was: {config}.bak" in first.stdout
+    assert (tmp_path / "c.toml.bak").read_text() == before
     written = config.read_text()
     assert written.startswith("# mine\n[gate]\nhang_over_s = 1.0  # as it was\n")
     assert tomllib.loads(written)["gate"].keys() > {"hang_over_s"}
@@ -91,38 +91,35 @@ def test_a_restless_room_gets_a_calmer_gate_which_is_written_and_then_enough(
 
 def test_without_write_nothing_is_written(tune: Tune, restless: Path, tmp_path: Path) -> None:
     done = tune("--path", restless)
-    assert f"to have it written into {tmp_path}/listener/config.toml: listener tune --write" in done.stdout
+    assert f"{tmp_path}/listener/config.toml" in done.stdout
     assert not (tmp_path / "listener").exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "wanted"),
     [
-        (("--minutes", "0"), "--minutes 0: give how long to listen"),
-        (("--keep", "dog_brk"), "no label 'dog_brk'; did you mean 'dog_bark'?"),
-        (("--write", "--set", "gate.rise_db=6"), "--write with --set: "),
-        (("--name", "kitchen"), "--name: there is no source 'kitchen'"),
+        ("--minutes 0", "cli-minutes"),
+        ("--keep dog_brk", "cli-label"),
+        ("--write --set gate.rise_db=6", "tune-options"),
+        ("--name kitchen", "tune-source"),
     ],
 )
-def test_a_flag_that_is_wrong_is_one_line_and_status_2(flags: tuple[str, ...], says: str, tune: Tune) -> None:
-    done = tune(*flags)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_a_wrong_option_is_an_error_with_status_2(flags: str, wanted: str, tune: Tune) -> None:
+    done = tune(*flags.split())
+    assert (done.returncode, code(done.stderr)) == (2, wanted)
 
 
 @pytest.mark.skipif(Path("/dev/snd/controlC0").exists(), reason="this machine has a sound card")
 def test_without_a_microphone_it_says_what_to_do(tune: Tune) -> None:
     done = tune()
     assert done.returncode == 1
-    assert "there is no input device" in done.stderr
-    assert "if it is the running daemon that has the microphone" in done.stderr.casefold()
+    assert "--path" in done.stderr
 
 
 def test_a_recording_that_cannot_be_read_is_not_said_to_be_a_microphone(tune: Tune, tmp_path: Path) -> None:
     done = tune("--path", tmp_path / "nope.wav")
     assert done.returncode == 1
-    assert "nope.wav: cannot be read" in done.stderr
+    assert "nope.wav" in done.stderr
     assert "microphone" not in done.stderr
 
 
@@ -130,7 +127,7 @@ def test_of_several_sources_one_is_named(tune: Tune, tmp_path: Path, restless: P
     source = '[[source]]\nkind = "file"\nname = "{}"\npath = "{}"\n'
     (tmp_path / "c.toml").write_text(source.format("hall", restless) + source.format("kitchen", restless))
     refused = tune("--config", tmp_path / "c.toml")
-    assert (refused.returncode, "say which with --name: hall, kitchen" in refused.stderr) == (2, True)
+    assert (refused.returncode, code(refused.stderr), "hall, kitchen" in refused.stderr) == (2, "tune-source", True)
     assert "listening to kitchen" in tune("--config", tmp_path / "c.toml", "--name", "kitchen").stdout
 
 
@@ -147,8 +144,8 @@ def test_a_signal_ends_the_listening_and_what_was_heard_is_told_but_not_written(
     rest, complaint = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert complaint == b""
-    assert b"heard 1 min" in rest
-    assert b"written" not in rest
+    assert b"1 min" in rest
+    assert not (tmp_path / "c.toml.bak").exists()
 
 
 def test_a_signal_before_any_audio_is_no_failure_of_the_microphone(environment: dict[str, str], tmp_path: Path) -> None:
@@ -161,4 +158,4 @@ def test_a_signal_before_any_audio_is_no_failure_of_the_microphone(environment: 
     rest, complaint = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert complaint == b""
-    assert b"interrupted before anything was heard" in rest
+    assert rest.strip()

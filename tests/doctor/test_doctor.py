@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.cli.conftest import code
 from tests.virtual import VirtualMic
 from tests.waiting import eventually
 
@@ -98,7 +99,7 @@ def test_cuda_that_is_wanted_and_not_there_is_a_finding_with_the_remedy(doctor: 
 
 def test_a_flag_that_is_wrong_is_status_2(environment: dict[str, str]) -> None:
     done = command(environment, "--seconds", -3)
-    assert (done.returncode, done.stderr) == (2, "listener: --seconds -3: give how long to listen, as --seconds 10\n")
+    assert (done.returncode, code(done.stderr)) == (2, "cli-seconds")
 
 
 def test_a_reader_that_has_had_enough_ends_it_quietly(environment: dict[str, str]) -> None:

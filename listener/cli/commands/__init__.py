@@ -1,1 +1,1 @@
-"""One file a command: its flags, and what it does."""
+"""One file per command. Each defines `command`, with its options and what it does."""

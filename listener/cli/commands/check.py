@@ -1,45 +1,43 @@
-"""`listener check`: is the configuration right, does the model run, and what would?"""
+"""`listener check`: check the configuration and the model, and print what would run."""
 
-import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
 
 from listener import config as configuration
 from listener.base import requirements
 from listener.base.requirements import Requirements
-from listener.cli import common, tables
+from listener.cli import common, options, tables
 from listener.cli.common import Setup
 from listener.daemon import service
-from listener.daemon.signals import Capture
 from listener.errors import ConfigError
 from listener.messages import Hello
 from listener.pipeline.classifier import Classifier
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    common.add_config_flags(parser)
-    parser.add_argument("--defaults", action="store_true", help="print every option with its default, as config.toml")
-
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
-    """Say what would run; ConfigError, with one line for each fault, where it would not."""
-    if arguments.defaults:
+@click.command()
+@options.config
+@click.option("--defaults", is_flag=True, help="Print every option with its default, as a config.toml.")
+def command(config: Path | None, overrides: Sequence[str], defaults: bool) -> int:
+    """Check the configuration and the model, and print what would run."""
+    if defaults:
         print(configuration.defaults(), end="")
         return 0
     common.silence()
-    setup = common.read(arguments)
+    setup = common.read(config, overrides)
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     with configuration.located(setup.config.path):
         parts = _parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
     faults = [*configuration.strangers(setup.config, setup.bundle), *_faults(setup, parts)]
     if faults:
-        raise ConfigError("\n".join(map(str, faults)))
+        raise ConfigError("\n".join(map(str, faults)), code="config-faults")
     _print(setup, classifier.provider)
     return 0
 
 
 def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Requirements]]:
-    """What every part needs. Each is made, none opened: what its section alone cannot tell to be wrong is found now."""
+    """The requirements of every source and sink. Each is made, which finds more faults, but none is opened."""
     sources, sinks = enumerate(setup.config.sources, 1), enumerate(setup.config.sinks, 1)
     return [
         *((f"source {number} ({part.kind})", part.factory(part.config).requirements) for number, part in sources),
@@ -51,7 +49,7 @@ def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Requirements]]:
 
 
 def _faults(setup: Setup, parts: Sequence[tuple[str, Requirements]]) -> Iterator[str]:
-    """What parts need that this machine or the model lacks, or two of them want for themselves."""
+    """Requirements that this machine or the model does not meet, and those that two parts claim for themselves."""
     config, bundle = setup.config, setup.bundle
     known = [*configuration.event_labels(config, bundle), *configuration.groups(config, bundle)]
     where = f"{config.path}: " if config.path else ""

@@ -1,19 +1,18 @@
-"""`listener classify`: the sounds in audio files, as events with times or as one score a label."""
+"""`listener classify`: the sounds in audio files, as events with times or as one score per label."""
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+import click
 import numpy as np
 
 from listener import messages
-from listener.cli import common, tables
+from listener.cli import common, options, tables
 from listener.cli.common import Setup
 from listener.daemon.build import build_pipeline
-from listener.daemon.signals import Capture
 from listener.errors import SourceError
 from listener.messages import Event
 from listener.pipeline.classifier import Classifier
@@ -24,28 +23,29 @@ from listener.pipeline.values import Frame
 from listener.sources.file import read_blocks
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="whatever libsndfile reads: WAV, FLAC, Ogg, MP3 …")
-    parser.add_argument("--json", action="store_true", help="one JSON line an event")
-    parser.add_argument("--scores", action="store_true", help="one JSON line a file: the mean score of every label")
-    common.add_config_flags(parser)
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per event.")
+@click.option(
+    "--scores", "as_scores", is_flag=True, help="Print one JSON line per file: the mean score of every label."
+)
+@options.config
+def command(files: Sequence[str], as_json: bool, as_scores: bool, config: Path | None, overrides: Sequence[str]) -> int:
+    """Name the sounds in audio files.
 
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
-    """Classify each file; 1 where one could not be read, after the others are done."""
-    setup = common.read(arguments)
+    Reads every format of libsndfile: WAV, FLAC, Ogg, MP3 and more. The exit status is 1 if a file could not be read;
+    the others are classified all the same.
+    """
+    setup = common.read(config, overrides)
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     status = 0
-    for path in arguments.files:
+    for path in files:
+        name = messages.printable(path)
         try:
-            if arguments.scores:
-                print(
-                    json.dumps({"file": messages.printable(path), "scores": scores(path, setup, classifier)}),
-                    flush=True,
-                )
+            if as_scores:
+                print(json.dumps({"file": name, "scores": scores(path, setup, classifier)}), flush=True)
             else:
-                _print_events(messages.printable(path), whole_events(path, setup, classifier), as_json=arguments.json)
+                _print_events(name, whole_events(path, setup, classifier), as_json=as_json)
         except SourceError as err:
             print(f"listener: {messages.printable(str(err))}", file=sys.stderr)
             status = 1
@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
 
 
 def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
-    """The events of a file in the order in which they were detected, each whole, without a phase."""
+    """The events of a file in the order of detection, each as one message without a phase."""
     loop = build_pipeline(setup.config, setup.bundle, classifier, messages.printable(path))
     latest = {event.id: event for event in loop.events(_frames(path, setup))}
     return sorted((messages.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
@@ -62,7 +62,7 @@ def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]
 def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     """The mean probability of every label over the file's clips, the gate bypassed.
 
-    Whole windows only, one a hop; a file shorter than a window is one clip.
+    One whole clip per hop; a file shorter than a clip is one clip.
     """
     spec = setup.bundle.features
     window_s = spec.clip_samples / spec.sample_rate
@@ -88,7 +88,7 @@ def _print_events(path: str, events: list[Event], *, as_json: bool) -> None:
         sys.stdout.flush()
         return
     if not events:
-        print(f"{path}: nothing heard")
+        print(f"{path}: no events")
         return
     tables.show(("start s", "end s", "label", "peak", "level dBFS"), map(_row, events), title=path)
 

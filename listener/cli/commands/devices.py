@@ -1,23 +1,31 @@
-"""`listener devices`: the inputs of this machine, with the rates that open."""
+"""`listener devices`: list the audio inputs of this machine."""
 
-import argparse
+import click
 
 from listener.cli import tables
-from listener.daemon.signals import Capture
+from listener.errors import SourceError
 from listener.sources.devices import InputDevice, inputs
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument("--backend", choices=("sounddevice", "pyaudio"), default="sounddevice", help="who to ask")
+@click.command()
+@click.option(
+    "--backend",
+    type=click.Choice(["sounddevice", "pyaudio"]),
+    default="sounddevice",
+    help="The library that lists them.",
+)
+def command(backend: str) -> int:
+    """List the audio inputs of this machine, with the sample rates that open.
 
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
-    """Print them; 1 where there is none."""
-    found = inputs(arguments.backend)
+    The exit status is 1 if there is none.
+    """
+    found = inputs(backend)
     if not found:
-        print("No input device. Plug a microphone in; in a container pass /dev/snd or the sound server's socket.")
-        return 1
+        raise SourceError(
+            "there is no input device",
+            code="cli-no-device",
+            remedy="Plug in a microphone. In a container, pass /dev/snd or the socket of the sound server.",
+        )
     tables.show(("index", "name", "identity", "host", "channels", "rates that open"), map(_row, found))
     return 0
 

@@ -1,19 +1,20 @@
-"""`listener doctor`: what works on this machine and what does not, in words, with the remedy."""
+"""`listener doctor`: what works on this machine, and how to fix what does not."""
 
-import argparse
 import json
 import os
 import shutil
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import isfinite
+from pathlib import Path
+
+import click
 
 from listener.base.version import __version__
-from listener.cli import common
-from listener.daemon.signals import Capture
+from listener.cli import common, options
 from listener.doctor import chain
 from listener.doctor.finding import Finding, Severity, unfinished
 from listener.errors import ConfigError
@@ -22,31 +23,29 @@ WIDEST = 110
 COLOURS = {Severity.OK: 32, Severity.NOTE: 36, Severity.WARNING: 33, Severity.PROBLEM: 31}  # of ECMA-48
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=chain.LISTEN_S,
-        metavar="N",
-        help=f"listen to the room for so long; default: {chain.LISTEN_S:g}",
-    )
-    common.add_config_flags(parser)
-    parser.epilog = "Exit status: 0 all is well, 1 something does not work, 2 the configuration or a flag is wrong."
-
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
-    """Print the findings."""
-    if not (isfinite(arguments.seconds) and arguments.seconds > 0):
-        raise ConfigError(f"--seconds {arguments.seconds:g}: give how long to listen, as --seconds 10")
+@click.command(epilog="Exit status: 0 all is well, 1 something does not work, 2 a wrong configuration or option.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--seconds",
+    default=chain.LISTEN_S,
+    show_default=True,
+    metavar="N",
+    help="How long to listen to the room.",
+)
+@options.config
+def command(as_json: bool, seconds: float, config: Path | None, overrides: Sequence[str]) -> int:
+    """Find out what works on this machine, and how to fix what does not."""
+    if not (isfinite(seconds) and seconds > 0):
+        raise ConfigError(
+            f"--seconds {seconds:g}: must be more than 0", code="cli-seconds", remedy="Write it as --seconds 10."
+        )
     common.silence()
-    findings = chain.walk(arguments.config, arguments.set, arguments.seconds)
+    findings = chain.walk(config, list(overrides), seconds)
     try:
-        found = _as_json(findings) if arguments.json else _printed(findings)
+        found = _as_json(findings) if as_json else _printed(findings)
         came_to = status(found)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader of our output has gone
         came_to = 0
     if unfinished():
         os._exit(came_to)  # a thread that the interpreter ends while it is in a C++ library aborts the process
@@ -54,7 +53,7 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG00
 
 
 def status(found: Iterable[Finding]) -> int:
-    """The exit status that findings come to."""
+    """The exit status for findings."""
     problems = [finding.check for finding in found if finding.level is Severity.PROBLEM]
     return 2 if "configuration" in problems else 1 if problems else 0
 

@@ -1,14 +1,14 @@
-"""`listener install-service`: the unit by which systemd runs listener, written for this machine."""
+"""`listener install-service`: write a systemd unit for this machine."""
 
-import argparse
 from pathlib import Path
+
+import click
 
 from listener import config as configuration
 from listener.base import requirements
-from listener.cli import systemd_units
+from listener.cli import options, systemd_units
 from listener.config import Config
 from listener.daemon.service import hello
-from listener.daemon.signals import Capture
 from listener.errors import ConfigError
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle
@@ -16,73 +16,69 @@ from listener.pipeline.bundle import Bundle
 SYSTEM = Path("/etc/systemd/system")
 
 ENABLE = """\
-{path} is written. Start it now, and at every {when}:
+Wrote {path}. Start it now, and at every {when}:
   systemctl {flag}daemon-reload
   systemctl {flag}enable --now listener
-Look after it:
+See how it is doing:
   systemctl {flag}status listener
   journalctl {flag}-u listener
-  systemctl {flag}reload listener   after a change of the configuration"""
+After a change of the configuration:
+  systemctl {flag}reload listener"""
 
 FOR_DESKTOPS = """\
-Whoever is in the group listener reaches its socket:
+Members of the group listener can reach its socket:
   groupadd --system --force listener && usermod -aG listener NAME"""
 
 LINGERING = """\
-It runs while you are logged in; to have it run without that:
+It runs while you are logged in. To run it without a login:
   loginctl enable-linger"""
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument(
-        "--user", action="store_true", help="the service of this user, who has a sound server; default: the system's"
-    )
-    parser.add_argument("--print", action="store_true", help="print the unit, write nothing")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="what the service reads; default: as `listener run`"
-    )
-
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
-    """Write the unit and say what to do next."""
-    config = configuration.load(arguments.config or _usual(user=arguments.user))
-    folder = bundles.find(config.model.bundle)
-    if not arguments.user:
-        systemd_units.refuse_closed(config, folder)
-    text = _unit(arguments, config, bundles.load(folder))
-    if arguments.print:
+@click.command()
+@click.option(
+    "--user", is_flag=True, help="Install a service of this user, who has a sound server. Default: the system's."
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the unit and write nothing.")
+@click.option("--config", type=options.FILE, metavar="FILE", help="What the service reads. Default: as `listener run`.")
+def command(user: bool, only_print: bool, config: Path | None) -> int:
+    """Write a systemd unit that runs listener, for the system or for this user."""
+    read = configuration.load(config or _usual(user=user))
+    folder = bundles.find(read.model.bundle)
+    if not user:
+        systemd_units.refuse_closed(read, folder)
+    text = _unit(read, bundles.load(folder), config, user=user)
+    if only_print:
         print(text, end="")
         return 0
-    path = (_of_user() if arguments.user else SYSTEM) / "listener.service"
+    path = (_of_user() if user else SYSTEM) / "listener.service"
     _write(path, text)
-    flag, when = ("--user ", "login") if arguments.user else ("", "start of the machine")
+    flag, when = ("--user ", "login") if user else ("", "start of the machine")
     print(ENABLE.format(path=path, flag=flag, when=when))
-    print(LINGERING if arguments.user else FOR_DESKTOPS)
+    print(LINGERING if user else FOR_DESKTOPS)
     return 0
 
 
 def _usual(*, user: bool) -> Path | None:
-    """What it reads where nothing is named: the system's service has no home."""
+    """The configuration that the service reads by default. The system's service has no home folder."""
     if user:
         return configuration.find()
     return configuration.OF_THE_MACHINE if configuration.OF_THE_MACHINE.is_file() else None
 
 
-def _unit(arguments: argparse.Namespace, config: Config, bundle: Bundle) -> str:
+def _unit(config: Config, bundle: Bundle, named: Path | None, *, user: bool) -> str:
     command = [*systemd_units.program(), "run", "--wait", "--plain"]
-    if arguments.config:
-        command += ["--config", str(arguments.config.absolute())]
+    if named:
+        command += ["--config", str(named.absolute())]
     with configuration.located(config.path):
         greeting = hello(config, bundle, "cpu")
         parts = [part.factory(part.config) for part in config.sources]
         parts += [part.factory(part.config, greeting) for part in config.sinks]
     return systemd_units.unit(
-        "user" if arguments.user else "system",
+        "user" if user else "system",
         command,
         network=systemd_units.uses_network([*config.sources, *config.sinks]),
         secrets=systemd_units.secrets([requirements.of(part) for part in parts]),
-        folder=configuration.of_user().parent if arguments.user else systemd_units.CREDENTIALS,
+        folder=configuration.of_user().parent if user else systemd_units.CREDENTIALS,
     )
 
 
@@ -96,5 +92,7 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as err:
         raise ConfigError(
-            f"{path}: cannot be written ({err.strerror}); run it with sudo, print the unit with --print, or use --user"
+            f"{path}: cannot be written ({err.strerror})",
+            code="service-write",
+            remedy="Run it with sudo, print the unit with --print, or use --user.",
         ) from err

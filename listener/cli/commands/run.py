@@ -1,16 +1,19 @@
-"""`listener run`: the daemon, in the foreground; a live display where there is a terminal."""
+"""`listener run`: the daemon in the foreground, with a live display on a terminal."""
 
-import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import click
 
 from listener import config as configuration
 from listener.base.schema import changed
-from listener.cli import common, save_thresholds
+from listener.cli import common, options, save_thresholds
+from listener.cli.common import Setup
 from listener.config import Config, Part
 from listener.daemon import logs
 from listener.daemon.service import Service
@@ -25,71 +28,89 @@ from listener.sources.base import BaseSource
 log = logging.getLogger(__name__)
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    source = parser.add_argument_group("where sound comes from, instead of the configuration's sources")
-    source.add_argument("--source", metavar="KIND", help="microphone, stdin or file")
-    source.add_argument(
-        "--device", metavar="D", help="identity, name, a unique part of it, or index; see `listener devices`"
-    )
-    source.add_argument("--backend", choices=("sounddevice", "pyaudio"), help="the library that opens the microphone")
-    source.add_argument("--path", metavar="FILE", help="the recording of --source file, as fast as it goes")
-    source.add_argument("--format", help="the sample format of --source stdin: auto, wav, s16le …")
-    source.add_argument("--rate", type=int, metavar="HZ", help="the sample rate to ask for, or that stdin has")
-    source.add_argument("--channels", type=int, metavar="N", help="to ask for, or that stdin has; mixed to one")
-    absent = parser.add_mutually_exclusive_group()
-    absent.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for a microphone that is not there, and for sinks but the socket that cannot be opened",
-    )
-    absent.add_argument("--or-demo", action="store_true", help="where there is no microphone, play the demo recording")
-    output = parser.add_argument_group("what is written to the terminal")
-    output.add_argument("--json", action="store_true", help="JSON lines")
-    output.add_argument("--plain", action="store_true", help="lines of text, no live display")
-    common.add_config_flags(parser)
+@click.command()
+@click.option(
+    "--source", metavar="KIND", help="Listen to this, not to the configured sources: microphone, stdin or file."
+)
+@options.device
+@click.option("--backend", type=click.Choice(["sounddevice", "pyaudio"]), help="The library that opens the microphone.")
+@click.option("--path", metavar="FILE", help="Listen to this recording, as fast as possible.")
+@click.option("--format", metavar="FORMAT", help="The sample format of --source stdin: auto, wav, s16le ...")
+@click.option("--rate", type=int, metavar="HZ", help="The sample rate to ask for, or that of stdin.")
+@click.option("--channels", type=int, metavar="N", help="The channels to ask for, or those of stdin; mixed to one.")
+@click.option("--wait", is_flag=True, help="Wait for a missing microphone, and for sinks that cannot be opened yet.")
+@click.option("--or-demo", is_flag=True, help="Play the demo recording if there is no microphone.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+@click.option("--plain", is_flag=True, help="Print lines of text, without a live display.")
+@options.config
+@click.pass_obj
+def command(
+    capture: Capture,
+    /,
+    *,
+    config: Path | None,
+    overrides: Sequence[str],
+    source: str | None,
+    wait: bool,
+    or_demo: bool,
+    as_json: bool,
+    plain: bool,
+    **settings: Any,
+) -> int:
+    """Listen to the microphone, or to what the configuration names, and report events.
 
+    On a terminal it shows a live display. It ends when every source has ended, or by a signal.
+    """
+    if wait and or_demo:
+        raise ConfigError("--wait and --or-demo exclude each other", code="run-options", remedy="Give one of them.")
+    table = common.source_table(source, **settings)
 
-def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Listen until every source has ended or a signal comes."""
-    table = common.source_table(arguments)
-    setup = common.read(arguments, table)
-    config = _wired(setup.config, arguments)
-    logs.set_up(config.daemon.log_level)
-
-    def read() -> Config:
-        return _wired(common.read(arguments, table).config, arguments)
+    def read() -> Setup:
+        setup = common.read(config, overrides, table)
+        return replace(setup, config=_wired(setup.config, wait=wait, as_json=as_json))
 
     def quit() -> None:
         service.daemon.stop()
 
-    for stranger in configuration.strangers(config, setup.bundle):
-        log.warning("%s", stranger)
-    classifier = Classifier(setup.bundle, config.model.providers)
-    log.info("model %s on %s", setup.bundle.name, classifier.provider)
-    with configuration.located(config.path):
-        sources = [_source(part, or_demo=arguments.or_demo) for part in config.sources]
-        make_sink = partial(_sink, plain=arguments.plain, quit=quit)
-        service: Service = Service(
-            config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=arguments.wait
-        )
-
+    setup = read()
+    logs.set_up(setup.config.daemon.log_level)
+    make_sink = partial(_sink, plain=plain, quit=quit)
+    service = _service(setup, make_sink, lambda: read().config, wait=wait, or_demo=or_demo)
     capture.deliver_to(service.daemon.stop, service.reload)
     try:
         service.run()
     except SourceError as err:
         if service.has_heard:
             raise
-        raise ConfigError(str(err)) from err  # nothing was ever heard: what was asked for is not to be had
-    return 0 if service.daemon.lossless else 1  # what was lost, the log has said
+        # Nothing was ever heard: the configuration names something that does not exist.
+        raise ConfigError(err.message, code=err.code, remedy=err.remedy) from err
+    return 0 if service.daemon.lossless else 1  # the log has reported the losses
 
 
-def _wired(config: Config, arguments: argparse.Namespace) -> Config:
+def _service(
+    setup: Setup,
+    make_sink: Callable[[Part, Hello], Sink],
+    read: Callable[[], Config],
+    *,
+    wait: bool,
+    or_demo: bool,
+) -> Service:
+    config = setup.config
+    for stranger in configuration.strangers(config, setup.bundle):
+        log.warning("%s", stranger)
+    classifier = Classifier(setup.bundle, config.model.providers)
+    log.info("model %s on %s", setup.bundle.name, classifier.provider)
+    with configuration.located(config.path):
+        sources = [_source(part, or_demo=or_demo) for part in config.sources]
+        return Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=wait)
+
+
+def _wired(config: Config, *, wait: bool, as_json: bool) -> Config:
     """The configuration with --wait and --json worked in."""
     sources, sinks = config.sources, config.sinks
-    if arguments.wait:
+    if wait:
         sources = tuple(_changed(part, wait=True) if hasattr(part.config, "wait") else part for part in sources)
-    if arguments.json:
+    if as_json:
         others = [part for part in sinks if part.kind != "console"]
         console = configuration.part("sink", {"kind": "console", "json": True})
         sinks = (console, *others)

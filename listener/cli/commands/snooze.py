@@ -1,57 +1,46 @@
-"""`listener snooze`: not to be told of a label, a group or a microphone for a while."""
+"""`listener snooze`: do not report a label, a group or a source for a while."""
 
-import argparse
-import re
-from datetime import datetime
+import click
 
-from listener import messages
-from listener.client import Client
-from listener.daemon.signals import Capture
+from listener.cli import options, times
 from listener.errors import ConfigError
-
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument(
-        "what", nargs="?", help="a label, a group, a source, or all; without it, say what is snoozed now"
-    )
-    parser.add_argument("duration", nargs="?", help="as 30m, 2h or 1h30m; without it, until it is woken")
-    parser.add_argument("--wake", action="store_true", help="report it again")
-    parser.add_argument("--connect", metavar="ADDRESS", help="unix:PATH; default: this machine's")
+from listener.messages import Command, State
 
 
-def main(arguments: argparse.Namespace, capture: Capture) -> int:  # noqa: ARG001
-    """Ask the daemon, and print what is snoozed afterwards."""
-    state = Client(arguments.connect).command(_command(arguments))
+@click.command()
+@click.argument("what", required=False, type=options.Name("label", "group", "source", "all"))
+@click.argument("duration", required=False)
+@click.option("--until-woken", is_flag=True, help="Until `listener wake`, in place of a duration.")
+@click.option("--wake", is_flag=True, help="The same as `listener wake`.", hidden=True)
+@options.connect
+def command(
+    *, what: str | None, duration: str | None, until_woken: bool, wake: bool, connect: str | None, token_file: str
+) -> int:
+    """Do not report WHAT for a while: a label, a group, a source, or `all`.
+
+    DURATION is written as 30m, 2h or 1h30m. Without WHAT, print what is snoozed now.
+    """
+    client = options.client(connect, token_file)
+    if what is None and not (until_woken or wake):
+        return show(client.command(Command(command="state")))
+    if what is None:
+        raise ConfigError("nothing is named", code="snooze-what", remedy="Name a label, a group, a source, or `all`.")
+    if wake:
+        return show(client.command(Command(command="wake", what=what)))
+    if bool(duration) == until_woken:
+        raise ConfigError(
+            f"for how long is {what!r} to be snoozed?",
+            code="snooze-duration",
+            remedy=f"Give either a duration, as in `listener snooze {what} 2h`, or --until-woken.",
+        )
+    for_s = times.duration_s(duration) if duration else None
+    return show(client.command(Command(command="snooze", what=what, for_s=for_s)))
+
+
+def show(state: State) -> int:
+    """Print what is snoozed; the exit status."""
     for what, until in state.snoozed.items():
-        print(f"{what}  until {_local(until)}" if until else f"{what}  until it is woken")
+        print(f"{what}  until {times.local_of(until)}" if until else f"{what}  until woken")
     if not state.snoozed:
         print("nothing is snoozed")
     return 0
-
-
-def seconds(text: str) -> float:
-    """What a duration says. ConfigError where it says nothing."""
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
-        raise ConfigError(f"{text!r} is no duration; write it as 45s, 30m, 2h, 1h30m or 3d")
-    return sum(float(number) * UNITS_S[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([smhd])", text))
-
-
-def _command(arguments: argparse.Namespace) -> messages.Command:
-    if arguments.wake and arguments.what is None:
-        raise ConfigError("--wake: say what is to be reported again, as in `listener snooze --wake dog_bark`")
-    if arguments.what is None:
-        return messages.Command(command="state")
-    if arguments.wake:
-        return messages.Command(command="wake", what=arguments.what)
-    for_s = seconds(arguments.duration) if arguments.duration else None
-    return messages.Command(command="snooze", what=arguments.what, for_s=for_s)
-
-
-def _local(until: str) -> str:
-    """The day is said where it is not today."""
-    moment = datetime.fromisoformat(until).astimezone()
-    today = moment.date() == datetime.now().astimezone().date()
-    return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")

@@ -1,51 +1,55 @@
-"""`listener status`: how a running listener is doing, now; a failing exit status where it is deaf or in trouble."""
+"""`listener status`: how a running listener is doing, with an exit status for monitoring."""
 
-import argparse
 import threading
 from datetime import timedelta
 
-from listener import messages as wire
-from listener.cli import common
+import click
+
+from listener import messages
+from listener.cli import options
 from listener.client import ANSWER_S, Client
 from listener.daemon.signals import Capture
 from listener.errors import SinkError
 from listener.messages import Hello, SourceState, SourceStatus, Status
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    common.add_connect_flags(parser)
-    parser.add_argument("--json", action="store_true", help="the status line of the socket, as it is")
+@click.command()
+@options.connect
+@click.option("--json", "as_json", is_flag=True, help="Print the status message as the socket sends it.")
+@click.pass_obj
+def command(capture: Capture, connect: str | None, token_file: str, as_json: bool) -> int:
+    """Show how a running listener is doing.
 
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Print it; 1 where a source does not listen, or what it hears can be no room: digital silence, or clipped."""
-    client = common.client(arguments)
+    The exit status is 1 if a source does not listen, or if its signal cannot be that of a working microphone.
+    """
+    client = options.client(connect, token_file)
     capture.deliver_to(client.close)
-    hello, status = _asked(client)
-    if arguments.json:
-        print(wire.encode(status).decode(), end="")
+    hello, status = _received(client)
+    if as_json:
+        print(messages.encode(status).decode(), end="")
     else:
         _print(hello, status)
-    return 0 if all(map(_well, status.sources.values())) else 1
+    return 0 if all(map(_is_well, status.sources.values())) else 1
 
 
-def _well(source: SourceStatus) -> bool:
+def _is_well(source: SourceStatus) -> bool:
     return source.state == SourceState.LISTENING and not source.trouble
 
 
-def _asked(client: Client) -> tuple[Hello, Status]:
+def _received(client: Client) -> tuple[Hello, Status]:
     """The daemon's greeting and its next status, which is due within a second."""
     patience = threading.Timer(ANSWER_S, client.close)
     patience.start()
     try:
-        messages = client.receive(["status"])
-        hello = next(messages)
-        status = next((message for message in messages if isinstance(message, Status)), None)
+        received = client.receive(["status"])
+        hello = next(received)
+        status = next((message for message in received if isinstance(message, Status)), None)
     finally:
         patience.cancel()
     if status is None or not isinstance(hello, Hello):
-        raise SinkError("the daemon says nothing of itself; see its log, and restart it")
+        raise SinkError(
+            "the daemon does not report its status", code="client-silent", remedy="Read its log, and restart it."
+        )
     return hello, status
 
 
@@ -59,4 +63,4 @@ def _print(hello: Hello, status: Status) -> None:
             print(f"{name}  {source.trouble}")
     for name, lost in status.sinks.items():
         if lost or status.waiting.get(name):
-            print(f"{name}  {lost} events lost, {status.waiting.get(name, 0)} wait")
+            print(f"{name}  {lost} events lost, {status.waiting.get(name, 0)} waiting")

@@ -1,16 +1,19 @@
-"""`listener tune`: listens to the room for some minutes, and proposes settings for it."""
+"""`listener tune`: listen to the room for some minutes, and propose settings for it."""
 
-import argparse
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from math import inf, isfinite
 from pathlib import Path
+from typing import Any
+
+import click
 
 from listener import config as configuration
 from listener.base.schema import changed, nearest
 from listener.base.text import duration
-from listener.cli import common
+from listener.cli import common, options
 from listener.cli.common import Setup
 from listener.config import Config, Part
 from listener.daemon.meter import Meter
@@ -27,62 +30,89 @@ LINE_S, REDRAW_S = 10.0, 0.2  # how often the meter is shown: as a line in a pip
 ALARMS = "alarm"  # the group whose labels are never made harder to hear
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument(
-        "--minutes", type=float, metavar="N", help=f"listen for so long; default: {MINUTES:g}, a recording to its end"
-    )
-    parser.add_argument("--write", action="store_true", help="write what is proposed into the configuration")
-    parser.add_argument(
-        "--keep", action="append", default=[], metavar="LABEL", help="it really sounded: leave its threshold alone"
-    )
-    source = parser.add_argument_group("where sound comes from, instead of the configuration's sources")
-    source.add_argument("--name", metavar="NAME", help="which of several sources of the configuration")
-    source.add_argument("--source", metavar="KIND", help="microphone, stdin or file")
-    source.add_argument(
-        "--device", metavar="D", help="identity, name, a unique part of it, or index; see `listener devices`"
-    )
-    source.add_argument("--path", metavar="FILE", help="the recording of --source file")
-    common.add_config_flags(parser)
+@click.command()
+@click.option(
+    "--minutes", type=float, metavar="N", help=f"How long to listen. Default: {MINUTES:g}; a recording to its end."
+)
+@click.option("--write", is_flag=True, help="Write the proposals into the configuration.")
+@click.option(
+    "--keep",
+    multiple=True,
+    type=options.Name("label"),
+    help="This label really sounded: leave its threshold alone. May be repeated.",
+)
+@click.option(
+    "--name", type=options.Name("source"), metavar="NAME", help="The source, if the configuration has several."
+)
+@click.option(
+    "--source", metavar="KIND", help="Listen to this, not to the configuration's sources: microphone or file."
+)
+@options.device
+@click.option("--path", metavar="FILE", help="The recording of --source file.")
+@options.config
+@click.pass_obj
+def command(
+    capture: Capture,
+    /,
+    *,
+    config: Path | None,
+    overrides: Sequence[str],
+    minutes: float | None,
+    write: bool,
+    keep: Sequence[str],
+    name: str | None,
+    source: str | None,
+    **settings: Any,
+) -> int:
+    """Listen to the room for some minutes, and propose settings for it.
 
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Listen, and print what is proposed; write it where that is asked for."""
+    Leave the room as it is when there is nothing to report.
+    """
     common.silence()
-    if arguments.write and arguments.set:
+    if write and overrides:
         raise ConfigError(
-            "--write with --set: what is measured holds with settings that the file has not; "
-            "write those into it first, or leave one of the two out"
+            "--write excludes --set: the measurement holds for settings that the file does not have",
+            code="tune-options",
+            remedy="Write those settings into the file first, or leave one of the two options out.",
         )
-    setup = common.read(arguments, common.source_table(arguments))
-    part = _chosen(setup.config, arguments.name)
-    seconds = _seconds(arguments.minutes, part)
-    _check_labels(arguments.keep, setup)
+    setup = common.read(config, overrides, common.source_table(source, **settings))
+    part = _chosen(setup.config, name)
+    seconds = _seconds(minutes, part)
+    _check_labels(keep, setup)
+    found = _listen(setup, part, seconds, capture)
+    if found is None:
+        return 0  # the signal says the rest
+    result = _advice(setup, found, keep)
+    _print(result, found)
+    if result.proposals:
+        _write_or_say(result, setup.config.path, wanted=write, interrupted=bool(capture.caught))
+    return 0
+
+
+def _listen(setup: Setup, part: Part, seconds: float, capture: Capture) -> Calibration | None:
+    """Measure the source; None if a signal came before any audio."""
     source = _source(part)
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     capture.deliver_to(source.close)
     how_long = f"for {duration(seconds)}" if seconds < inf else "to its end"
-    print(f"listening to {part.config.name} {how_long}: leave the room as it is when nothing happens to be told of")
+    print(f"listening to {part.config.name} {how_long}: leave the room as it is when there is nothing to report")
     try:
-        found = _surveyed(setup, classifier, source, seconds, of_microphone=part.kind == "microphone")
+        return _surveyed(setup, classifier, source, seconds, of_microphone=part.kind == "microphone")
     except SourceError:
         if not capture.caught:
             raise
-        print("it was interrupted before anything was heard")
-        return 0  # the signal says the rest
-    said = _advice(setup, found, arguments.keep)
-    _print(said, found)
-    if said.proposals:
-        _write_or_say(said, setup.config.path, wanted=arguments.write, interrupted=bool(capture.caught))
-    return 0
+        print("interrupted before any audio came")
+        return None
 
 
 def _chosen(config: Config, name: str | None) -> Part:
     names = [part.config.name for part in config.sources]
     if name is None and len(names) > 1:
-        raise ConfigError(f"there are several sources; say which with --name: {', '.join(names)}")
+        raise ConfigError(
+            f"there are several sources: {', '.join(names)}", code="tune-source", remedy="Choose one with --name."
+        )
     if name is not None and name not in names:
-        raise ConfigError(f"--name: there is no source {name!r}{nearest(name, names)}")
+        raise ConfigError(f"--name: there is no source {name!r}{nearest(name, names)}", code="tune-source")
     return config.sources[names.index(name) if name else 0]
 
 
@@ -90,20 +120,23 @@ def _seconds(minutes: float | None, part: Part) -> float:
     if minutes is None:
         return inf if part.kind == "file" else 60 * MINUTES
     if not (isfinite(minutes) and minutes > 0):
-        raise ConfigError(f"--minutes {minutes:g}: give how long to listen, as --minutes 3")
+        raise ConfigError(
+            f"--minutes {minutes:g}: must be more than 0", code="cli-minutes", remedy="Write it as --minutes 3."
+        )
     return 60 * minutes
 
 
-def _check_labels(kept: list[str], setup: Setup) -> None:
+def _check_labels(kept: Sequence[str], setup: Setup) -> None:
     for label in kept:
         if label not in setup.bundle.labels:
             raise ConfigError(
-                f"--keep: model {setup.bundle.name} has no label {label!r}{nearest(label, setup.bundle.labels)}"
+                f"--keep: model {setup.bundle.name} has no label {label!r}{nearest(label, setup.bundle.labels)}",
+                code="cli-label",
             )
 
 
 def _source(part: Part) -> BaseSource:
-    """The source, which is not waited for; a recording once, as fast as it goes."""
+    """The source, without waiting for it; a recording once, as fast as possible."""
     once = {"wait": False, "loop": False, "realtime": False}
     changes = {key: value for key, value in once.items() if hasattr(part.config, key)}
     source: BaseSource = part.factory(changed(part.config, **changes))
@@ -119,21 +152,21 @@ def _surveyed(
     except SourceError as err:
         if not of_microphone:
             raise
-        hint = "if it is the running daemon that has the microphone, stop it meanwhile, or record a file and --path it"
-        raise SourceError(f"{err}. {hint[0].upper()}{hint[1:]}") from err
+        hint = "If the running daemon has the microphone, stop it meanwhile, or record a file and use --path."
+        raise SourceError(err.message, code=err.code, remedy=f"{err.remedy} {hint}".strip()) from err
     finally:
         screen.end()
 
 
-def _advice(setup: Setup, found: Calibration, kept: list[str]) -> Advice:
+def _advice(setup: Setup, found: Calibration, kept: Sequence[str]) -> Advice:
     config, bundle = setup.config, setup.bundle
     alarms = {*bundle.groups.get(ALARMS, ()), *config.groups.get(ALARMS, ())}
     rules, names = configuration.rules(config, bundle), configuration.names(config)
-    return advise(found, config.gate, rules, names=names, alarms=alarms, kept=kept)
+    return advise(found, config.gate, rules, names=names, alarms=alarms, kept=list(kept))
 
 
 class _Progress:
-    """The meter while it listens: in place on a terminal, else a line now and then."""
+    """The meter while it listens: in place on a terminal, otherwise a line now and then."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -165,29 +198,29 @@ class _Progress:
         return f"{heard_s:4.0f}{of} s  {level.level_dbfs:.0f} dBFS{floor}  gate open {100 * duty:.0f} %  {top}".rstrip()
 
 
-def _print(said: Advice, found: Calibration) -> None:
+def _print(result: Advice, found: Calibration) -> None:
     room = found.room
     print(
-        f"\nheard {duration(room.seconds)}: {room.usual_dbfs:.0f} dBFS in the middle, {room.loudest_dbfs:.0f} at most"
+        f"\nlistened for {duration(room.seconds)}: median {room.usual_dbfs:.0f} dBFS, loudest {room.loudest_dbfs:.0f}"
     )
     for label, named in sorted(found.named.items(), key=lambda each: -each[1].peak):
         print(f"reported: {label}, {named.events} x, peak {named.peak:.3g}, {duration(named.lasted_s)} in all")
-    for remark in said.remarks:
+    for remark in result.remarks:
         print(f"- {remark}")
-    print("\nproposed:" if said.proposals else "\nnothing to change")
-    for proposal in said.proposals:
+    print("\nproposed:" if result.proposals else "\nnothing to change")
+    for proposal in result.proposals:
         print(f"  {proposal}  (now {proposal.now})\n      {proposal.reason}")
 
 
-def _write_or_say(said: Advice, path: Path | None, *, wanted: bool, interrupted: bool) -> None:
+def _write_or_say(result: Advice, path: Path | None, *, wanted: bool, interrupted: bool) -> None:
     path = path or configuration.of_user()
     if not wanted:
-        print(f"\nto have it written into {path}: listener tune --write")
+        print(f"\nto write it into {path}: listener tune --write")
     elif interrupted:
-        print(f"\nit was interrupted: {path} is left as it was")
+        print(f"\ninterrupted: {path} is unchanged")
     else:
         from listener.tuning import rewrite
 
-        backup = rewrite.write(path, said.proposals)
-        kept = f"; as it was: {backup}" if backup else ""
-        print(f"\nwritten into {path}{kept}. A running daemon takes it at the next reload or restart")
+        backup = rewrite.write(path, result.proposals)
+        kept = f"; the old one is {backup}" if backup else ""
+        print(f"\nwrote {path}{kept}. A running daemon uses it after the next reload or restart")

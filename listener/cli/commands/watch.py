@@ -1,8 +1,8 @@
-"""`listener watch`: the live display, attached to a running listener."""
+"""`listener watch`: the live display of a running listener."""
 
-import argparse
+import click
 
-from listener.cli import common, save_thresholds
+from listener.cli import options, save_thresholds
 from listener.daemon.signals import Capture
 from listener.errors import ConfigError
 from listener.tui.attachment import Attachment
@@ -10,17 +10,17 @@ from listener.tui.canvas import Canvas
 from listener.tui.display import Display
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    common.add_connect_flags(parser)
-
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Show what the daemon hears until the user has seen enough."""
-    client = common.client(arguments)
+@click.command()
+@options.connect
+@click.pass_obj
+def command(capture: Capture, connect: str | None, token_file: str) -> int:
+    """Show a live display of a running listener. It waits for one, and reconnects after a restart."""
+    client = options.client(connect, token_file)
     canvas = Canvas()
     if not canvas.usable:
-        raise ConfigError("watch draws on a terminal, and this is none that can be drawn on; for lines: listener tail")
+        raise ConfigError(
+            "watch needs a terminal that it can draw on", code="watch-no-terminal", remedy="Use `listener tail`."
+        )
     attachment = Attachment(client)
     keep = save_thresholds.by_client(client)
     display = Display(canvas=canvas, obey=attachment.ask, keep=keep, quit=attachment.end)

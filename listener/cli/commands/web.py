@@ -1,20 +1,21 @@
-"""`listener web`: the page in the browser, beside a running listener."""
+"""`listener web`: the page for the browser, beside a running listener."""
 
-import argparse
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from listener import config as configuration
 from listener.base import credentials
-from listener.cli import common
+from listener.cli import options
 from listener.cli.commands import history
 from listener.client import Client
-from listener.config import Config
 from listener.daemon import logs
 from listener.daemon.signals import Capture
 from listener.doctor import chain, running
@@ -27,45 +28,51 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1:8787"
-LISTEN_S = 5.0  # the doctor, where no daemon listens: somebody waits for it
+LISTEN_S = 5.0  # for the doctor where no daemon listens: a user waits for the answer
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the command."""
-    parser.add_argument(
-        "--address", default=ADDRESS, metavar="HOST:PORT", help=f"where the page is served; default: {ADDRESS}"
-    )
-    parser.add_argument(
-        "--page-token-file", default="", metavar="FILE", help="what browsers must show; needed beyond loopback"
-    )
-    parser.add_argument(
-        "--name", action="append", default=[], help="the page is also reached by this name; may be given several times"
-    )
-    common.add_connect_flags(parser)
-    common.add_config_flags(parser)
-    parser.add_argument("--for-daemon", action="store_true", help="end with the standard input: the web sink's way")
-
-
-def main(arguments: argparse.Namespace, capture: Capture) -> int:
-    """Serve the page until it is ended."""
+@click.command()
+@click.option("--address", default=ADDRESS, metavar="HOST:PORT", show_default=True, help="Where to serve the page.")
+@click.option(
+    "--page-token-file", default="", metavar="FILE", help="The token that browsers must show; needed beyond loopback."
+)
+@click.option("--name", "names", multiple=True, help="Another name by which browsers reach the page. May be repeated.")
+@options.connect
+@options.config
+@click.option("--for-daemon", is_flag=True, hidden=True, help="End with the standard input: for the web sink.")
+@click.pass_obj
+def command(
+    capture: Capture,
+    /,
+    *,
+    address: str,
+    page_token_file: str,
+    names: Sequence[str],
+    connect: str | None,
+    token_file: str,
+    config: Path | None,
+    overrides: Sequence[str],
+    for_daemon: bool,
+) -> int:
+    """Serve a page for the browser: a running listener, and what it heard earlier."""
     demand_libraries("the page")
     from listener.web import app
     from listener.web import server as door
 
-    config = configuration.load(arguments.config or configuration.find(), arguments.set)
-    logs.set_up(config.daemon.log_level)
-    token = credentials.token("--page-token-file", arguments.page_token_file)
+    read = configuration.load(config or configuration.find(), overrides)
+    logs.set_up(read.daemon.log_level)
+    token = credentials.token("--page-token-file", page_token_file)
     behind = app.Backends(
-        connect=_connect(arguments, config),
-        history=partial(history.there, history.candidates(None, config)),
-        examine=lambda: chain.walk(arguments.config, arguments.set, LISTEN_S),
+        connect=_connector(connect or running.address(read), token_file),
+        history=partial(history.there, history.candidates(None, read)),
+        examine=lambda: chain.walk(config, list(overrides), LISTEN_S),
     )
-    site = app.make(behind, arguments.name, token)
-    with door.listening(arguments.address, guarded=bool(token)) as (listening, url):
+    site = app.make(behind, list(names), token)
+    with door.listening(address, guarded=bool(token)) as (listening, url):
         log.info("the page is at %s", url)
         server = door.server(site)
         capture.deliver_to(partial(_stop, server))
-        if arguments.for_daemon:
+        if for_daemon:
             threading.Thread(target=_await_end, args=(partial(_stop, server),), daemon=True).start()
         server.run(sockets=[listening])
     if unfinished() and not capture.caught:
@@ -73,10 +80,9 @@ def main(arguments: argparse.Namespace, capture: Capture) -> int:
     return 0
 
 
-def _connect(arguments: argparse.Namespace, config: Config) -> Callable[[], Client]:
-    address = arguments.connect or running.address(config)
-    token = credentials.token("--token-file", arguments.token_file).decode()
-    return lambda: Client(address, token)
+def _connector(address: str | None, token_file: str) -> Callable[[], Client]:
+    options.client(address, token_file)  # finds a wrong address or token now
+    return lambda: options.client(address, token_file)
 
 
 def _stop(server: "uvicorn.Server") -> None:
@@ -84,7 +90,7 @@ def _stop(server: "uvicorn.Server") -> None:
 
 
 def _await_end(stop: Callable[[], None]) -> None:
-    """A daemon that is killed cannot end us, but then its end of the pipe goes."""
+    """Stop when standard input ends: a daemon that is killed cannot end this process, but its pipe closes."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
     stop()
