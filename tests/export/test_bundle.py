@@ -105,7 +105,7 @@ def test_the_daemons_classifier_says_of_a_clip_what_the_checkpoint_says(trained:
     said = Classifier(loaded, "cpu")(Features(Span(0, 48_000), mel, HEARD))
     (scores,), (frames,), (embedding,) = trained.answerer()(mel[None])
     assert loaded.frame_s == 0.08
-    for ours, theirs in ((said.scores, scores), (said.frames, frames), (said.embedding, embedding)):
+    for ours, theirs in ((said.scores, scores), (said.frame_scores, frames), (said.embedding, embedding)):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
