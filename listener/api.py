@@ -15,7 +15,7 @@ from listener import config as configuration
 from listener import messages
 from listener.base import paths
 from listener.config import Config
-from listener.daemon.build import build_pipeline, tracker_rules
+from listener.daemon.build import build_pipeline
 from listener.daemon.daemon import Daemon
 from listener.daemon.stream import Stream
 from listener.errors import SourceError
@@ -148,9 +148,8 @@ def _live(config: Config, bundle: Bundle, classifier: Classifier) -> Events:
     daemon = Daemon(tell=lambda *_: False)  # systemd is for the program that we are a part of to talk to
     with configuration.located(config.path):
         sources = [part.factory(part.config) for part in config.sources]
-    rules = tracker_rules(config, bundle)
     streams = [
-        Stream(source, build_pipeline(config, bundle, classifier, source.name), rules, daemon.publish, daemon.ended)
+        Stream(source, build_pipeline(config, bundle, classifier, source.name), daemon.publish, daemon.ended)
         for source in sources
     ]
     return _heard(daemon, streams)

@@ -8,18 +8,18 @@ import numpy as np
 from listener.errors import SinkError
 from listener.messages import Event, Level, SourceState, Status
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import Block, Features, Floats, Frame, Prediction, Span
+from listener.pipeline.values import Block, Features, Floats, Frames, Prediction
 from listener.sources.base import BaseSource, Report
 
 SPEC = FeatureSpec()
 FRAME = SPEC.frame_samples
 
 
-def frame(start: int, level_dbfs: float = -60.0, pcm: "np.ndarray | None" = None) -> Frame:
-    """A frame at a sample position; each sample's value tells its position, so that splices show."""
-    if pcm is None:
-        pcm = (np.arange(start, start + FRAME) % 30_000 + 1).astype(np.int16)
-    return Frame(Span(start, start + FRAME), pcm, level_dbfs)
+def frames(start: int, *levels_dbfs: float) -> Frames:
+    """Frames from a sample position on, one for each level. A sample's value is its position, so that splices show."""
+    levels = np.array(levels_dbfs or (-60.0,), np.float32)
+    pcm = (np.arange(start, start + len(levels) * FRAME) % 30_000 + 1).astype(np.int16)
+    return Frames(start, pcm.reshape(-1, FRAME), levels)
 
 
 def noise(seconds: float, dbfs: float, seed: int = 0) -> Floats:

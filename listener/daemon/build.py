@@ -25,7 +25,7 @@ def change_pipeline(before: Config, after: Config, bundle: Bundle, source: str) 
         hang_over_s=after.gate.hang_over_s,
         gate=gates.make(after.gate, bundle.features.sample_rate) if after.gate != before.gate else None,
         loud=_loud(after, bundle, source, _prefix()),
-        other_loud=(after.loud, after.events.update_s) != (before.loud, before.events.update_s),
+        replaces_loud=(after.loud, after.events.update_s) != (before.loud, before.events.update_s),
     )
 
 

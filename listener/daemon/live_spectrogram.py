@@ -1,22 +1,28 @@
-"""The live spectrogram: every column of sound as it is heard, gate open or not, while somebody looks."""
+"""The live spectrogram: columns of sound as they arrive, whether the gate is open or not."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from listener.messages import Spectrum
 from listener.pipeline.features import FeatureSpec, LogMel
-from listener.pipeline.values import FULL_SCALE, Block, Floats, Frame, Pcm
+from listener.pipeline.observer import Observer
+from listener.pipeline.values import FULL_SCALE, Flags, Floats, Frames, Pcm
 
-HOP = 256  # samples: some sixty columns a second, as a screen has pictures
-LOW_DB, HIGH_DB = -70.0, 20.0  # of the mel filters' power: a quiet room, a sound at full scale
+HOP = 256  # samples: about sixty columns a second, the refresh rate of a screen
+LOW_DB, HIGH_DB = -70.0, 20.0  # power in a mel band: a quiet room, a sound at full scale
 
 
-class LiveSpectrogram:
-    """Columns of one stream, as messages for `show`. They are made only while `wanted` says so.
+class LiveSpectrogram(Observer):
+    """Computes the spectrogram of one stream while `wanted` returns true.
 
-    Used by the listen thread alone. `filters` is float32 (mels, fft // 2 + 1), as the front end's.
+    Args:
+        source: Name of the source, for the messages.
+        spec: The front end of the model; the columns come more often than its own.
+        filters: Its mel filters, float32 (mels, fft // 2 + 1).
+        wanted: Whether anybody watches. Asked for every block.
+        show: Receives the columns of each block.
     """
 
     def __init__(
@@ -30,37 +36,19 @@ class LiveSpectrogram:
         self._source, self._spec = source, replace(spec, hop=HOP)
         self._log_mel = LogMel(self._spec, filters)
         self._wanted, self._show = wanted, show
-        self._looked = False  # whether somebody wanted it when the block began
-        self._heard: list[Pcm] = []  # not shown yet, contiguous
-        self._stop = 0  # where it ends, in samples of the stream
+        self._pending: Pcm = np.empty(0, np.int16)  # contiguous samples not shown yet
+        self._stop = 0  # where they end, in samples of the stream
 
-    def after_each(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The same blocks; once the frames of one were heard, their columns are shown: no block waits for the next."""
-        for block in blocks:
-            self._looked = self._wanted()
-            yield block
-            self._flush()
-
-    def seen(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The same frames, which those blocks became."""
-        for frame in frames:
-            if self._looked:
-                self._see(frame)
-            yield frame
-
-    def _see(self, frame: Frame) -> None:
-        if frame.span.start != self._stop:  # a gap, or nobody has looked for a while
-            self._heard.clear()
-        self._heard.append(frame.pcm)
-        self._stop = frame.span.stop
-
-    def _flush(self) -> None:
-        if sum(map(len, self._heard)) < self._spec.fft:
+    def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        if not self._wanted():
             return
-        pcm = np.concatenate(self._heard)
-        mel = self._log_mel.columns(pcm.astype(np.float32) / np.float32(FULL_SCALE))
-        self._heard = [pcm[HOP * mel.shape[1] :]]
-        self._show(self._spectrum(mel))
+        before = self._pending if frames.start == self._stop else self._pending[:0]  # a gap, or nobody watched
+        pcm, self._stop = np.concatenate((before, frames.pcm.reshape(-1))), frames.stop
+        self._pending = pcm
+        if len(pcm) >= self._spec.fft:
+            mel = self._log_mel.columns(pcm.astype(np.float32) / np.float32(FULL_SCALE))
+            self._pending = pcm[HOP * mel.shape[1] :]
+            self._show(self._spectrum(mel))
 
     def _spectrum(self, mel: Floats) -> Spectrum:
         spec = self._spec

@@ -1,115 +1,79 @@
-"""Looks on while a pipeline runs, for displays and status lines. It never changes what happens."""
+"""Measures a running pipeline for displays and status messages."""
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from listener.messages import Level
-from listener.pipeline.clipper import Clipper
 from listener.pipeline.loop import Pipeline
-from listener.pipeline.tracker import Rules, top_labels
-from listener.pipeline.values import SILENT_DBFS, Clip, Features, Frame, Gate, Prediction
+from listener.pipeline.observer import Observer
+from listener.pipeline.tracker import top_labels
+from listener.pipeline.values import SILENT_DBFS, Clip, Flags, Frames, Prediction
 
-TOOK_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # by which clips are counted; the rest took longer
-TOP_FADES_S = 3.0  # with the gate closed nothing is classified, and the last scores soon say nothing
+TOOK_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # upper bounds of the histogram of inference times
+TOP_FADES_S = 3.0  # while the gate is closed nothing is classified, and the last scores are soon out of date
 
 
-@dataclass(slots=True)
-class Meter:
-    """What a pipeline last heard, and what it has cost. Written by its listen thread, read by any other."""
+class Meter(Observer):
+    """The levels, scores and inference times of a pipeline. Written by its listen thread, read by any other."""
 
-    source: str
-    rules: Rules
-    gate: Gate  # may be exchanged between two frames
-    clipper: Clipper
-    position: int = 0  # samples
-    level_dbfs: float = SILENT_DBFS
-    peak_dbfs: float = SILENT_DBFS  # since `take_peak` was last called
-    clips: int = 0
-    busy_s: float = 0.0  # spent in front end and model
-    featurise_s: float = 0.0  # of it, in the front end, for the clip under way
-    took: list[int] = field(default_factory=lambda: [0] * (len(TOOK_MS) + 1))  # clips by how long they took
-    heard_at: float = 0.0  # monotonic
-    prediction: Prediction | None = None
+    def __init__(self, source: str, pipeline: Pipeline) -> None:
+        self._source, self._pipeline = source, pipeline
+        self.position = 0  # samples
+        self.clips = 0
+        self.busy_s = 0.0  # spent in front end and model
+        self.updated_at = 0.0  # monotonic time of the latest frames
+        self._level_dbfs = self._peak_dbfs = SILENT_DBFS
+        self._began = 0.0
+        self._took = [0] * (len(TOOK_MS) + 1)  # clips by inference time
+        self._prediction: Prediction | None = None
 
-    def take_peak(self) -> float:
-        """The level of the loudest frame since the last call."""
-        peak_dbfs, self.peak_dbfs = self.peak_dbfs, SILENT_DBFS
-        return peak_dbfs
+    def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        self.position, self._level_dbfs = frames.stop, float(frames.levels_dbfs[-1])
+        self._peak_dbfs = max(self._peak_dbfs, float(frames.levels_dbfs.max()))
+        self.updated_at = time.monotonic()
 
-    def count(self, classify_s: float) -> None:
-        """One more clip was classified."""
-        spent_s = self.featurise_s + classify_s
-        self.busy_s += spent_s
+    def on_clip(self, clip: Clip) -> None:  # noqa: ARG002
+        self._began = time.perf_counter()
+
+    def on_prediction(self, prediction: Prediction) -> None:
+        took_s = time.perf_counter() - self._began
+        self.busy_s += took_s
         self.clips += 1
-        self.took[bisect_left(TOOK_MS, 1000 * spent_s)] += 1
-
-    def took_at_most(self) -> dict[str, int]:
-        """How many clips took at most so many milliseconds; `inf`: all of them."""
-        return dict(zip([*map(str, TOOK_MS), "inf"], accumulate(self.took), strict=True))
-
-    def level(self) -> Level:
-        """The meter as a message."""
-        rate = self.rules.sample_rate
-        last, floor_dbfs = self.prediction, self.gate.floor_dbfs
-        absent = time.monotonic() - self.heard_at > TOP_FADES_S
-        fresh = last and not absent and self.position - last.span.stop < TOP_FADES_S * rate
-        return Level(
-            source=self.source,
-            at_s=round(self.position / rate, 2),
-            level_dbfs=SILENT_DBFS if absent else round(self.level_dbfs, 1),
-            floor_dbfs=None if floor_dbfs is None else round(floor_dbfs, 1),
-            open=self.clipper.open,
-            top=top_labels(self.rules, last.scores) if last and fresh else {},
-        )
-
-
-def metered(pipeline: Pipeline, source: str, rules: Rules) -> tuple[Pipeline, Meter]:
-    """The same pipeline with a meter looking on, and the meter."""
-    meter = Meter(source, rules, pipeline.gate, pipeline.clipper)
-    watched = replace(
-        pipeline,
-        gate=_MeteredGate(meter),
-        featurise=_timed(pipeline.featurise, meter),
-        classify=_scored(pipeline.classify, meter),
-    )
-    return watched, meter
-
-
-class _MeteredGate:
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+        self._took[bisect_left(TOOK_MS, 1000 * took_s)] += 1
+        self._prediction = prediction
 
     @property
-    def floor_dbfs(self) -> float | None:
-        return self._meter.gate.floor_dbfs
+    def heard_s(self) -> float:
+        """Seconds of audio that went through the pipeline."""
+        clipper = self._pipeline.clipper
+        return round(clipper.frames / 50, 2)
 
-    def __call__(self, frame: Frame) -> bool:
-        meter = self._meter
-        meter.position, meter.level_dbfs = frame.span.stop, frame.level_dbfs
-        meter.peak_dbfs = max(meter.peak_dbfs, frame.level_dbfs)
-        meter.heard_at = time.monotonic()
-        return meter.gate(frame)
+    @property
+    def gate_duty(self) -> float:
+        """Share of the audio for which the gate was open."""
+        clipper = self._pipeline.clipper
+        return clipper.open_frames / max(clipper.frames, 1)
 
+    def take_peak(self) -> float:
+        """Return the level of the loudest frame since the last call, in dBFS."""
+        peak_dbfs, self._peak_dbfs = self._peak_dbfs, SILENT_DBFS
+        return peak_dbfs
 
-def _timed(featurise: Callable[[Clip], Features], meter: Meter) -> Callable[[Clip], Features]:
-    def stage(clip: Clip) -> Features:
-        began = time.perf_counter()
-        features = featurise(clip)
-        meter.featurise_s = time.perf_counter() - began
-        return features
+    def took_at_most(self) -> dict[str, int]:
+        """Return a cumulative histogram: upper bound in milliseconds, or `inf`, to number of clips."""
+        return dict(zip([*map(str, TOOK_MS), "inf"], accumulate(self._took), strict=True))
 
-    return stage
-
-
-def _scored(classify: Callable[[Features], Prediction], meter: Meter) -> Callable[[Features], Prediction]:
-    def stage(features: Features) -> Prediction:
-        began = time.perf_counter()
-        prediction = classify(features)
-        meter.count(time.perf_counter() - began)
-        meter.prediction = prediction
-        return prediction
-
-    return stage
+    def level(self) -> Level:
+        """Return the current readings as a message."""
+        rules, last, floor_dbfs = self._pipeline.tracker.rules, self._prediction, self._pipeline.gate.floor_dbfs
+        stale = time.monotonic() - self.updated_at > TOP_FADES_S
+        current = last and not stale and self.position - last.span.stop < TOP_FADES_S * rules.sample_rate
+        return Level(
+            source=self._source,
+            at_s=round(self.position / rules.sample_rate, 2),
+            level_dbfs=SILENT_DBFS if stale else round(self._level_dbfs, 1),
+            floor_dbfs=None if floor_dbfs is None else round(floor_dbfs, 1),
+            open=self._pipeline.clipper.open,
+            top=top_labels(rules, last.scores) if last and current else {},
+        )

@@ -9,7 +9,7 @@ from listener import config as configuration
 from listener import messages
 from listener.base.version import __version__
 from listener.config import Config, Part
-from listener.daemon.build import build_pipeline, change_pipeline, tracker_rules
+from listener.daemon.build import build_pipeline, change_pipeline
 from listener.daemon.daemon import Daemon
 from listener.daemon.live_spectrogram import LiveSpectrogram
 from listener.daemon.stream import Stream
@@ -160,12 +160,11 @@ class Service:
         return seats
 
     def _stream(self, source: BaseSource, classifier: Classifier) -> Stream:
-        loop = build_pipeline(self._config, self._bundle, classifier, source.name)
-        rules, daemon, bundle = tracker_rules(self._config, self._bundle), self.daemon, self._bundle
-        graph = LiveSpectrogram(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
-        stream = Stream(source, loop, rules, daemon.publish, daemon.ended)
-        stream.draw(graph)
-        return stream
+        bundle, daemon = self._bundle, self.daemon
+        loop = build_pipeline(self._config, bundle, classifier, source.name)
+        spectrogram = LiveSpectrogram(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
+        loop.observers = (spectrogram,)
+        return Stream(source, loop, daemon.publish, daemon.ended)
 
     def _retune(self, label: str, on: float | None) -> None:
         if label not in self._hello.thresholds:

@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from listener.daemon.health import DropoutMeter, SourceHealth
-from listener.daemon.live_spectrogram import LiveSpectrogram
-from listener.daemon.meter import metered
+from listener.daemon.meter import Meter
 from listener.errors import ListenerError
 from listener.messages import Event, Level, SourceState, SourceStatus, at_wall_clock
 from listener.pipeline.framer import Framer
 from listener.pipeline.loop import Change, Pipeline
-from listener.pipeline.tracker import Rules
-from listener.pipeline.values import Block, Frame
+from listener.pipeline.values import Block, Frames
 from listener.routing.channel import Channel
 from listener.routing.recorder import Recorder
 from listener.sources.base import BaseSource
@@ -39,19 +37,18 @@ class Stream:
         self,
         source: BaseSource,
         pipeline: Pipeline,
-        rules: Rules,
         publish: Callable[[Event], None],
         fail: Callable[[str, ListenerError | None], None],
     ) -> None:
         self.name = source.name
         self._source = source
-        self._pipeline, self.meter = metered(pipeline, source.name, rules)
-        self._framer = Framer(rules.sample_rate)
+        self._pipeline, self.meter = pipeline, Meter(source.name, pipeline)
+        pipeline.observers = (*pipeline.observers, self.meter)
+        self._framer = Framer(pipeline.tracker.rules.sample_rate)
         self._blocks: Channel[Block] = Channel(
             CHANNEL_S, "drop_oldest" if source.live else "block", _seconds, spare=SPARE_S
         )
         self._publish, self._fail = publish, fail
-        self._spectrograph: LiveSpectrogram | None = None
         self._threads = [
             threading.Thread(
                 target=self._guard, args=(stage,), name=f"{stage.__name__.strip('_')} {self.name}", daemon=True
@@ -59,7 +56,6 @@ class Stream:
             for stage in (self._capture, self._listen)
         ]
         self._recorder: Recorder | None = None
-        self._unrecorded = self._pipeline.gate, self._pipeline.classify
         self._changes: deque[Callable[[], Iterable[Event]]] = deque()  # for the loop to take between two blocks
         self._health = SourceHealth(source.name)
         self._began: dict[str, float] = {}  # event id -> Unix time of stream second 0 when it began
@@ -94,25 +90,20 @@ class Stream:
 
     def reconfigure(self, change: Change) -> None:
         """Go by something else from the next block on; no audio is lost."""
-        self._changes.append(lambda: self._reconfigured(change))
+        self._changes.append(lambda: self._pipeline.reconfigure(change))
 
     def record(self) -> Recorder:
-        """Keep its latest audio from now on, for whoever wants that of an event."""
+        """Keep the latest audio from now on, for sinks that record events."""
         if self._recorder is None:
-            rules, (gate, classify) = self.meter.rules, self._unrecorded
+            rules = self._pipeline.tracker.rules
             self._recorder = Recorder(self.name, rules.labels, rules.sample_rate)
-            self._pipeline.classify = self._recorder.classify(classify)  # first: no audio without what it says
-            self._pipeline.gate = self._recorder.gate(gate)
+            self._pipeline.observers = (*self._pipeline.observers, self._recorder)
         return self._recorder
 
     def forget(self) -> None:
-        """Keep no audio any more."""
+        """Stop keeping audio."""
+        self._pipeline.observers = tuple(each for each in self._pipeline.observers if each is not self._recorder)
         self._recorder = None
-        self._pipeline.gate, self._pipeline.classify = self._unrecorded
-
-    def draw(self, spectrograph: LiveSpectrogram) -> None:
-        """Have it draw what is heard. To be called before it is opened."""
-        self._spectrograph = spectrograph
 
     def level(self) -> Level:
         """The meter, for displays."""
@@ -123,14 +114,14 @@ class Stream:
         clips, busy_s = self.meter.clips, self.meter.busy_s
         before_clips, before_busy_s = self._cost_before
         self._cost_before = (clips, busy_s)
-        clipper, level = self._pipeline.clipper, self.meter.level()
+        level = self.meter.level()
         return SourceStatus(
             state=self._health.state,
             detail=self._health.detail,
             trouble=self._health.trouble or self._losses.trouble,
-            heard_s=round(clipper.frames / 50, 2),
+            heard_s=self.meter.heard_s,
             lost_s=round(self._framer.lost_s, 2),
-            gate_duty=round(clipper.open_frames / max(clipper.frames, 1), 4),
+            gate_duty=round(self.meter.gate_duty, 4),
             clips=clips,
             inference_ms=round(1000 * (busy_s - before_busy_s) / max(clips - before_clips, 1), 2),
             inference_s=round(busy_s, 4),
@@ -143,7 +134,7 @@ class Stream:
 
     def healthy(self, now: float) -> bool:
         """Whether audio flows, or there is none and the source is known to be looked after. `now` is monotonic."""
-        unheard_s = now - self.meter.heard_at
+        unheard_s = now - self.meter.updated_at
         if self._blocks.waiting:
             return unheard_s < DEAF_S
         timeout_s = DEAF_S + self._source.silence_timeout_s
@@ -177,13 +168,9 @@ class Stream:
             self._recorder.is_over = True
         self._fail(self.name, None)
 
-    def _stretch(self) -> Iterable[Frame]:
+    def _stretch(self) -> Iterable[Frames]:
         """Frames until no more come: the source ended, or it is silent for so long that events must end."""
-        graph = self._spectrograph
-        if graph:
-            yield from graph.seen(self._framer.frames(graph.after_each(self._audio())))
-        else:
-            yield from self._framer.frames(self._audio())
+        yield from self._framer.frames(self._audio())
         if self._blocks.finished:
             yield from self._framer.flush()
 
@@ -197,10 +184,6 @@ class Stream:
         while self._changes:
             for event in self._changes.popleft()():
                 self._publish(self._stamped(event))
-
-    def _reconfigured(self, change: Change) -> Iterator[Event]:
-        yield from self._pipeline.reconfigure(change)
-        self.meter.rules, self.meter.gate = change.rules, change.gate or self.meter.gate
 
     def _stamped(self, event: Event) -> Event:
         """The event with wall-clock times, anchored anew by the latest block: sample clocks drift.

@@ -6,19 +6,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from listener.daemon.signal_faults import LOUDEST, QUIETEST, rest
 from listener.errors import SourceError
 from listener.messages import SourceState
 from listener.pipeline.framer import FRAMES_PER_S
-from listener.pipeline.values import SILENT_DBFS, Block, Floats, Frame, Gate
+from listener.pipeline.observer import Observer
+from listener.pipeline.values import SILENT_DBFS, Block, Flags, Floats, Frames, Gate
 from listener.sources.base import BaseSource
 
 SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
 LEAST_S = 0.5  # a room that was heard for less after that is the whole time, settling and all
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +50,27 @@ class AmbientLevel:
         return float(self.levels_dbfs.max()) if len(self.levels_dbfs) else SILENT_DBFS
 
 
-class AmbientMeter:
-    """Looks on while audio goes by, and says how the room was. It never changes what goes by."""
+class AmbientMeter(Observer):
+    """Measures the level of a room and how a gate behaves in it.
 
-    def __init__(self, hang_over_s: float) -> None:
-        self._hang_over_s = hang_over_s
-        self._levels: list[float] = []
-        self._active: list[bool] = []
-        self._gate: Gate | None = None
-        self._samples = self._full = self._dead = 0
+    Args:
+        gate: The gate whose flags `on_frames` receives.
+        hang_over_s: How long it stays open after an active frame.
+    """
+
+    def __init__(self, gate: Gate, hang_over_s: float) -> None:
+        self._gate, self._hang_over_s = gate, hang_over_s
+        self._levels: list[Floats] = []
+        self._active: list[Flags] = []
+        self._frames = self._samples = self._full = self._dead = 0
 
     @property
     def seconds(self) -> float:
-        """How much has gone by."""
-        return len(self._levels) / FRAMES_PER_S
+        """How much audio was measured."""
+        return self._frames / FRAMES_PER_S
 
     def blocks(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The same blocks."""
+        """Yield the same blocks after counting their samples that are at full scale or digital silence."""
         for block in blocks:
             lowest, highest = (int(block.pcm.min()), int(block.pcm.max())) if block.pcm.size else (0, 0)
             self._samples += block.pcm.size
@@ -77,39 +79,24 @@ class AmbientMeter:
                 self._full += int(np.count_nonzero((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)))
             yield block
 
-    def gate(self, gate: Gate) -> Gate:
-        """The same gate."""
-        self._gate = gate
-        return _Watched(gate, self._levels, self._active)
+    def on_frames(self, frames: Frames, active: Flags) -> None:
+        self._frames += len(frames)
+        self._levels.append(frames.levels_dbfs)
+        self._active.append(active)
 
     def room(self) -> AmbientLevel:
-        """What was measured, without the time in which the gate settled, unless there was hardly more than that."""
+        """Return what was measured, without the time in which the gate settled if there is enough after it."""
         settled = round(SETTLING_S * FRAMES_PER_S)
-        begin = settled if len(self._levels) > settled + LEAST_S * FRAMES_PER_S else 0
-        levels = np.array(self._levels[begin:], np.float32)
+        begin = settled if self._frames > settled + LEAST_S * FRAMES_PER_S else 0
+        levels = np.concatenate([np.empty(0, np.float32), *self._levels])[begin:]
         return AmbientLevel(
             seconds=len(levels) / FRAMES_PER_S,
             levels_dbfs=levels,
-            open=held_open(np.array(self._active, np.bool_), self._hang_over_s)[begin:],
-            floor_dbfs=self._gate.floor_dbfs if self._gate else None,
+            open=held_open(np.concatenate([np.empty(0, np.bool_), *self._active]), self._hang_over_s)[begin:],
+            floor_dbfs=self._gate.floor_dbfs,
             clipped=self._full / max(self._samples, 1),
             dead=self._dead / max(self._samples, 1),
         )
-
-
-class _Watched:
-    def __init__(self, gate: Gate, levels: list[float], active: list[bool]) -> None:
-        self._gate, self._levels, self._active = gate, levels, active
-
-    @property
-    def floor_dbfs(self) -> float | None:
-        return self._gate.floor_dbfs
-
-    def __call__(self, frame: Frame) -> bool:
-        active = self._gate(frame)
-        self._levels.append(frame.level_dbfs)
-        self._active.append(active)
-        return active
 
 
 def held_open(active: Flags, hang_over_s: float) -> Flags:

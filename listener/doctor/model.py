@@ -9,8 +9,8 @@ import numpy as np
 
 from listener import config as configuration
 from listener.config import Config
-from listener.daemon.build import build_pipeline, tracker_rules
-from listener.daemon.meter import metered
+from listener.daemon.build import build_pipeline
+from listener.daemon.meter import Meter
 from listener.doctor.finding import Finding, Severity
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle
@@ -48,10 +48,11 @@ def _cost(config: Config, bundle: Bundle, classifier: Classifier) -> Iterator[Fi
     """Run the whole loop over ten seconds of noise with the gate open: the dearest that a room can be."""
     rate = bundle.features.sample_rate
     loop = build_pipeline(replace(config, gate=GateConfig(kind="open")), bundle, classifier, "doctor")
-    watched, meter = metered(loop, "doctor", tracker_rules(config, bundle))
+    meter = Meter("doctor", loop)
+    loop.observers = (meter,)
     noise = np.random.default_rng(0).normal(0, 100, (TRIED_S * rate, 1)).astype(np.int16)
     began_s = time.thread_time()
-    for _ in watched.events(Framer(rate).frames([Block(0, rate, noise)])):
+    for _ in loop.events(Framer(rate).frames([Block(0, rate, noise)])):
         pass
     share = (time.thread_time() - began_s) / TRIED_S
     inference_ms = 1000 * meter.busy_s / max(meter.clips, 1)

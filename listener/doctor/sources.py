@@ -65,12 +65,12 @@ def _surveyed(part: Part, config: Config, seconds: float) -> AmbientLevel:
     """Open the source ourselves."""
     settings = changed(part.config, wait=False) if hasattr(part.config, "wait") else part.config
     rate = FeatureSpec().sample_rate
-    surveyor = AmbientMeter(config.gate.hang_over_s)
-    gate = surveyor.gate(gates.make(config.gate, rate))
+    gate = gates.make(config.gate, rate)
+    meter = AmbientMeter(gate, config.gate.hang_over_s)
     blocks = ambient.some(part.factory(settings), seconds + SETTLING_S, PATIENCE_S)
-    for frame in Framer(rate).frames(surveyor.blocks(blocks)):
-        gate(frame)
-    return surveyor.room()
+    for frames in Framer(rate).frames(meter.blocks(blocks)):
+        meter.on_frames(frames, gate(frames))
+    return meter.room()
 
 
 def _level(name: str, heard: AmbientLevel) -> Finding:

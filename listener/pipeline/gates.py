@@ -1,4 +1,4 @@
-"""Gates: is there anything to hear in this frame? They save power and never decide what a sound is."""
+"""Gates decide whether a frame may hold a sound. They save power and never decide what a sound is."""
 
 from collections import deque
 from math import log10
@@ -8,43 +8,43 @@ import numpy as np
 import webrtcvad
 
 from listener.base.schema import Meta, Section
-from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Floats, Frame, Gate
+from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Flags, Floats, Frames, Gate
 
 BANDS = 8
 BANDS_HZ = (100.0, 7_600.0)
-FLOOR_RISE_DB = 0.02  # a frame, so 1 dB/s: slower than any sound that is to be reported begins
-FLOOR_FALL = 0.05  # share of the way down a frame, so that the end of a noise is followed within half a second
-FIRST_FLOOR_DB = -85.0  # low, so that a stream that opens in the middle of a sound is heard;
-FIRST_RISE_DB = 0.2  # and then it comes up to the room's in seconds, not in a minute
+FLOOR_RISE_DB = 0.02  # per frame, so 1 dB/s: slower than the onset of any sound that is to be reported
+FLOOR_FALL = 0.05  # share of the distance per frame: the end of a noise is followed within half a second
+FIRST_FLOOR_DB = -85.0  # low, so that a sound that is under way when the stream opens passes
+FIRST_RISE_DB = 0.2  # the floor then reaches the room's level in seconds, not in a minute
 FIRST_FRAMES = 200
-RISE, FALL = 0.5, 0.9  # smoothing of band power: 20 ms spectra of steady noise are rough,
-# but the end of a sound is to be seen when it comes
-
+RISE, FALL = 0.5, 0.9  # smoothing of band power: 20 ms spectra of steady noise fluctuate, but an end must show at once
 GateKind = Literal["either", "webrtc", "bands", "open"]
 
 
 class GateConfig(Section, frozen=True):
-    """When something is to be heard. The gate saves power; it never decides what a sound is."""
+    """When audio is classified. The gate saves power; it never decides what a sound is."""
 
     kind: Annotated[GateKind, Meta(description="either (webrtc or bands), webrtc, bands, or open (always)")] = "either"
-    vad_mode: Annotated[int, Meta(ge=0, le=3, description="WebRTC VAD: 0 misses least, 3 opens least")] = 1
-    rise_db: Annotated[float, Meta(ge=1, le=40, description="bands: how far over its floor a band must stand")] = 9.0
-    hang_over_s: Annotated[float, Meta(ge=0, le=30, description="stays open so long after the last active frame")] = 1.0
+    vad_mode: Annotated[int, Meta(ge=0, le=3, description="WebRTC VAD: 0 misses least, 3 opens least often")] = 1
+    rise_db: Annotated[float, Meta(ge=1, le=40, description="bands: rise of a band above its noise floor")] = 9.0
+    hang_over_s: Annotated[float, Meta(ge=0, le=30, description="it closes this long after the last active frame")] = (
+        1.0
+    )
 
 
 class OpenGate:
-    """Always open."""
+    """A gate that is always open."""
 
     floor_dbfs: float | None = None
 
-    def __call__(self, frame: Frame) -> bool:  # noqa: ARG002
-        return True
+    def __call__(self, frames: Frames) -> Flags:
+        return np.ones(len(frames), np.bool_)
 
 
 class WebRtcGate:
-    """WebRTC's voice activity detector, open when 3 of the last 5 frames were flagged.
+    """WebRTC's voice activity detector, open if it flags 3 of the last 5 frames.
 
-    A short run, not a full ring: measured over room scenes it opens within 50 ms of a sound (median).
+    A short run instead of a long ring: measured over room scenes, it opens within 50 ms of a sound (median).
     """
 
     floor_dbfs: float | None = None
@@ -54,57 +54,63 @@ class WebRtcGate:
         self._vad = webrtcvad.Vad(mode)
         self._flags: deque[bool] = deque(maxlen=5)
 
-    def __call__(self, frame: Frame) -> bool:
-        self._flags.append(self._vad.is_speech(frame.pcm.tobytes(), self._rate))
+    def __call__(self, frames: Frames) -> Flags:
+        return np.array([self._is_open(pcm.tobytes()) for pcm in frames.pcm], np.bool_)
+
+    def _is_open(self, pcm: bytes) -> bool:
+        self._flags.append(self._vad.is_speech(pcm, self._rate))
         return sum(self._flags) >= 3
 
 
 class BandsGate:
-    """Open when two of eight log-spaced bands stand `rise_db` over their own slowly tracked floors for two frames."""
+    """Open if two of eight log-spaced bands exceed their slowly tracked floors by `rise_db` in two frames running."""
 
     def __init__(self, sample_rate: int, rise_db: float) -> None:
         samples = sample_rate // 50
         self._rise_db = rise_db
         window = np.hanning(samples)
-        self._window = (window / np.sqrt(np.square(window).sum()) / FULL_SCALE).astype(
-            np.float32
-        )  # white noise keeps its dBFS
+        # scaled so that white noise keeps its level in dBFS
+        self._window = (window / np.sqrt(np.square(window).sum()) / FULL_SCALE).astype(np.float32)
         self._bands = _band_matrix(samples, sample_rate)
         self._power = [0.0] * BANDS
         self._floor_db = [FIRST_FLOOR_DB] * BANDS
-        self._level_floor = SILENT_DBFS
+        self._level_floor_dbfs = SILENT_DBFS
         self._frames = 0
         self._risen = False
 
     @property
     def floor_dbfs(self) -> float | None:
-        return self._level_floor
+        return self._level_floor_dbfs
 
-    def __call__(self, frame: Frame) -> bool:
+    def __call__(self, frames: Frames) -> Flags:
+        powers, levels = self._band_powers(frames), frames.levels_dbfs.tolist()
+        return np.array([self._is_open(power, level) for power, level in zip(powers, levels, strict=True)], np.bool_)
+
+    def _is_open(self, powers: list[float], level_dbfs: float) -> bool:
         self._frames += 1
         rise_db = FIRST_RISE_DB if self._frames < FIRST_FRAMES else FLOOR_RISE_DB
         risen = 0
         smoothed, floors_db = self._power, self._floor_db
-        for band, power in enumerate(self._band_powers(frame)):  # a loop: eight numbers are too few for numpy
+        for band, power in enumerate(powers):  # a loop, because eight numbers are too few for numpy
             before = smoothed[band]
             smoothed[band] = now = before + (RISE if power > before else FALL) * (power - before)
             over_db = 10 * log10(now + 1e-12) - floors_db[band]
             floors_db[band] += rise_db if over_db > 0 else over_db * FLOOR_FALL
             risen += over_db > self._rise_db
-        over_db = frame.level_dbfs - self._level_floor
-        self._level_floor += rise_db if over_db > 0 else over_db * FLOOR_FALL
+        over_db = level_dbfs - self._level_floor_dbfs
+        self._level_floor_dbfs += rise_db if over_db > 0 else over_db * FLOOR_FALL
         was_risen, self._risen = self._risen, risen >= 2
         return was_risen and self._risen
 
-    def _band_powers(self, frame: Frame) -> list[float]:
-        parts = np.fft.rfft(frame.pcm * self._window).view(np.float32)  # real and imaginary parts in turn
+    def _band_powers(self, frames: Frames) -> list[list[float]]:
+        parts = np.fft.rfft(frames.pcm * self._window, axis=1).view(np.float32)  # real and imaginary parts in turn
         parts *= parts
-        powers: list[float] = (self._bands @ parts).tolist()
+        powers: list[list[float]] = (parts @ self._bands).tolist()
         return powers
 
 
 class EitherGate:
-    """Open when any of several is. Each sees every frame."""
+    """Open if any of several gates is."""
 
     def __init__(self, *gates: Gate) -> None:
         self._gates = gates
@@ -113,13 +119,13 @@ class EitherGate:
     def floor_dbfs(self) -> float | None:
         return next((gate.floor_dbfs for gate in self._gates if gate.floor_dbfs is not None), None)
 
-    def __call__(self, frame: Frame) -> bool:
-        said = [gate(frame) for gate in self._gates]  # all are asked: each keeps state
-        return any(said)
+    def __call__(self, frames: Frames) -> Flags:
+        flags: Flags = np.logical_or.reduce([gate(frames) for gate in self._gates])  # all of them, as each has state
+        return flags
 
 
 def make(config: GateConfig, sample_rate: int) -> Gate:
-    """The gate that the configuration asks for, new, for one stream."""
+    """Return a new gate for one stream."""
     if config.kind == "open":
         return OpenGate()
     if config.kind == "webrtc":
@@ -130,9 +136,9 @@ def make(config: GateConfig, sample_rate: int) -> Gate:
 
 
 def _band_matrix(samples: int, sample_rate: int) -> Floats:
-    """Mean power of each band from the squared parts of a spectrum: float32 (bands, 2 * (samples // 2 + 1))."""
+    """Mean power per band from the squared parts of a spectrum: float32 (2 * (samples // 2 + 1), bands)."""
     edges = np.geomspace(BANDS_HZ[0], min(BANDS_HZ[1], 0.475 * sample_rate), BANDS + 1)
     hz = np.fft.rfftfreq(samples, 1 / sample_rate)
     member = (hz >= edges[:-1, None]) & (hz < edges[1:, None])
     mean = (member / member.sum(axis=1, keepdims=True)).astype(np.float32)
-    return np.repeat(mean, 2, axis=1)
+    return np.ascontiguousarray(np.repeat(mean, 2, axis=1).T)

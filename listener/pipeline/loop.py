@@ -6,53 +6,64 @@ from dataclasses import dataclass
 from listener.messages import Event
 from listener.pipeline.clipper import ClipConfig, Clipper
 from listener.pipeline.loudness import Loud
+from listener.pipeline.observer import Observer
 from listener.pipeline.tracker import Rules, Tracker
-from listener.pipeline.values import Clip, Features, Frame, Gate, Prediction
+from listener.pipeline.values import Clip, Features, Frames, Gate, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New settings for a running pipeline. A stage that is not replaced keeps what it knows of the room."""
+
+    rules: Rules
+    clips: ClipConfig
+    hang_over_s: float
+    gate: Gate | None  # None keeps the gate
+    loud: Loud | None
+    replaces_loud: bool
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """The stages of one stream. Each is a callable, or near it, with one value in and one out.
-
-    A stage may be exchanged between two frames.
-    """
+    """The stages of one stream. Stages and observers may be exchanged between two blocks."""
 
     gate: Gate
     clipper: Clipper
     featurise: Callable[[Clip], Features]
     classify: Callable[[Features], Prediction]
     tracker: Tracker
-    loud: Loud | None = None  # looks at the level alone, beside the others
+    loud: Loud | None = None  # events on the level alone
+    observers: tuple[Observer, ...] = ()
 
-    def events(self, frames: Iterable[Frame]) -> Iterator[Event]:
-        """The events of a stretch of stream, as soon as each is known. All have ended when it has."""
-        for frame in frames:
+    def events(self, stream: Iterable[Frames]) -> Iterator[Event]:
+        """Yield the events of a stream, each as soon as it is known. All have ended when the stream has."""
+        for frames in stream:
+            active = self.gate(frames)
+            for observer in self.observers:
+                observer.on_frames(frames, active)
             if self.loud:
-                yield from self.loud(frame)
-            for clip in self.clipper.push(frame, active=self.gate(frame), held=self.tracker.active):
-                yield from self.tracker.update(self.classify(self.featurise(clip)))
+                yield from self.loud(frames)
+            for clip in self.clipper.push(frames, active, held=lambda: self.tracker.active):
+                yield from self.tracker.update(self._predict(clip))
         for clip in self.clipper.finish():
-            yield from self.tracker.update(self.classify(self.featurise(clip)))
+            yield from self.tracker.update(self._predict(clip))
         yield from self.tracker.finish()
         if self.loud:
             yield from self.loud.finish()
 
-    def reconfigure(self, change: "Change") -> Iterator[Event]:
-        """Go by something else from the next frame on; the ends of the events that it does not know."""
+    def reconfigure(self, change: Change) -> Iterator[Event]:
+        """Use other settings from the next frame on. Yields the ends of events that they no longer cover."""
         yield from self.tracker.reconfigure(change.rules)
         self.clipper.reconfigure(change.clips, change.hang_over_s)
-        if change.other_loud:
+        self.gate = change.gate or self.gate
+        if change.replaces_loud:
             yield from self.loud.finish() if self.loud else ()
             self.loud = change.loud
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a running pipeline is to go by. A gate and a level detector that may stay do: they know the room."""
-
-    rules: Rules
-    clips: ClipConfig
-    hang_over_s: float
-    gate: Gate | None  # None: the one it has; for whoever has wrapped that to exchange
-    loud: Loud | None
-    other_loud: bool
+    def _predict(self, clip: Clip) -> Prediction:
+        for observer in self.observers:
+            observer.on_clip(clip)
+        prediction = self.classify(self.featurise(clip))
+        for observer in self.observers:
+            observer.on_prediction(prediction)
+        return prediction

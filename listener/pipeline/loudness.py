@@ -1,6 +1,6 @@
 """Loud sounds, whatever they are: events on the level alone, beside those of the model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from math import log10
@@ -10,7 +10,7 @@ from listener.base.schema import Meta, Section
 from listener.messages import Event, Phase
 from listener.pipeline.gates import FLOOR_FALL, FLOOR_RISE_DB
 from listener.pipeline.tracker import REMINDER_S
-from listener.pipeline.values import SILENT_DBFS, Frame
+from listener.pipeline.values import SILENT_DBFS, Frames, Span
 
 LOUD = "loud"  # what an event of [loud] is called, whatever it sounds like
 LEARN_FRAMES = 50  # the first second of a stretch says how loud the room is, and nothing in it is an event
@@ -28,6 +28,12 @@ class LoudConfig(Section, frozen=True):
     min_s: Annotated[float, Meta(ge=0, le=60, description="reported when it has been loud for so long in all")] = 0.1
     hold_s: Annotated[float, Meta(ge=0.02, le=60, description="it ends after so long that was not loud")] = 1.0
     cooldown_s: Annotated[float, Meta(ge=0, le=3600, description="after an end, no new one for so long")] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    span: Span
+    level_dbfs: float
 
 
 @dataclass(slots=True)
@@ -73,19 +79,20 @@ class Loud:
         self._sound: _Sound | None = None
         self._ready = 0  # no new event before this: cool-down
 
-    def __call__(self, frame: Frame) -> Sequence[Event]:
-        """The lines that this frame gives rise to: nearly always none."""
-        over_db = self._floor.over_db(frame.level_dbfs)
-        if self._sound is None and over_db < self._over_db:
-            return ()
-        return list(self._lines(frame, over_db))
+    def __call__(self, frames: Frames) -> Iterator[Event]:
+        """Yield the events that begin, change or end with these frames."""
+        for number, level_dbfs in enumerate(frames.levels_dbfs.tolist()):
+            over_db = self._floor.over_db(level_dbfs)
+            if self._sound or over_db >= self._over_db:
+                start = frames.start + number * frames.frame_samples
+                yield from self._lines(_Frame(Span(start, start + frames.frame_samples), level_dbfs), over_db)
 
     def finish(self) -> Iterator[Event]:
         """The end of the event under way, if any: the stretch is over, and the next may be of another room."""
         yield from self._end(self._sound.stop if self._sound else 0)
         self._floor = _Floor()
 
-    def _lines(self, frame: Frame, over_db: float) -> Iterator[Event]:
+    def _lines(self, frame: _Frame, over_db: float) -> Iterator[Event]:
         if self._sound and frame.span.start - self._sound.stop >= self._hold:
             yield from self._end(frame.span.start)
         if self._is_loud(frame, over_db):
@@ -93,16 +100,16 @@ class Loud:
             self._extend(sound, frame, over_db)
             yield from self._report(sound)
 
-    def _is_loud(self, frame: Frame, over_db: float) -> bool:
+    def _is_loud(self, frame: _Frame, over_db: float) -> bool:
         if self._sound is None and frame.span.start < self._ready:
             return False
         less_db = 0.0 if self._sound is None else (1 - LIVES_AT) * self._over_db
         return over_db >= self._over_db - less_db and frame.level_dbfs >= self._min_dbfs - less_db
 
-    def _begun(self, frame: Frame) -> _Sound:
+    def _begun(self, frame: _Frame) -> _Sound:
         return _Sound(f"{self._prefix}-{LOUD}-{next(self._numbers)}", frame.span.start, frame.span.stop)
 
-    def _extend(self, sound: _Sound, frame: Frame, over_db: float) -> None:
+    def _extend(self, sound: _Sound, frame: _Frame, over_db: float) -> None:
         sound.stop = frame.span.stop
         sound.loud += len(frame.span)
         sound.score = min(1.0, over_db / (2 * self._over_db))

@@ -136,6 +136,11 @@ class Tracker:
         self._under_way = 0
 
     @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return self._rules
+
+    @property
     def active(self) -> bool:
         """Whether an event is under way, so that clips must keep coming for it to end."""
         return self._under_way > 0

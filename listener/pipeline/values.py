@@ -1,7 +1,7 @@
 """The values that pass between the stages.
 
-Each is frozen and carries the span of stream it speaks about. Inside the program time is counted in
-samples since the stream opened; seconds and wall-clock times appear only in `wire`.
+Each is frozen and says which part of the stream it is about. Inside the pipeline, time is counted in samples since
+the stream opened; seconds and wall-clock times appear only in `listener.messages`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 FULL_SCALE = 32768  # of 16 bits: where floats are 1
 SILENT_DBFS = -100.0  # what the meter says of digital silence: 16 bits end at -96
@@ -19,7 +20,7 @@ SILENT_DBFS = -100.0  # what the meter says of digital silence: 16 bits end at -
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A half-open stretch of stream, in samples since the stream opened."""
+    """A half-open interval of the stream, in samples since the stream opened."""
 
     start: int
     stop: int
@@ -30,42 +31,51 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a device, file or pipe gave: PCM at its own rate, before anything is done to it.
+    """PCM as a device, file or pipe delivered it, at its own rate.
 
-    `start` counts samples at `rate` since the stream opened, time in which the device was away
-    included. `captured_at` is the Unix time of the last sample, None where there is no such time (files).
-    `full_scale` is what the loudest sample can be: less, where what came in was made quieter.
+    A block that does not start where the last one stopped follows a gap in the stream.
     """
 
-    start: int
-    rate: int
+    start: int  # samples at `rate` since the stream opened, including time without the device
+    rate: int  # Hz
     pcm: Pcm  # (samples, channels)
-    captured_at: float | None = None
-    full_scale: int = 32_767
+    captured_at: float | None = None  # Unix time of the last sample; None for files
+    full_scale: int = 32_767  # the loudest possible sample: less if the source attenuates its input
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """20 ms of mono audio at the model's rate, on the 20 ms grid of the stream."""
+class Frames:
+    """Consecutive 20 ms frames of mono audio at the model's rate, on the 20 ms grid of the stream."""
 
-    span: Span
-    pcm: Pcm  # (samples,)
-    level_dbfs: float  # root mean square over full scale, at least SILENT_DBFS
+    start: int  # samples since the stream opened
+    pcm: Pcm  # (frames, samples of a frame)
+    levels_dbfs: Floats  # (frames,): root mean square over full scale, at least SILENT_DBFS
+
+    def __len__(self) -> int:
+        return len(self.pcm)
+
+    @property
+    def stop(self) -> int:
+        return self.start + int(self.pcm.size)
+
+    @property
+    def frame_samples(self) -> int:
+        return int(self.pcm.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
 class ClipContext:
-    """What the gate and the meter made of a clip, for the event that may come of it."""
+    """What the gate and the level meter observed around a clip. Event times and levels come from it."""
 
-    activity: Span  # the latest stretch in which the gate itself heard something; it may have begun before the clip
-    level_dbfs: float  # the loudest 100 ms since the clip before
+    activity: Span  # the latest run of active frames; it may have begun before the clip
+    level_dbfs: float  # the loudest 100 ms since the previous clip
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What the model is shown: always whole, always contiguous, its last sample the newest heard.
+    """The audio that the model sees: always the full length, contiguous, its last sample the newest one.
 
-    `span` is what was really heard. Where that is less than the clip, the front of `samples` is quiet noise.
+    `span` is the part that was really captured. If it is shorter than the clip, quiet noise fills the front.
     """
 
     span: Span
@@ -75,7 +85,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A log-mel spectrogram of a clip, normalised as the model's FeatureSpec says."""
+    """The log-mel spectrogram of a clip, normalised as the model's FeatureSpec says."""
 
     span: Span
     mel: Floats  # (mels, columns)
@@ -84,23 +94,26 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Independent probabilities, in the order of the bundle's labels: sounds add up.
+    """Independent probabilities in the order of the bundle's labels. Several labels can be true at once.
 
-    `frame_scores`, `embedding` and `similarity` are None where the model has none.
+    `frame_scores`, `embedding` and `similarity` are None if the model has no such output.
     """
 
     span: Span
     scores: Floats  # (labels,)
     context: ClipContext
-    frame_scores: Floats | None = None  # (labels, frames): the same, moment by moment
-    embedding: Floats | None = None  # (d,), unit length: alike for sounds that are alike
-    similarity: float | None = None  # -1..1: how like the nearest sounds of training the clip is
+    frame_scores: Floats | None = None  # (labels, frames): the same over time
+    embedding: Floats | None = None  # (d,), unit length: similar sounds have similar embeddings
+    similarity: float | None = None  # -1..1: cosine similarity to the nearest training sounds
 
 
 class Gate(Protocol):
-    """Whether a frame may hold something worth classifying. Stateful: one per stream, each frame once."""
+    """Decides which frames may hold a sound worth classifying.
+
+    A gate has state: one per stream, and it must see every frame once, in order.
+    """
 
     @property
-    def floor_dbfs(self) -> float | None: ...  # the background it has tracked, None where it tracks none
+    def floor_dbfs(self) -> float | None: ...  # the background level it tracks; None if it tracks none
 
-    def __call__(self, frame: Frame) -> bool: ...
+    def __call__(self, frames: Frames) -> Flags: ...  # (frames,)

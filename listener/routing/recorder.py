@@ -1,29 +1,26 @@
-"""The last minute of one source, for whoever wants the audio of an event: in memory only, and with how much of it
-sounds like speech.
+"""Keeps the last minute of one source in memory, for sinks that record events, and how much of it may be speech.
 
-It looks on while a pipeline runs, as the meter does. Nothing is kept where nobody asked for a recorder.
+Nothing is kept unless a sink asks for a recorder.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
-from listener.pipeline.values import Features, Frame, Gate, Pcm, Prediction, Span
+from listener.pipeline.observer import Observer
+from listener.pipeline.values import Flags, Frames, Pcm, Prediction, Span
 
 KEPT_S = 60.0
-MARGIN_S = 10.0  # predictions are kept for so much longer, for what was said just before
+MARGIN_S = 10.0  # predictions are kept for this much longer, because they also cover what came before
 VOICES = ("speech", "children_playing")
-
-T = TypeVar("T", Frame, "_Voiced")
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Audio of the stream, and the highest score that a voice had in it or near it."""
+    """Audio of the stream, and the highest score of a voice in it or near it."""
 
     span: Span
     pcm: Pcm  # (samples,)
@@ -31,102 +28,74 @@ class Excerpt:
     speech: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Voiced:
-    """The higher of a prediction's scores for voices."""
+class Recorder(Observer):
+    """Filled by the listen thread, read by any other.
 
-    span: Span
-    score: float
-
-
-class Recorder:
-    """Filled by a listen thread, asked by any other. A frame is kept as it is, not copied."""
+    Args:
+        source: Name of the source.
+        labels: The model's labels; those in VOICES count as speech.
+        rate: Sample rate of the frames in Hz.
+        kept_s: How much audio is kept.
+    """
 
     def __init__(self, source: str, labels: Sequence[str], rate: int, kept_s: float = KEPT_S) -> None:
         self.source, self.rate = source, rate
         self._voices = [number for number, label in enumerate(labels) if label in VOICES]
         self.knows_speech = VOICES[0] in labels
         self._kept, self._margin = round(kept_s * rate), round(MARGIN_S * rate)
-        self._frames: deque[Frame] = deque()
-        self._voiced: deque[_Voiced] = deque()
+        self._frames: deque[Frames] = deque()
+        self._speech: deque[tuple[Span, float]] = deque()  # of each prediction: the highest score of a voice
         self._lock = threading.Lock()
-        self.is_over = False  # nothing more is heard, and what was heard is classified
+        self.is_over = False  # the stream has ended, and all of it has been classified
 
     @property
     def position_s(self) -> float:
-        """How much of the stream has been heard, and classified where there was something to hear."""
+        """How much of the stream has been received and classified, in seconds."""
         with self._lock:
-            return self._frames[-1].span.start / self.rate if self._frames else 0.0
+            return self._frames[-1].start / self.rate if self._frames else 0.0
+
+    def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        oldest = frames.stop - self._kept
+        with self._lock:
+            self._frames.append(frames)
+            while self._frames[0].stop <= oldest:
+                self._frames.popleft()
+            while self._speech and self._speech[0][0].stop <= oldest - self._margin:
+                self._speech.popleft()
+
+    def on_prediction(self, prediction: Prediction) -> None:
+        score = max((float(prediction.scores[voice]) for voice in self._voices), default=0.0)
+        with self._lock:
+            self._speech.append((prediction.span, score))
 
     def excerpt(self, start_s: float, stop_s: float, around_s: float = 0.0) -> Excerpt | None:
-        """What was heard between two seconds of the stream, silence where nothing came; None if it is not kept.
+        """Return the audio between two seconds of the stream, with silence in its gaps; None if it is not kept.
 
-        Its speech is that of all predictions that touch it, or the `around_s` before and after it.
+        Its speech score is the highest of all predictions within `around_s` of it.
         """
-        around = round(around_s * self.rate)
+        start, stop, around = (round(seconds * self.rate) for seconds in (start_s, stop_s, around_s))
         with self._lock:
-            frames = _touching(self._frames, Span(round(start_s * self.rate), round(stop_s * self.rate)))
-            if not frames:
+            touching = [frames for frames in self._frames if frames.stop > start and frames.start < stop]
+            if not touching:
                 return None
-            start = max(round(start_s * self.rate), frames[0].span.start)
-            stop = min(round(stop_s * self.rate), frames[-1].span.stop)
-            heard = _touching(self._voiced, Span(start - around, stop + around))
-        speech = max((voiced.score for voiced in heard), default=0.0)
-        return Excerpt(Span(start, stop), _joined(frames, Span(start, stop)), self.rate, speech)
+            start = max(start, touching[0].start, self._frames[-1].stop - self._kept)
+            stop = min(stop, touching[-1].stop)
+            scores = [
+                score for span, score in self._speech if span.stop > start - around and span.start < stop + around
+            ]
+        return Excerpt(Span(start, stop), _joined(touching, Span(start, stop)), self.rate, max(scores, default=0.0))
 
     def forget(self) -> None:
-        """Keep nothing of what was heard until now."""
+        """Drop everything received until now."""
         with self._lock:
             self._frames.clear()
-            self._voiced.clear()
-
-    def gate(self, gate: Gate) -> Gate:
-        """The same gate, with each of its frames kept."""
-        return _RecordedGate(gate, self._keep)
-
-    def classify(self, classify: Callable[[Features], Prediction]) -> Callable[[Features], Prediction]:
-        """The same classifier, with what it says of voices kept."""
-
-        def stage(features: Features) -> Prediction:
-            prediction = classify(features)
-            score = max((float(prediction.scores[voice]) for voice in self._voices), default=0.0)
-            with self._lock:
-                self._voiced.append(_Voiced(prediction.span, score))
-            return prediction
-
-        return stage
-
-    def _keep(self, frame: Frame) -> None:
-        oldest = frame.span.stop - self._kept
-        with self._lock:
-            self._frames.append(frame)
-            while self._frames[0].span.stop <= oldest:
-                self._frames.popleft()
-            while self._voiced and self._voiced[0].span.stop <= oldest - self._margin:
-                self._voiced.popleft()
+            self._speech.clear()
 
 
-class _RecordedGate:
-    def __init__(self, gate: Gate, keep: Callable[[Frame], None]) -> None:
-        self._gate, self._keep = gate, keep
-
-    @property
-    def floor_dbfs(self) -> float | None:
-        return self._gate.floor_dbfs
-
-    def __call__(self, frame: Frame) -> bool:
-        self._keep(frame)
-        return self._gate(frame)
-
-
-def _touching(values: Iterable[T], span: Span) -> list[T]:
-    return [value for value in values if value.span.stop > span.start and value.span.start < span.stop]
-
-
-def _joined(frames: Iterable[Frame], span: Span) -> Pcm:
-    """The samples of a stretch, zero where no frame is."""
+def _joined(touching: Sequence[Frames], span: Span) -> Pcm:
+    """The samples of a span, zero where there are no frames."""
     pcm = np.zeros(len(span), np.int16)
-    for frame in frames:
-        begin, end = max(frame.span.start, span.start), min(frame.span.stop, span.stop)
-        pcm[begin - span.start : end - span.start] = frame.pcm[begin - frame.span.start : end - frame.span.start]
+    for frames in touching:
+        begin, end = max(frames.start, span.start), min(frames.stop, span.stop)
+        pcm[begin - span.start : end - span.start] = frames.pcm.reshape(-1)[begin - frames.start : end - frames.start]
     return pcm

@@ -1,21 +1,21 @@
 """What the room gave while nothing was to be heard, and what calmer gates would have made of it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 from listener.base.schema import changed
 from listener.config import Config
-from listener.daemon.build import build_pipeline, tracker_rules
-from listener.daemon.meter import Meter, metered
+from listener.daemon.build import build_pipeline
+from listener.daemon.meter import Meter
 from listener.doctor.ambient import AmbientLevel, AmbientMeter, some
 from listener.messages import Event
 from listener.pipeline import gates
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.framer import Framer
 from listener.pipeline.gates import GateConfig
-from listener.pipeline.loop import Pipeline
-from listener.pipeline.values import Block, Features, Frame, Gate, Prediction
+from listener.pipeline.observer import Observer
+from listener.pipeline.values import Features, Flags, Frames, Prediction
 from listener.sources.base import BaseSource
 
 PATIENCE_S = 15.0  # for the first audio; a network stream may take long to begin
@@ -54,26 +54,20 @@ def calibrate(
     seconds: float,
     look: Look,
 ) -> Calibration:
-    """Run the loop over a source for so long. `look` is called with the meter and the seconds heard, each frame."""
+    """Run the loop over a source for some seconds. Each block, `look` gets the meter and the seconds so far."""
     rate = bundle.features.sample_rate
-    surveyor = AmbientMeter(config.gate.hang_over_s)
-    shadows = [_Shadow(settings, rate) for settings in calmer(config.gate)]
-    loop, meter = metered(
-        _shadowed(build_pipeline(config, bundle, classify, source.name), surveyor, shadows),
-        source.name,
-        tracker_rules(config, bundle),
-    )
+    loop = build_pipeline(config, bundle, classify, source.name)
+    meter, room = Meter(source.name, loop), AmbientMeter(loop.gate, config.gate.hang_over_s)
+    shadows = [_ShadowGate(settings, rate) for settings in calmer(config.gate)]
+    loop.observers = (meter, room, *shadows)
 
-    def frames() -> Iterator[Frame]:
-        blocks: Iterator[Block] = surveyor.blocks(some(source, seconds, PATIENCE_S))
-        for frame in Framer(rate).frames(blocks):
-            yield frame
-            look(meter, surveyor.seconds)
+    def stream() -> Iterator[Frames]:
+        for frames in Framer(rate).frames(room.blocks(some(source, seconds, PATIENCE_S))):
+            yield frames
+            look(meter, room.seconds)
 
-    events = list({event.id: event for event in loop.events(frames())}.values())
-    return Calibration(
-        surveyor.room(), _named(events), covered_s(events), tuple(shadow.outcome() for shadow in shadows)
-    )
+    events = list({event.id: event for event in loop.events(stream())}.values())
+    return Calibration(room.room(), _named(events), covered_s(events), tuple(shadow.outcome() for shadow in shadows))
 
 
 def calmer(gate: GateConfig) -> list[GateConfig]:
@@ -94,34 +88,19 @@ def calmer(gate: GateConfig) -> list[GateConfig]:
     ]
 
 
-class _Shadow:
-    """A gate that hears what the real one hears and is not heeded."""
+class _ShadowGate(Observer):
+    """A calmer gate that runs beside the real one, without effect on what is classified."""
 
     def __init__(self, settings: GateConfig, rate: int) -> None:
         self._settings = settings
-        self._surveyor = AmbientMeter(settings.hang_over_s)
-        self.gate = self._surveyor.gate(gates.make(settings, rate))
+        self._gate = gates.make(settings, rate)
+        self._meter = AmbientMeter(self._gate, settings.hang_over_s)
+
+    def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        self._meter.on_frames(frames, self._gate(frames))
 
     def outcome(self) -> tuple[GateConfig, AmbientLevel]:
-        return self._settings, self._surveyor.room()
-
-
-class _Shadowed:
-    def __init__(self, gate: Gate, shadows: list[_Shadow]) -> None:
-        self._gate, self._shadows = gate, shadows
-
-    @property
-    def floor_dbfs(self) -> float | None:
-        return self._gate.floor_dbfs
-
-    def __call__(self, frame: Frame) -> bool:
-        for shadow in self._shadows:
-            shadow.gate(frame)
-        return self._gate(frame)
-
-
-def _shadowed(loop: Pipeline, surveyor: AmbientMeter, shadows: list[_Shadow]) -> Pipeline:
-    return replace(loop, gate=_Shadowed(surveyor.gate(loop.gate), shadows))
+        return self._settings, self._meter.room()
 
 
 def covered_s(events: Iterable[Event]) -> float:

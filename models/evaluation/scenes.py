@@ -24,7 +24,7 @@ from listener.daemon.build import build_pipeline
 from listener.pipeline import bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.framer import frames_of
-from listener.pipeline.values import Block, Features, Frame, Prediction
+from listener.pipeline.values import Block, Features, Frames, Prediction
 from models.data.bank import SYNTHESISED
 from models.data.caching import digest
 from models.data.pool import DATA
@@ -127,7 +127,7 @@ def side_by_side(work: Callable[[Job], Done], jobs: Iterable[Job]) -> list[Done]
         return list(threads.map(work, jobs))
 
 
-def frames(path: Path) -> Iterator[Frame]:
+def frames(path: Path) -> Iterator[Frames]:
     """The frames of a whole audio file."""
     pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
     seconds = [Block(start, rate, pcm[start : start + rate]) for start in range(0, len(pcm), rate)]

@@ -16,7 +16,7 @@ from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import FILTERS, MANIFEST, MODEL, Bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import Floats, Frame, Span
+from listener.pipeline.values import Floats, Frames
 from soak.fuzzing.mutation import each_number_replaced
 from tests import conftest as tiny
 
@@ -101,6 +101,6 @@ def _listen(bundle: Bundle) -> None:
     loop = build_pipeline(config, bundle, Classifier(bundle, "cpu"), "x")
     size = bundle.features.frame_samples
     noise = np.random.default_rng(0).integers(-3000, 3000, FRAMES * size, dtype=np.int16)
-    frames = [Frame(Span(at, at + size), noise[at : at + size], -20.0) for at in range(0, FRAMES * size, size)]
-    for _ in loop.events(frames):
+    frames = Frames(0, noise.reshape(FRAMES, size), np.full(FRAMES, -20.0, np.float32))
+    for _ in loop.events([frames]):
         pass

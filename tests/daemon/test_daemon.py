@@ -15,7 +15,7 @@ import soundfile
 
 from listener import config as configuration
 from listener import messages
-from listener.daemon.build import build_pipeline, tracker_rules
+from listener.daemon.build import build_pipeline
 from listener.daemon.daemon import Daemon
 from listener.daemon.stream import DEAF_S, Stream
 from listener.errors import ClassifierError, ListenerError, SinkError, SourceError
@@ -40,7 +40,7 @@ Classify = Callable[[Features], Prediction]
 def stream(source: BaseSource, daemon: Daemon, bundle: Bundle, classify: "Classify | None" = None) -> Stream:
     config = configuration.load(None)
     loop = build_pipeline(config, bundle, classify or FakeClassifier(3), source.name)
-    return Stream(source, loop, tracker_rules(config, bundle), daemon.publish, daemon.ended)
+    return Stream(source, loop, daemon.publish, daemon.ended)
 
 
 def run(sources: list[BaseSource], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
@@ -343,7 +343,7 @@ def silent_for(tiny: Bundle, background: Callable[..., threading.Thread]) -> Ite
         background(lambda: daemon.run([listening], []))
         eventually(lambda: listening.status().heard_s >= 1.0 and not listening.status().waiting_s)
         assert listening.status().state == SourceState.LISTENING
-        heard_at = listening.meter.heard_at
+        heard_at = listening.meter.updated_at
         return next((seconds for seconds in range(600) if not listening.healthy(heard_at + seconds)), 600)
 
     yield healthy_s

@@ -25,8 +25,8 @@ class Looked:
         self.graph = LiveSpectrogram("kitchen", SPEC, mel_filters(SPEC), lambda: self.wanted, self.shown.append)
 
     def hear(self, given: Iterable[Block]) -> None:
-        for _ in self.graph.seen(Framer(RATE).frames(self.graph.after_each(given))):
-            pass
+        for frames in Framer(RATE).frames(given):
+            self.graph.on_frames(frames, np.zeros(len(frames), np.bool_))
 
     @property
     def cells(self) -> Floats:

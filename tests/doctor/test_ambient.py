@@ -7,7 +7,7 @@ from listener.doctor.ambient import AmbientLevel, AmbientMeter, held_open, some
 from listener.errors import SourceError
 from listener.pipeline import gates
 from listener.pipeline.framer import Framer
-from listener.pipeline.gates import GateConfig
+from listener.pipeline.gates import GateConfig, OpenGate
 from listener.pipeline.values import Block, Pcm
 from tests.fakes import FakeSource, blocks, noise, pcm
 
@@ -15,10 +15,10 @@ RATE = 16_000
 
 
 def surveyed(samples: Pcm, kind: str = "bands") -> AmbientLevel:
-    surveyor = AmbientMeter(1.0)
-    gate = surveyor.gate(gates.make(GateConfig(kind=kind), RATE))  # type: ignore[arg-type]
-    for frame in Framer(RATE).frames(surveyor.blocks(blocks(samples))):
-        gate(frame)
+    gate = gates.make(GateConfig(kind=kind), RATE)  # type: ignore[arg-type]
+    surveyor = AmbientMeter(gate, 1.0)
+    for frames in Framer(RATE).frames(surveyor.blocks(blocks(samples))):
+        surveyor.on_frames(frames, gate(frames))
     return surveyor.room()
 
 
@@ -60,7 +60,7 @@ def test_samples_that_are_all_the_same_are_dead_and_those_at_full_scale_clipped(
 
 
 def test_channels_that_rest_at_values_of_their_own_are_dead_but_not_at_full_scale() -> None:
-    surveyor = AmbientMeter(1.0)
+    surveyor = AmbientMeter(OpenGate(), 1.0)
     for values in (*[(-1, 3)] * 3, (32_767, 32_767)):
         list(surveyor.blocks([Block(0, RATE, np.full((RATE, 2), values, np.int16))]))
     assert (surveyor.room().dead, surveyor.room().clipped) == (0.75, 0.25)

@@ -7,20 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from listener.pipeline.framer import Framer
 from listener.pipeline.gates import GateConfig, make
-from listener.pipeline.values import SILENT_DBFS, Floats, Frame
+from listener.pipeline.values import SILENT_DBFS, Floats, Frames
 from tests.conftest import shared_recording
-from tests.fakes import FRAME, SPEC, frame, noise, pcm
+from tests.fakes import FRAME, SPEC, blocks, noise, pcm
 
 RATE = SPEC.sample_rate
 
 
-def frames(samples: Floats) -> Iterator[Frame]:
-    whole = pcm(samples)
-    for start in range(0, len(whole) - FRAME + 1, FRAME):
-        part = whole[start : start + FRAME]
-        power = np.mean(np.square(part / 32_768.0))
-        yield frame(start, max(SILENT_DBFS, 10 * np.log10(power + 1e-12)), part)
+def frames(samples: Floats, size: int = 8) -> Iterator[Frames]:
+    """Blocks of `size` frames."""
+    return Framer(RATE).frames(blocks(pcm(samples), block_s=size / 50))
 
 
 def barking() -> Floats:
@@ -30,9 +28,9 @@ def barking() -> Floats:
     return whole[max(0, loudest - RATE // 2) : loudest + RATE // 2]
 
 
-def opened(kind: str, samples: Floats) -> np.ndarray:
+def opened(kind: str, samples: Floats, size: int = 8) -> np.ndarray:
     gate = make(GateConfig(kind=kind), RATE)  # type: ignore[arg-type]
-    return np.array([gate(frame) for frame in frames(samples)])
+    return np.concatenate([gate(block) for block in frames(samples, size)])
 
 
 @pytest.mark.parametrize("kind", ["webrtc", "bands", "either"])
@@ -86,7 +84,16 @@ def test_either_opens_whenever_one_of_its_gates_does() -> None:
 @pytest.mark.parametrize("rate", [8_000, 16_000, 32_000, 48_000])
 def test_the_gate_is_made_for_every_rate_that_a_bundle_may_have(rate: int) -> None:
     gate = make(GateConfig(), rate)
-    assert gate(frame(0, SILENT_DBFS, np.zeros(rate // 50, np.int16))) is False
+    assert (
+        gate(Frames(0, np.zeros((3, rate // 50), np.int16), np.full(3, SILENT_DBFS, np.float32))).tolist()
+        == [False] * 3
+    )
+
+
+@pytest.mark.parametrize("kind", ["webrtc", "bands", "either", "open"])
+def test_what_a_gate_says_does_not_depend_on_the_size_of_blocks(kind: str) -> None:
+    sound = np.concatenate([noise(4, -60), noise(0.5, -30, seed=1), noise(2, -60, seed=2)])
+    assert (opened(kind, sound, 1) == opened(kind, sound, 50)).all()
 
 
 def test_importing_a_stage_loads_no_configuration_database_or_routing() -> None:

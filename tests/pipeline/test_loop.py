@@ -7,14 +7,14 @@ import pytest
 import soundfile
 
 from listener import config as configuration
-from listener.daemon.build import build_pipeline, tracker_rules
-from listener.daemon.meter import metered
+from listener.daemon.build import build_pipeline
+from listener.daemon.meter import Meter
 from listener.messages import Event
 from listener.pipeline import bundle
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.framer import Framer
-from listener.pipeline.values import Features, Floats, Frame, Prediction
+from listener.pipeline.values import Features, Floats, Frames, Prediction
 from tests.fakes import FakeClassifier, blocks, noise, pcm
 
 
@@ -55,7 +55,8 @@ def test_with_frame_scores_a_window_that_stays_hot_lengthens_nothing(tiny: Bundl
 def test_silence_is_no_event_and_costs_no_inference(tiny: Bundle) -> None:
     config = configuration.load(None)
     loop = build_pipeline(config, tiny, FakeClassifier(3), "test")
-    loop, meter = metered(loop, "test", tracker_rules(config, tiny))
+    meter = Meter("test", loop)
+    loop.observers = (meter,)
     assert list(loop.events(Framer(16_000).frames(blocks(pcm(noise(60, -70)))))) == []
     assert meter.clips < 20  # while the floor is being found, and then no more
 
@@ -83,7 +84,8 @@ def test_every_gate_lets_a_loud_sound_through(tiny: Bundle) -> None:
 def test_a_meter_that_looks_on_changes_nothing(tiny: Bundle) -> None:
     config = configuration.load(None)
     loop = build_pipeline(config, tiny, FakeClassifier(3), "test")
-    loop, meter = metered(loop, "test", tracker_rules(config, tiny))
+    meter = Meter("test", loop)
+    loop.observers = (meter,)
     seen = loop.events(Framer(16_000).frames(blocks(pcm(sound_at(10, 12, 15)))))
     plain = events(sound_at(10, 12, 15), tiny)
     assert [(e.phase, e.start_s, e.peak) for e in seen] == [(e.phase, e.start_s, e.peak) for e in plain]
@@ -102,9 +104,9 @@ def test_what_is_reported_depends_on_nothing_heard_later() -> None:
     shipped = bundle.load(bundle.find(bundle.DEFAULT))
     classifier = Classifier(shipped, "cpu")
     heard, rate = soundfile.read(bundle.ASSETS / "demo.ogg", dtype="float32")
-    frames = list(Framer(rate).frames(blocks(pcm(heard))))
+    frames = list(Framer(rate).frames(blocks(pcm(heard), block_s=0.02)))
 
-    def started(some: list[Frame]) -> list[tuple[str, float, float]]:
+    def started(some: list[Frames]) -> list[tuple[str, float, float]]:
         loop = build_pipeline(configuration.load(None), shipped, classifier, "test")
         return [(e.label, e.start_s, e.detected_s) for e in loop.events(some) if e.phase == "start"]
 

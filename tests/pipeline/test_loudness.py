@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from listener import config as configuration
@@ -15,11 +14,10 @@ from listener.messages import Event
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.framer import Framer
 from listener.pipeline.loudness import Loud, LoudConfig
-from listener.pipeline.values import Frame
-from tests.fakes import FRAME, SPEC, FakeClassifier, blocks, frame, noise, pcm
+from listener.pipeline.values import Frames
+from tests.fakes import FRAME, SPEC, FakeClassifier, blocks, frames, noise, pcm
 
 ROOM, BANG = -60.0, -20.0
-SILENT = pcm(np.zeros(FRAME, np.float32))
 
 
 def loud(**settings: float) -> Loud:
@@ -27,17 +25,17 @@ def loud(**settings: float) -> Loud:
     return Loud(config, update_s=1.0, sample_rate=SPEC.sample_rate, source="hall", model="tiny", prefix="x")
 
 
-def stretch(*levels: tuple[float, float], start_s: float = 0.0) -> Iterator[Frame]:
+def stretch(*levels: tuple[float, float], start_s: float = 0.0) -> Iterator[Frames]:
     """Frames of (seconds, level), one after the other."""
     position = round(start_s * SPEC.sample_rate)
     for seconds, level_dbfs in levels:
         for _ in range(round(seconds * 50)):
-            yield frame(position, level_dbfs, SILENT)
+            yield frames(position, level_dbfs)
             position += FRAME
 
 
-def heard(stage: Loud, frames: Iterable[Frame]) -> list[Event]:
-    return [event for one in frames for event in stage(one)] + list(stage.finish())
+def heard(stage: Loud, stream: Iterable[Frames]) -> list[Event]:
+    return [event for one in stream for event in stage(one)] + list(stage.finish())
 
 
 def spans(events: Sequence[Event]) -> list[tuple[float, float | None]]:

@@ -6,37 +6,27 @@ import numpy as np
 import pytest
 
 from listener import config as configuration
-from listener.daemon.build import build_pipeline, tracker_rules
+from listener.daemon.build import build_pipeline
 from listener.daemon.daemon import Daemon
 from listener.daemon.stream import Stream
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.values import ClipContext, Features, Prediction, Span
+from listener.pipeline.values import ClipContext, Prediction, Span
 from listener.routing.recorder import Recorder
 from listener.routing.sink_worker import Route
-from tests.fakes import FRAME, FakeClassifier, FakeSink, FakeSource, blocks, frame, noise, pcm
+from tests.fakes import FRAME, FakeClassifier, FakeSink, FakeSource, blocks, frames, noise, pcm
 
 RATE = 16_000
 LABELS = ("dog_bark", "speech", "children_playing")
 
 
-class Open:
-    floor_dbfs = None
-
-    def __call__(self, _frame: object) -> bool:
-        return True
-
-
 def heard(recorder: Recorder, start_s: float, stop_s: float) -> None:
-    gate = recorder.gate(Open())
     for start in range(round(start_s * RATE), round(stop_s * RATE), FRAME):
-        assert gate(frame(start))
+        recorder.on_frames(frames(start), np.array([True]))
 
 
 def predicted(recorder: Recorder, stop_s: float, *scores: float) -> None:
     span = Span(round((stop_s - 3) * RATE), round(stop_s * RATE))
-    given = Prediction(span, np.array(scores, np.float32), ClipContext(span, -20.0))
-    features = Features(span, np.zeros((64, 297), np.float32), given.context)
-    assert recorder.classify(lambda _features: given)(features) is given
+    recorder.on_prediction(Prediction(span, np.array(scores, np.float32), ClipContext(span, -20.0)))
 
 
 def test_an_excerpt_is_the_audio_between_two_seconds() -> None:
@@ -87,6 +77,15 @@ def test_speech_is_the_highest_of_the_voices_in_what_touches_the_stretch() -> No
     assert speech(13, 15, 3) == pytest.approx(0.7)
 
 
+def test_a_block_longer_than_what_is_kept_is_cut() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE, kept_s=5)
+    recorder.on_frames(frames(0, *[-60.0] * 500), np.ones(500, np.bool_))
+    excerpt = recorder.excerpt(0, 10)
+    assert excerpt is not None
+    assert excerpt.span == Span(5 * RATE, 10 * RATE)
+    np.testing.assert_array_equal(excerpt.pcm, (np.arange(5 * RATE, 10 * RATE) % 30_000 + 1).astype(np.int16))
+
+
 def test_a_model_without_speech_is_known_for_it() -> None:
     assert not Recorder("kitchen", ("dog_bark", "children_playing"), RATE).knows_speech
     assert Recorder("kitchen", ("dog_bark", "speech"), RATE).knows_speech
@@ -125,7 +124,7 @@ def run(sink: RecordingSink, bundle: Bundle, audio: "np.ndarray") -> Stream:
     daemon = Daemon()
     source = FakeSource(blocks(audio))
     loop = build_pipeline(config, bundle, FakeClassifier(3), source.name)
-    stream = Stream(source, loop, tracker_rules(config, bundle), daemon.publish, daemon.ended)
+    stream = Stream(source, loop, daemon.publish, daemon.ended)
     daemon.run([stream], [Route("sink", sink)])
     return stream
 
@@ -145,4 +144,4 @@ def test_and_records_nothing_for_one_that_does_not(tiny: Bundle) -> None:
     sink = RecordingSink(records=False)
     stream = run(sink, tiny, pcm(noise(4, -20)))
     assert sink.recorders == []
-    assert "Recorded" not in type(stream._pipeline.gate).__name__
+    assert not any(isinstance(observer, Recorder) for observer in stream._pipeline.observers)

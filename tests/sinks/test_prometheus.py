@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from listener import config as configuration
-from listener.daemon.build import build_pipeline, tracker_rules
+from listener.daemon.build import build_pipeline
 from listener.daemon.daemon import Daemon
 from listener.daemon.stream import Stream
 from listener.errors import ConfigError, SinkError
@@ -229,7 +229,7 @@ def test_scraped_from_a_running_daemon_it_tells_what_that_did(serve: Serve, tiny
     config, daemon, sink = configuration.load(None), Daemon(), serve()
     source = FakeSource(blocks(pcm(bang)), name="kitchen", then="wait")
     loop = build_pipeline(config, tiny, FakeClassifier(3), "kitchen")
-    stream = Stream(source, loop, tracker_rules(config, tiny), daemon.publish, daemon.ended)
+    stream = Stream(source, loop, daemon.publish, daemon.ended)
     routes = [Route("metrics", sink), Route("failing", FakeSink(refuse))]
     thread = threading.Thread(target=daemon.run, args=([stream], routes))
     thread.start()

@@ -19,7 +19,8 @@ from listener.pipeline.classifier import Classifier
 from listener.pipeline.clipper import ClipConfig, Clipper
 from listener.pipeline.features import LogMel
 from listener.pipeline.framer import frames_of
-from listener.pipeline.values import Frame
+from listener.pipeline.gates import OpenGate
+from listener.pipeline.values import Frames
 from listener.sources.file import read_blocks
 
 
@@ -68,7 +69,8 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     window_s = spec.clip_samples / spec.sample_rate
     clipper = Clipper(spec, ClipConfig(hop_s=setup.config.clips.hop_s, first_s=window_s), hang_over_s=0)
     featurise = LogMel(spec, setup.bundle.filters)
-    pushed = (clipper.push(frame, active=True, held=False) for frame in _frames(path, setup))
+    gate = OpenGate()
+    pushed = (clipper.push(frames, gate(frames), held=lambda: False) for frames in _frames(path, setup))
     total, clips = np.zeros(len(setup.bundle.labels)), 0
     for clip in chain(chain.from_iterable(pushed), clipper.finish()):
         total += classifier(featurise(clip)).scores
@@ -77,7 +79,7 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     return {label: round(score, 5) for label, score in zip(setup.bundle.labels, mean, strict=True)}
 
 
-def _frames(path: str, setup: Setup) -> Iterator[Frame]:
+def _frames(path: str, setup: Setup) -> Iterator[Frames]:
     return frames_of(read_blocks(Path(path)), setup.bundle.features.sample_rate)
 
 

@@ -193,9 +193,9 @@ class _Progress:
         level: Level = meter.level()
         of = f" of {self._seconds:.0f}" if self._seconds < inf else ""
         floor = "" if level.floor_dbfs is None else f", floor {level.floor_dbfs:.0f}"
-        duty = meter.clipper.open_frames / max(meter.clipper.frames, 1)
         top = "  ".join(f"{label} {score:.2f}" for label, score in level.top.items())
-        return f"{heard_s:4.0f}{of} s  {level.level_dbfs:.0f} dBFS{floor}  gate open {100 * duty:.0f} %  {top}".rstrip()
+        duty = f"gate open {100 * meter.gate_duty:.0f} %"
+        return f"{heard_s:4.0f}{of} s  {level.level_dbfs:.0f} dBFS{floor}  {duty}  {top}".rstrip()
 
 
 def _print(result: Advice, found: Calibration) -> None:

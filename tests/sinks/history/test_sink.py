@@ -21,7 +21,7 @@ from listener.daemon.stream import Stream
 from listener.errors import ConfigError, SinkError
 from listener.messages import Command, Event, wall_clock
 from listener.pipeline.bundle import Bundle
-from listener.pipeline.values import ClipContext, Features, Prediction, Span
+from listener.pipeline.values import ClipContext, Prediction, Span
 from listener.routing.controls import Controls
 from listener.routing.recorder import Recorder
 from listener.routing.sink_worker import Recording, Route, Sink, Steering
@@ -29,7 +29,7 @@ from listener.sinks.history.recordings import Clips, Folder
 from listener.sinks.history.sink import History, HistoryConfig
 from listener.storage.history import History as Store
 from listener.storage.history import Query, Reader, Row
-from tests.fakes import FRAME, FakeClassifier, FakeSource, blocks, frame, noise, pcm
+from tests.fakes import FRAME, FakeClassifier, FakeSource, blocks, frames, noise, pcm
 from tests.sinks.messages import HELLO, event
 from tests.waiting import eventually
 
@@ -38,32 +38,23 @@ LABELS = ("dog_bark", "siren", "speech", "children_playing")
 HELLO_HERE = msgspec.structs.replace(HELLO, groups={"alarm": ["siren"]})
 
 
-class Open:
-    floor_dbfs = None
-
-    def __call__(self, _frame: object) -> bool:
-        return True
-
-
 class Room:
     """A source that is recorded: it hears, and predicts, as it is told."""
 
     def __init__(self, labels: tuple[str, ...] = LABELS) -> None:
         self.labels = labels
         self.recorder = Recorder("kitchen", labels, RATE)
-        self._gate = self.recorder.gate(Open())
         self._heard = 0
 
     def hear(self, until_s: float) -> None:
         for start in range(self._heard, round(until_s * RATE), FRAME):
-            self._gate(frame(start))
+            self.recorder.on_frames(frames(start), np.array([True]))
         self._heard = round(until_s * RATE)
 
     def predict(self, stop_s: float, **scores: float) -> None:
         span = Span(round((stop_s - 3) * RATE), round(stop_s * RATE))
         row = np.array([scores.get(label, 0.0) for label in self.labels], np.float32)
-        prediction = Prediction(span, row, ClipContext(span, -20.0))
-        self.recorder.classify(lambda _features: prediction)(Features(span, np.zeros((64, 297)), prediction.context))
+        self.recorder.on_prediction(Prediction(span, row, ClipContext(span, -20.0)))
 
 
 Opened = Callable[..., History]
@@ -511,9 +502,9 @@ def test_the_daemon_records_an_event_with_its_audio(tmp_path: Path, tiny: Bundle
     told = type(rules)(
         **{name: getattr(rules, name) for name in rules.__slots__} | {"labels": ("hiss", "hum", "speech")}
     )
-    stream = Stream(
-        source, build_pipeline(config, tiny, FakeClassifier(3), source.name), told, daemon.publish, daemon.ended
-    )
+    loop = build_pipeline(config, tiny, FakeClassifier(3), source.name)
+    assert not list(loop.tracker.reconfigure(told))
+    stream = Stream(source, loop, daemon.publish, daemon.ended)
     sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("hiss",)), HELLO)
     daemon.run([stream], [Route("history", sink)])
     (row,) = rows(tmp_path)
