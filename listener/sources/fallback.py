@@ -17,6 +17,9 @@ class Fallback(BaseSource):
         first: The source that is tried first. Its name and whether it is live are this source's, too.
         second: The substitute.
         detail: What is reported while the substitute is read.
+
+    Attributes:
+        is_substituted: Whether the substitute is, or was, read.
     """
 
     def __init__(self, first: BaseSource, second: BaseSource, detail: str) -> None:
@@ -24,6 +27,7 @@ class Fallback(BaseSource):
         self.silence_timeout_s = first.silence_timeout_s
         self._first, self._second = first, second
         self._detail = detail
+        self.is_substituted = False
 
     def blocks(self, report: Report) -> Iterator[Block]:
         """Read one source or the other."""
@@ -36,6 +40,7 @@ class Fallback(BaseSource):
             if delivered:
                 raise
             log.warning("%s", err)
+            self.is_substituted = True
             self.silence_timeout_s = self._second.silence_timeout_s
             yield from self._second.blocks(lambda state, _: report(state, self._detail))
 

@@ -18,6 +18,7 @@ import soundfile
 
 from listener.pipeline.bundle import DEFAULT, find
 from tests.cli.conftest import Listener, Started, needs_silence
+from tests.tmux import Window
 from tests.waiting import eventually
 
 
@@ -209,3 +210,22 @@ def test_tail_prints_what_the_daemon_hears(environment: dict[str, str], started:
     tail = started("tail", "--json", "--replay", "5")
     assert tail.stdout
     assert json.loads(tail.stdout.readline())["type"] == "event"
+
+
+@needs_silence
+def test_after_the_demo_the_terminal_keeps_a_summary_and_next_steps(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The demo is quit as soon as it has shown an event."""
+    window = Window(tmp_path, 100, 30)
+    try:
+        window.start([sys.executable, "-m", "listener", "run", "--or-demo"], **environment)
+        window.shows("doorbell", "peak ")
+        window.press("q")
+        window.shows("status 0")
+        text = window.text()
+    finally:
+        window.close()
+    assert "doorbell" in text
+    assert "listener devices" in text
+    assert "listener classify" in text

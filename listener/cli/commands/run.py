@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from listener import config as configuration
 from listener.base.schema import changed
-from listener.cli import common, options, save_thresholds
+from listener.cli import common, demo, options, save_thresholds
 from listener.cli.common import Setup
 from listener.config import Config, Part
 from listener.daemon import logs
@@ -24,6 +24,10 @@ from listener.pipeline.bundle import ASSETS
 from listener.pipeline.classifier import Classifier
 from listener.routing.sink_worker import Sink
 from listener.sources.base import BaseSource
+from listener.sources.fallback import Fallback
+
+if TYPE_CHECKING:
+    from listener.tui.display import Display
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +78,11 @@ def command(
 
     setup = read()
     logs.set_up(setup.config.daemon.log_level)
-    make_sink = partial(_sink, plain=plain, quit=quit)
-    service = _service(setup, make_sink, lambda: read().config, wait=wait, or_demo=or_demo)
+    displays: list[Display] = []
+    make_sink = partial(_sink, plain=plain, quit=quit, displays=displays)
+    with configuration.located(setup.config.path):
+        sources = [_source(part, or_demo=or_demo) for part in setup.config.sources]
+    service = _service(setup, sources, make_sink, lambda: read().config, wait=wait)
     capture.deliver_to(service.daemon.stop, service.reload)
     try:
         service.run()
@@ -84,16 +91,22 @@ def command(
             raise
         # Nothing was ever heard: the configuration names something that does not exist.
         raise ConfigError(err.message, code=err.code, remedy=err.remedy) from err
+    if (
+        sys.stdout.isatty()
+        and not as_json
+        and any(isinstance(each, Fallback) and each.is_substituted for each in sources)
+    ):
+        print(demo.farewell(event for display in displays for event in display.scene.events.values()), end="")
     return 0 if service.daemon.lossless else 1  # the log has reported the losses
 
 
 def _service(
     setup: Setup,
+    sources: Sequence[BaseSource],
     make_sink: Callable[[Part, Hello], Sink],
     read: Callable[[], Config],
     *,
     wait: bool,
-    or_demo: bool,
 ) -> Service:
     config = setup.config
     for stranger in configuration.strangers(config, setup.bundle):
@@ -101,7 +114,6 @@ def _service(
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
     with configuration.located(config.path):
-        sources = [_source(part, or_demo=or_demo) for part in config.sources]
         return Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=wait)
 
 
@@ -125,14 +137,12 @@ def _source(part: Part, *, or_demo: bool) -> BaseSource:
     source: BaseSource = part.factory(part.config)
     if not or_demo or part.kind != "microphone":
         return source
-    from listener.sources.fallback import Fallback
-
     recording = ASSETS / "demo.ogg"
     demo = configuration.part("source", {"kind": "file", "name": "demo", "path": str(recording), "realtime": True})
     return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 
 
-def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None]) -> Sink:
+def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None], displays: list["Display"]) -> Sink:
     if part.kind == "console" and not part.config.json and not plain and sys.stdout.isatty():
         from listener.tui.canvas import Canvas
         from listener.tui.display import Display
@@ -141,6 +151,7 @@ def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None])
         if canvas.usable:
             display = Display(greeting, canvas=canvas, keep=save_thresholds.by_daemon(), quit=quit)
             logs.show_on(display)
+            displays.append(display)
             return display
     sink: Sink = part.factory(part.config, greeting)
     return sink
