@@ -19,7 +19,7 @@ from listener.messages import Event, Hello, Level, Spectrum, Status
 from listener.pipeline.bundle import ASSETS
 from listener.tui.page import draw
 from listener.tui.scene import Scene
-from listener.tui.view import Shot
+from listener.tui.view import Snapshot
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "listener.svg"
 AT_S = 59.0  # of the demo: the smoke alarm sounds, and others have been heard before
@@ -60,7 +60,7 @@ def seen(client: Client) -> Scene:
         if isinstance(message, Hello):
             scene = Scene(message)
         elif scene and isinstance(message, Event | Level | Spectrum | Status):
-            scene = scene.after(message)
+            scene = scene.with_message(message)
         if scene and isinstance(message, Level) and message.at_s >= AT_S and message.level_dbfs > SOUNDING_DBFS:
             return scene
     raise SystemExit("the daemon ended before the moment of the picture")
@@ -69,7 +69,7 @@ def seen(client: Client) -> Scene:
 def drawn(scene: Scene) -> str:
     """The scene as rich draws a terminal."""
     console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
-    for line in draw(Shot(scene), WIDTH, HEIGHT):
+    for line in draw(Snapshot(scene), WIDTH, HEIGHT):
         console.print(Text.assemble(*line), no_wrap=True, overflow="ignore")
     picture = console.export_svg(title="listener run")
     return re.sub(r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL)  # which a viewer would fetch from elsewhere

@@ -14,15 +14,15 @@ from listener.tuning.save_result import Keep, SaveResult
 
 def by_daemon() -> Keep:
     """For the daemon's own display."""
-    return partial(_kept, None)
+    return partial(_save, None)
 
 
 def by_client(client: Client) -> Keep:
     """For a display that is connected to the daemon."""
-    return partial(_kept, client)
+    return partial(_save, client)
 
 
-def _kept(client: Client | None, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
+def _save(client: Client | None, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
     from listener.tuning.thresholds import save  # loads tomlkit, which few runs need
 
     return save(_own if client is None else partial(_of_daemon, client), hello, thresholds)

@@ -1,4 +1,4 @@
-"""A window of the terminal, painted line by line: only what has changed is written."""
+"""Paints lines on a terminal. Only those that have changed are written."""
 
 import locale
 from collections.abc import Iterator
@@ -8,21 +8,22 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
-from listener.tui.lines import ASCII, UNICODE, Line, Look, length
+from listener.tui.lines import ASCII, UNICODE, Glyphs, Line, length
 
-ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J", "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"  # no cursor, no wrapping
+# xterm's control sequences: the other screen, no cursor, no wrapping; and back.
+ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J", "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 ERASE = "\x1b[K"  # the rest of the line
-BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # the terminal shows all between at once, where it knows how
+BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronised output, where the terminal supports it
 
 SYSTEMS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
-
 ATTRIBUTES = {"bold": "1", "dim": "2", "reverse": "7"}
 
 
 class Canvas:
-    """The whole window, in the terminal's other screen. OSError, from `open` and `paint`, once it has gone.
+    """The whole window, on the terminal's alternate screen.
 
-    What the terminal can show is rich's to find out (TERM, COLORTERM, NO_COLOR, the locale).
+    Rich finds out what the terminal can show (TERM, COLORTERM, NO_COLOR, the locale). It does not paint: its live
+    display renders and writes every line anew, which costs several times the CPU.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -35,32 +36,41 @@ class Canvas:
 
     @property
     def usable(self) -> bool:
-        """Whether there is a terminal, and one that can be painted on."""
+        """Whether there is a terminal that can be painted on."""
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines, now."""
+        """Columns and lines of the window now."""
         return self._console.size.width, self._console.size.height
 
     @property
-    def look(self) -> Look:
-        """What can be shown. Sixteen colours are too few for a picture: then it is drawn in shades of characters."""
-        look = ASCII if self._console.options.ascii_only or _is_ascii() else UNICODE
-        return replace(look, colours=self._system in (ColorSystem.EIGHT_BIT, ColorSystem.TRUECOLOR))
+    def glyphs(self) -> Glyphs:
+        """The characters to draw with. With sixteen colours or fewer, the spectrogram is drawn in characters."""
+        glyphs = ASCII if self._console.options.ascii_only or _is_ascii() else UNICODE
+        return replace(glyphs, colours=self._system in (ColorSystem.EIGHT_BIT, ColorSystem.TRUECOLOR))
 
     def open(self) -> None:
+        """Take the terminal.
+
+        Raises:
+            OSError: It has gone.
+        """
         if not self._is_open:
             self._is_open = True
             self.forget()
             self._write(ENTER)
 
     def forget(self) -> None:
-        """Paint all of it next time: something else may have written there."""
+        """Paint everything next time: something else may have written to the terminal."""
         self._painted_size = (0, 0)
 
     def paint(self, lines: list[Line]) -> None:
-        """Show these lines, from the top; below them nothing."""
+        """Show these lines from the top, and nothing below them.
+
+        Raises:
+            OSError: The terminal has gone.
+        """
         size = self.size
         before = self._painted if size == self._painted_size else []
         rows = [self._row(line, size[0]) for line in lines[: size[1]]]
@@ -76,13 +86,17 @@ class Canvas:
         self._painted, self._painted_size = rows, size
 
     def close(self) -> None:
-        """Give the terminal back, as far as it is still there."""
+        """Give the terminal back.
+
+        Raises:
+            OSError: It has gone.
+        """
         if self._is_open:
             self._is_open = False
             self._write(LEAVE)
 
     def _row(self, line: Line, width: int) -> str:
-        """What writes it. One that fills the window needs no erasing, which would take its last cell."""
+        """The characters that write a line. A full line must not be erased behind: that would take its last cell."""
         parts, last = [], ""
         for piece, style in line:
             codes = self._codes(style)
@@ -95,7 +109,7 @@ class Canvas:
         return "".join(parts if length(line) >= width else [*parts, ERASE])
 
     def _codes(self, style: str) -> str:
-        """The numbers of a style for this terminal, remembered: rich takes long to find them."""
+        """The codes of a style for this terminal, cached: rich needs long to find them."""
         codes = self._styles.get(style)
         if codes is None:
             codes = self._styles[style] = ";".join(self._numbers(Style.parse(style)))
@@ -113,5 +127,5 @@ class Canvas:
 
 
 def _is_ascii() -> bool:
-    """Whether the locale is one without letters beyond ASCII, though Python itself writes UTF-8 there."""
+    """Whether the locale has only ASCII; Python writes UTF-8 even then."""
     return locale.nl_langinfo(locale.CODESET).upper() in ("ANSI_X3.4-1968", "US-ASCII", "ASCII")

@@ -17,23 +17,29 @@ from listener.tui.keyboard import Keyboard
 from listener.tui.keys import Step
 from listener.tui.page import draw
 from listener.tui.scene import Scene, Shown
-from listener.tui.view import Shot, View
+from listener.tui.view import Snapshot, View
 from listener.tuning import save_result
 
-REDRAW_S = 0.1  # at most ten pictures a second: quicker is not seen
-IDLE_S = 0.5  # without news it is drawn so often, for spans that grow and a window that has changed its size
-SILENT_S = 5.0  # a daemon says how it is once a second
+REDRAW_S = 0.1  # between pictures: faster is not visible
+IDLE_S = 0.5  # between pictures without news: time passes, and the window may change its size
+SILENT_S = 5.0  # a daemon sends its status once a second
 
-Obey = Callable[[messages.Command], object]
+Execute = Callable[[messages.Command], object]
 
 
-class Display:
-    """What a daemon hears, live in the terminal. Fed with wire messages, in the daemon or over its socket.
+class LiveDisplay:
+    """Shows what a daemon hears. It is fed with messages, in the daemon itself or over its socket.
 
-    `emit`, `show`, `picture` and `note` come from any thread and cost microseconds; drawing and keys have threads of
-    their own. Keys that ask something of the daemon are for `obey`, or for the controls that `steer` brings; `keep`
-    and `quit` are called by the keys for them. Once the terminal is gone `emit` raises OutputClosed. `close` gives the
-    terminal back as it was, and so does the end of the interpreter.
+    `emit`, `show`, `picture` and `note` may be called by any thread and take microseconds: threads of the display's
+    own draw and read keys. `close`, or the end of the interpreter, gives the terminal back.
+
+    Args:
+        hello: The daemon's greeting, if it is known already.
+        canvas: Where to draw.
+        keyboard: Where keys come from.
+        execute: Called with the commands of keys. `steer` replaces it.
+        save: Called by the key that saves thresholds.
+        quit: Called by the key that quits.
     """
 
     def __init__(
@@ -42,25 +48,30 @@ class Display:
         *,
         canvas: Canvas | None = None,
         keyboard: Keyboard | None = None,
-        obey: Obey | None = None,
-        keep: save_result.Keep = save_result.nowhere,
+        execute: Execute | None = None,
+        save: save_result.Keep = save_result.nowhere,
         quit: Callable[[], None] = lambda: None,
     ) -> None:
         self._scene, self._view = Scene(hello), View()
-        self._standing: Shot | None = None  # what is shown while it is paused
+        self._paused: Snapshot | None = None  # what is shown while the picture is paused
         self._canvas, self._keyboard = canvas or Canvas(), keyboard or Keyboard()
-        self._obey, self._keep, self._quit = obey, keep, quit
+        self._execute, self._save, self._quit = execute, save, quit
         self._controls: Controls | None = None
-        self._heard_at = time.time()
+        self._received_at = time.time()
         self._lock = threading.Lock()  # guards scene and view
-        self._painting = threading.Lock()  # held by who writes to the terminal
+        self._painting = threading.Lock()  # held while writing to the terminal
         self._news = threading.Event()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._is_open = False
-        self._gone: OSError | None = None  # why the terminal can no longer be written
+        self._gone: OSError | None = None  # why the terminal can no longer be written to
 
     def open(self) -> None:
+        """Take the terminal and start drawing.
+
+        Raises:
+            OSError: The terminal has gone.
+        """
         if self._is_open:
             return
         atexit.register(self.close)
@@ -82,52 +93,58 @@ class Display:
 
     @property
     def watched(self) -> bool:
-        """Always: somebody has opened it to look at it."""
+        """True: it was opened to be looked at."""
         return True
 
     @property
     def pictured(self) -> bool:
-        """Likewise, while it is open."""
+        """True while it is open."""
         return self._is_open
 
     def steer(self, controls: Controls) -> None:
-        """Have keys change what the daemon does, and show what was changed."""
-        self._controls, self._obey = controls, controls.obey
+        """Send the commands of keys to these controls, and show their state."""
+        self._controls, self._execute = controls, controls.obey
         controls.watch(self.show)
         self.show(controls.state())
 
     def emit(self, event: messages.Event) -> None:
+        """Show an event.
+
+        Raises:
+            OutputClosed: The terminal has gone.
+        """
         self.show(event)
         if self._gone is not None:
-            raise OutputClosed(f"the terminal has gone ({self._gone.strerror})") from self._gone
+            raise OutputClosed(f"the terminal has gone ({self._gone.strerror})", code="display-gone") from self._gone
 
     def picture(self, spectrum: messages.Spectrum) -> None:
         """Show columns of the spectrogram."""
         self.show(spectrum)
 
     def greet(self, hello: messages.Hello) -> None:
-        """Show other thresholds from now on."""
+        """Show the labels and thresholds of a changed configuration."""
         self.show(hello)
 
     def show(self, message: Shown) -> None:
-        """Take in a message of any kind. A level can wait until there is more to draw."""
-        self._change(lambda scene: scene.after(message))
-        self._heard_at = time.time()
+        """Show a message of any kind. A level alone is drawn with the next picture."""
+        self._change(lambda scene: scene.with_message(message))
+        self._received_at = time.time()
         if not isinstance(message, messages.Level):
             self._news.set()
 
     def note(self, line: str) -> None:
-        """Show a line of the log at the foot: on stderr it would spoil the picture."""
-        self._change(lambda scene: scene.noting(line))
+        """Show a line of the log at the foot: on standard error it would spoil the picture."""
+        self._change(lambda scene: scene.with_notice(line))
         self._news.set()
 
-    def lose(self, why: str) -> None:
-        """There is no daemon to hear from any more: the picture stands, until one greets."""
+    def show_absence(self, why: str) -> None:
+        """Show that no daemon sends anything: the picture stands until the next greeting."""
         since = time.time()
-        self._change(lambda scene: scene.absent(since, why))
+        self._change(lambda scene: scene.with_absence(since, why))
         self._news.set()
 
     def close(self) -> None:
+        """Give the terminal back."""
         if self._controls is not None:
             self._controls.unwatch(self.show)
         if not self._is_open:
@@ -144,12 +161,12 @@ class Display:
 
     @property
     def scene(self) -> Scene:
-        """What it was told, paused or not."""
+        """The messages received so far, also while it is paused."""
         return self._scene
 
     @property
     def view(self) -> View:
-        """What the user has chosen."""
+        """The user's choices."""
         return self._view
 
     def _change(self, change: Callable[[Scene], Scene]) -> None:
@@ -168,34 +185,34 @@ class Display:
             self._news.wait(IDLE_S)
             self._news.clear()
 
-    def _shot(self) -> Shot:
-        """What is to be seen now. Without a daemon time stands; and so it does while the picture is paused."""
+    def _shot(self) -> Snapshot:
+        """What to draw now. Time stands without a daemon, and while the picture is paused."""
         with self._lock:
             scene, view = self._current(), self._view
-        if view.paused and self._standing:
-            kept = replace(self._standing.scene, notice=scene.notice, state=scene.state)
-            return replace(self._standing, scene=kept, view=view)
+        if view.paused and self._paused:
+            scene = replace(self._paused.scene, notice=scene.notice, state=scene.state)
+            return replace(self._paused, scene=scene, view=view)
         now = scene.absence.since if scene.absence else time.time()
-        shot = Shot(scene, view, self._canvas.look, now)
-        self._standing = shot if view.paused else None
-        return shot
+        snapshot = Snapshot(scene, view, self._canvas.glyphs, now)
+        self._paused = snapshot if view.paused else None
+        return snapshot
 
     def _current(self) -> Scene:
-        """The scene, and whether the daemon still says how it is."""
+        """The scene, marked as absent if the daemon has fallen silent."""
         scene = self._scene
-        if scene.hello is None or scene.absence or time.time() - self._heard_at < SILENT_S:
+        if scene.hello is None or scene.absence or time.time() - self._received_at < SILENT_S:
             return scene
-        return scene.absent(self._heard_at, "the daemon has said nothing since; it hangs, or the network does")
+        return scene.with_absence(self._received_at, "the daemon has sent nothing since; it hangs, or the network does")
 
     def _read_keys(self) -> None:
-        for key in self._keyboard.strokes():
+        for key in self._keyboard.keys_pressed():
             self._do(keys.pressed(key, self._scene, self._view))
 
     def _do(self, step: Step) -> None:
         with self._lock:
             self._view = step.view
         if step.command:
-            self._ask(step.command, step.notice)
+            self._send(step.command, step.notice)
         elif step.notice:
             self.note(step.notice)
         match step.then:
@@ -205,41 +222,41 @@ class Display:
                 self._suspend()
             case "repaint":
                 self._canvas.forget()
-            case "keep":
-                self._keep_thresholds()
+            case "save":
+                self._save_thresholds()
         self._news.set()
 
-    def _ask(self, command: messages.Command, notice: str) -> None:
-        """Of the daemon; what it refuses is said at the foot."""
-        if self._obey is None:
+    def _send(self, command: messages.Command, notice: str) -> None:
+        """Have the command executed, and show a refusal at the foot."""
+        if self._execute is None:
             self.note("nothing can be changed from here")
             return
         try:
             self.note(notice)
-            self._obey(command)
+            self._execute(command)
         except (ValueError, ListenerError) as err:
             self.note(str(err))
 
-    def _keep_thresholds(self) -> None:
+    def _save_thresholds(self) -> None:
         scene = self._scene
         if scene.hello:
-            came = self._keep(scene.hello, scene.state.thresholds)
+            saved = self._save(scene.hello, scene.state.thresholds)
             with self._lock:
-                self._view = replace(self._view, page="keep", kept=came)
+                self._view = replace(self._view, page="saved", saved=saved)
 
     def _suspend(self) -> None:
-        """As ctrl-z does: everybody at this terminal stops, until the shell has them go on in the foreground."""
+        """Stop the job, as ctrl-z does, until the shell continues it in the foreground."""
         with self._painting:
             self._give_back()
             self._stop(signal.SIGTSTP)
-            while not (self._keyboard.in_front or self._closing.is_set()):
-                self._stop(signal.SIGTTIN)  # as one that wants the keys and is in the background
+            while not (self._keyboard.is_foreground or self._closing.is_set()):
+                self._stop(signal.SIGTTIN)  # as for a background job that reads from the terminal
             if not self._closing.is_set():
                 self._canvas.open()
                 self._keyboard.open()
 
     def _stop(self, number: signal.Signals) -> None:
-        """Stop the shell's job. It is another thread that takes the signal; until then this one waits."""
+        """Stop the shell's job. Another thread takes the signal; this one waits until then."""
         os.killpg(0, number)
         self._closing.wait(IDLE_S)
 

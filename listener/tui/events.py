@@ -7,24 +7,24 @@ from listener.base.text import plain
 from listener.base.text_width import padded
 from listener.messages import Event
 from listener.tui.lines import Line, titled_rule
-from listener.tui.scene import is_on
-from listener.tui.view import Shot
+from listener.tui.scene import is_active
+from listener.tui.view import Snapshot
 
 
-def events(shot: Shot, width: int, rows: int) -> list[Line]:
-    """A rule, and so many rows."""
-    lines = [titled_rule("events", width, shot.look)]
-    lines += [_row(shot, event) for event in islice(reversed(shot.scene.events.values()), rows)]
-    if not shot.scene.events:
-        lines.append([(" nothing yet", "dim")])
+def events(snapshot: Snapshot, width: int, rows: int) -> list[Line]:
+    """A titled rule, and `rows` lines."""
+    lines = [titled_rule("events", width, snapshot.glyphs)]
+    lines += [_row(snapshot, event) for event in islice(reversed(snapshot.scene.events.values()), rows)]
+    if not snapshot.scene.events:
+        lines.append([(" none yet", "dim")])
     return lines + [[] for _ in range(1 + rows - len(lines))]
 
 
-def _row(shot: Shot, event: Event) -> Line:
-    on = is_on(event)
-    began, ended = shot.scene.span(event, shot.now)
-    lasted = text.duration(ended - began) + (" " + shot.look.dot * 3 if on else "")
-    style = "bold green" if on else ""
+def _row(snapshot: Snapshot, event: Event) -> Line:
+    active = is_active(event)
+    began, ended = snapshot.scene.span(event, snapshot.now)
+    lasted = text.duration(ended - began) + (" " + snapshot.glyphs.dot * 3 if active else "")
+    style = "bold green" if active else ""
     return [
         (f" {text.moment(event.start, event.start_s)}  ", "dim"),
         (f"{padded(plain(event.label), 20)} ", style),

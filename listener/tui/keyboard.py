@@ -1,4 +1,4 @@
-"""Keys, one by one, as they are pressed."""
+"""Reads single keys from the terminal."""
 
 import os
 import re
@@ -22,71 +22,72 @@ NAMES = {
 
 
 class Keyboard:
-    """The terminal that standard input is. Where it is none, or another's just now, no key ever comes.
+    """The terminal on standard input. Without one, or in the background, there are no keys.
 
-    Signals by key stay as they are, but for ctrl-z, which comes as a key: the terminal must be given back first.
+    Keys that send signals keep doing so, except ctrl-z: the display must give the terminal back before it stops.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
-        self._before: list[Any] | None = None
-        self._bell: tuple[int, int] | None = None
+        self._before: list[Any] | None = None  # the terminal's settings
+        self._waking: tuple[int, int] | None = None  # a pipe that wakes the reader
 
     def open(self) -> None:
-        if not self.in_front or self._before is not None:
+        """Have the terminal deliver keys one by one, without echo."""
+        if not self.is_foreground or self._before is not None:
             return
         descriptor = self._terminal()
         before, ours = termios.tcgetattr(descriptor), termios.tcgetattr(descriptor)
         ours[3] &= ~(termios.ICANON | termios.ECHO)
         ours[6][termios.VSUSP] = b"\0"
         termios.tcsetattr(descriptor, termios.TCSADRAIN, ours)
-        self._before, self._bell = before, os.pipe()
+        self._before, self._waking = before, os.pipe()
 
     @property
-    def in_front(self) -> bool:
-        """Whether standard input is a terminal, and this the program in its foreground: keys may be another's."""
+    def is_foreground(self) -> bool:
+        """Whether standard input is a terminal, and this process in its foreground."""
         try:
             return os.tcgetpgrp(self._terminal()) == os.getpgrp()
         except (OSError, ValueError, AttributeError):  # no terminal, closed, or no standard input at all
             return False
 
-    def strokes(self) -> Iterator[str]:
-        """The names of keys, until it is closed or the terminal goes."""
-        while self._bell:
-            ready, _, _ = select.select([self._terminal(), self._bell[0]], [], [])
-            if self._bell[0] in ready:
+    def keys_pressed(self) -> Iterator[str]:
+        """Yield the names of keys, until it is closed or the terminal has gone."""
+        while self._waking:
+            ready, _, _ = select.select([self._terminal(), self._waking[0]], [], [])
+            if self._waking[0] in ready:
                 return
             try:
                 typed = os.read(self._terminal(), 256)
-            except OSError:  # it has gone
+            except OSError:  # the terminal has gone
                 return
             if not typed:
                 return
-            yield from named(typed.decode(errors="replace"))
+            yield from key_names(typed.decode(errors="replace"))
 
     def wake(self) -> None:
-        """End `strokes`. For any thread."""
-        if self._bell:
-            os.write(self._bell[1], b"!")
+        """End `keys_pressed`. For any thread."""
+        if self._waking:
+            os.write(self._waking[1], b"!")
 
     def close(self) -> None:
-        """Give the terminal back as it was. Once nobody reads keys any more."""
+        """Restore the terminal's settings. Call it after `keys_pressed` has ended."""
         before, self._before = self._before, None
         if before is None:
             return
         try:
             termios.tcsetattr(self._terminal(), termios.TCSADRAIN, before)
-        except termios.error:  # it has gone, and nobody needs it as it was
+        except termios.error:  # the terminal has gone
             return
         finally:
-            for end in self._bell or ():
+            for end in self._waking or ():
                 os.close(end)
-            self._bell = None
+            self._waking = None
 
     def _terminal(self) -> int:
         return sys.stdin.fileno() if self._descriptor is None else self._descriptor
 
 
-def named(typed: str) -> list[str]:
-    """The keys that were typed; a sequence that is none of ours is one key that nobody knows."""
+def key_names(typed: str) -> list[str]:
+    """The names of typed keys. An escape sequence without a name is one key, which does nothing."""
     return [NAMES.get(key, key) for key in KEY.findall(typed)]

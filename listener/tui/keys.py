@@ -1,45 +1,45 @@
-"""What a key does: to what is seen, or to the daemon."""
+"""What each key does to the view or the daemon."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from listener.messages import Command
-from listener.tui.lines import spelled
+from listener.tui.lines import threshold_text
 from listener.tui.scene import Scene
 from listener.tui.view import View
 
 STEP = 0.05
 LOWEST, HIGHEST = 0.01, 0.999
 
-WAITS = "what w wrote waits for a reload"
+PENDING = "saved thresholds take effect after `listener reload`"
 
 HELP = (
     ("q", "quit"),
-    ("p, space", "let the picture stand; again: catch up"),
-    ("tab, 1-9", "choose a microphone, where there are several"),
-    ("m", "mute the microphone: nothing of it is reported; again: wake it"),
+    ("p, space", "pause the picture; again: catch up"),
+    ("tab, 1-9", "choose a microphone, if there are several"),
+    ("m", "mute the microphone: report nothing of it; again: unmute it"),
     ("up, down", "select a label"),
-    ("+, -", "its threshold: the score from which it is reported"),
-    ("0", "its threshold as the configuration has it"),
-    ("s", "snooze the label: it is not reported; again: wake it"),
-    ("w", "write changed thresholds into the configuration: they stay"),
+    ("+, -", "change its threshold, the score from which it is reported"),
+    ("0", "reset its threshold to the configured one"),
+    ("s", "snooze the label: do not report it; again: wake it"),
+    ("w", "save changed thresholds in the configuration"),
     ("?", "this page"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What comes of a key."""
+    """The effect of a key."""
 
     view: View
     command: Command | None = None  # for the daemon
     notice: str = ""
-    then: Literal["", "quit", "suspend", "repaint", "keep"] = ""
+    then: Literal["", "quit", "suspend", "repaint", "save"] = ""
 
 
 def pressed(key: str, scene: Scene, view: View) -> Step:
-    """What a key does. One that is not ours does nothing."""
+    """The effect of a key. Unknown keys have none."""
     match key:
         case "q" | "Q":
             return Step(view, then="quit")
@@ -63,12 +63,12 @@ def _help(_scene: Scene, view: View) -> Step:
     return Step(replace(view, page="help"))
 
 
-def _keep(scene: Scene, view: View) -> Step:
+def _save(scene: Scene, view: View) -> Step:
     if not scene.state.thresholds:
-        waits = any(_is_unread(scene, view, label) for label in (view.kept.thresholds if view.kept else ()))
-        nothing = f"nothing new to write; {WAITS}" if waits else "no threshold is changed now: up, down, then + and -"
-        return Step(view, notice=nothing)
-    return Step(view, then="keep")
+        pending = any(_is_pending(scene, view, label) for label in (view.saved.thresholds if view.saved else ()))
+        notice = f"nothing to save; {PENDING}" if pending else "no threshold was changed: use up, down, then + and -"
+        return Step(view, notice=notice)
+    return Step(view, then="save")
 
 
 def _next_source(scene: Scene, view: View) -> Step:
@@ -94,11 +94,11 @@ def _toggle(scene: Scene, view: View, what: str) -> Step:
     snoozed = scene.snoozed(what)
     others = " and ".join(other for other in snoozed if other != what)
     if what in snoozed:
-        said = f"{what} stays unreported while {others} is snoozed" if others else f"{what} is reported again"
-        return Step(view, Command(command="wake", what=what), said)
+        notice = f"{what} is not reported while {others} is snoozed" if others else f"{what} is reported again"
+        return Step(view, Command(command="wake", what=what), notice)
     if others:
-        return Step(view, notice=f"{what} is not reported while {others} is snoozed; listener snooze --wake wakes that")
-    return Step(view, Command(command="snooze", what=what), f"{what} is not reported any more")
+        return Step(view, notice=f"{what} is not reported while {others} is snoozed; use `listener wake {others}`")
+    return Step(view, Command(command="snooze", what=what), f"{what} is no longer reported")
 
 
 def _select(by: int) -> Callable[[Scene, View], Step]:
@@ -118,8 +118,8 @@ def _tune(by: float) -> Callable[[Scene, View], Step]:
         if now is None:
             return _unselected(view)
         on = max(LOWEST, min(round(now + by, 2), HIGHEST))
-        said = f"{view.label}: from {spelled(on)} on; w: keep it"
-        return Step(view, Command(command="threshold", what=view.label, on=on), said)
+        notice = f"{view.label}: reported from {threshold_text(on)}; w: save it"
+        return Step(view, Command(command="threshold", what=view.label, on=on), notice)
 
     return step
 
@@ -127,14 +127,14 @@ def _tune(by: float) -> Callable[[Scene, View], Step]:
 def _configured(scene: Scene, view: View) -> Step:
     if not view.label:
         return _unselected(view)
-    said = f"{view.label} is reported as the configuration was last read"
-    said = f"{said}; {WAITS}" if _is_unread(scene, view, view.label) else said
-    return Step(view, Command(command="threshold", what=view.label), said)
+    notice = f"{view.label} has its configured threshold"
+    notice = f"{notice}; {PENDING}" if _is_pending(scene, view, view.label) else notice
+    return Step(view, Command(command="threshold", what=view.label), notice)
 
 
-def _is_unread(scene: Scene, view: View, label: str) -> bool:
-    """Whether the label's threshold was written, and the daemon has not read it since."""
-    written = view.kept.thresholds.get(label) if view.kept and view.kept.path else None
+def _is_pending(scene: Scene, view: View, label: str) -> bool:
+    """Whether the label's threshold was saved, and the daemon has not read it since."""
+    written = view.saved.thresholds.get(label) if view.saved and view.saved.path else None
     read = scene.hello.thresholds.get(label) if scene.hello else None
     return None not in (written, read) and written != read
 
@@ -148,7 +148,7 @@ _ACTIONS: dict[str, Callable[[Scene, View], Step]] = {
     " ": _pause,
     "?": _help,
     "h": _help,
-    "w": _keep,
+    "w": _save,
     "tab": _next_source,
     "m": _mute,
     "s": _snooze,

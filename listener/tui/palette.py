@@ -1,7 +1,7 @@
-"""The colours of the spectrogram: as many shades as a terminal tells apart, each as much lighter than the one before.
+"""The colours of the spectrogram.
 
-They are computed in Oklab (Björn Ottosson, 2020), where equal steps look equal: lightness climbs evenly, while the hue
-turns from violet over red to yellow. In shades of grey, or to eyes that tell few hues apart, the picture is the same.
+They are computed in Oklab (Björn Ottosson, 2020), where equal steps look equal. The lightness rises evenly while the
+hue turns from violet over red to yellow, so the picture is also readable in grey and with impaired colour vision.
 """
 
 from functools import cache
@@ -10,23 +10,23 @@ from math import cos, radians, sin
 SHADES = 24
 DARKEST, LIGHTEST = 0.16, 0.96
 STRONGEST = 0.15  # chroma in the middle; both ends are nearly grey
-FIRST_HUE, LAST_HUE = 285.0, 465.0  # degrees: violet, and once round over red to yellow
+FIRST_HUE, LAST_HUE = 285.0, 465.0  # degrees: from violet over red to yellow
 
 
 @cache
 def warm() -> tuple[str, ...]:
-    """What is drawn with while it is live."""
+    """The colours of a live picture, from dark to light, as `#rrggbb`."""
     return tuple(_colour(step / (SHADES - 1), STRONGEST) for step in range(SHADES))
 
 
 @cache
 def grey() -> tuple[str, ...]:
-    """The same without hue and darker, for a picture of what was."""
+    """The colours of a picture of the past: without hue, and darker."""
     return tuple(_colour(0.6 * step / (SHADES - 1), 0.0) for step in range(SHADES))
 
 
 def _colour(share: float, chroma: float) -> str:
-    """As `#rrggbb`."""
+    """The colour at a share of the range, as `#rrggbb`."""
     lightness = DARKEST + (LIGHTEST - DARKEST) * share
     hue = radians(FIRST_HUE + (LAST_HUE - FIRST_HUE) * share)
     strength = chroma * (4 * share * (1 - share)) ** 0.6 + (0.05 if chroma else 0.0)
@@ -34,7 +34,7 @@ def _colour(share: float, chroma: float) -> str:
 
 
 def _linear_srgb(lightness: float, a: float, b: float) -> tuple[float, float, float]:
-    """From Oklab: https://bottosson.github.io/posts/oklab/"""
+    """Linear sRGB of a colour in Oklab: https://bottosson.github.io/posts/oklab/"""
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
     short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3

@@ -1,4 +1,4 @@
-"""The spectrogram: columns as they come, pooled to the cells of a terminal, and drawn as two shades a cell."""
+"""The spectrogram: columns are pooled to the cells of a terminal, which show two mel bands each."""
 
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from listener.messages import Spectrum
-from listener.tui.lines import Line, Look
+from listener.tui.lines import Glyphs, Line
 
 Shades = np.ndarray[Any, np.dtype[np.uint8]]
 
-CELL_COLUMNS = 5  # of a message: 80 ms, so that a block of audio moves the picture by two cells
-KEPT = 512  # cells; nobody's window is wider
-GAP_S = 0.3  # a jump of more is one, and shows
-MOST_GAP = 4  # cells: that there was one is to be seen, and what was before it as well
-NOTHING = 0  # a cell in which nothing was heard
-RANGE = 128  # of 255: 45 dB from the darkest to the lightest at least, or a quiet room would look loud
-ROOM = 0.2  # so much of what is kept is the room, and has the darkest shade
+CELL_COLUMNS = 5  # columns per cell, 80 ms: a block of audio moves the picture by two cells
+KEPT = 512  # cells; no window is wider
+GAP_S = 0.3  # a longer jump in time is shown as a gap
+MOST_GAP = 4  # cells: a longer gap would push out what was before it
+NOTHING = 0  # a cell without audio
+RANGE = 128  # of 255: at least 45 dB from the darkest to the lightest, or a quiet room would look loud
+ROOM = 0.2  # this share of the cells counts as background and gets the darkest shade
 STEP = 8  # the range moves in steps, so that the picture does not flicker
 
 
@@ -28,14 +28,14 @@ def _empty(mels: int) -> Shades:
 
 @dataclass(frozen=True, slots=True)
 class Spectrogram:
-    """What one source sounded like of late."""
+    """The last seconds of one source."""
 
     cells: Shades = field(default_factory=lambda: _empty(0))  # (mels, at most KEPT), the newest last; NOTHING or more
-    rest: Shades = field(default_factory=lambda: _empty(0))  # (mels, columns) of the cell that is growing
+    rest: Shades = field(default_factory=lambda: _empty(0))  # (mels, columns) of the cell that is not complete yet
     at_s: float = 0.0  # the end of the last column
 
-    def after(self, spectrum: Spectrum) -> "Spectrogram":
-        """With the columns of one more message."""
+    def with_columns(self, spectrum: Spectrum) -> "Spectrogram":
+        """The spectrogram after one more message."""
         fresh = np.frombuffer(spectrum.columns, np.uint8).reshape(-1, spectrum.mels).T
         known = self if self.cells.shape[0] == spectrum.mels else Spectrogram(*2 * (_empty(spectrum.mels),))
         jump_s = spectrum.at_s - fresh.shape[1] * spectrum.column_s - known.at_s
@@ -47,7 +47,7 @@ class Spectrogram:
         return replace(known, cells=cells, rest=rest[:, count * CELL_COLUMNS :], at_s=spectrum.at_s)
 
     def newest(self, width: int) -> Shades:
-        """The last so many cells; that which is still growing is one of them, for a sound is to be seen at once."""
+        """The last `width` cells, including the incomplete one, so that a sound is visible at once."""
         growing = self.rest.max(axis=1, keepdims=True) if self.rest.size else self.rest
         return np.hstack([self.cells, growing])[:, -width:]
 
@@ -59,26 +59,26 @@ def _gap(known: Spectrogram, jump_s: float, cell_s: float) -> Shades:
     return np.full((mels, min(MOST_GAP, max(1, round(abs(jump_s) / cell_s)))), NOTHING, np.uint8)
 
 
-def draw(spectrogram: Spectrogram, width: int, height: int, look: Look, colours: tuple[str, ...]) -> list[Line]:
-    """So many lines, each as wide; the newest at the right, high frequencies above."""
-    bands = 2 * height if look.colours and look.half.strip() else height
+def draw(spectrogram: Spectrogram, width: int, height: int, glyphs: Glyphs, colours: tuple[str, ...]) -> list[Line]:
+    """Draw the newest cells at the right, high frequencies above, as `height` lines of `width` cells."""
+    bands = 2 * height if glyphs.colours and glyphs.half.strip() else height
     low, high = _range(spectrogram.cells)
-    count = len(colours) if look.colours else len(look.shades)
+    count = len(colours) if glyphs.colours else len(glyphs.shades)
     shades = _shades(_banded(spectrogram.newest(width), bands), low, high, count)
     picture = np.zeros((bands, width), np.intp)
     picture[:, width - shades.shape[1] :] = shades[::-1]
-    if not look.colours:
-        return [[("".join([look.shades[shade] for shade in row]), "")] for row in picture.tolist()]
+    if not glyphs.colours:
+        return [[("".join([glyphs.shades[shade] for shade in row]), "")] for row in picture.tolist()]
     if bands == height:
-        return [_runs(row * len(colours) + row, colours, look) for row in picture]
+        return [_runs(row * len(colours) + row, colours, glyphs) for row in picture]
     return [
-        _runs(upper * len(colours) + lower, colours, look)
+        _runs(upper * len(colours) + lower, colours, glyphs)
         for upper, lower in zip(picture[::2], picture[1::2], strict=True)
     ]
 
 
 def _banded(cells: Shades, bands: int) -> Shades:
-    """The loudest of each band, the lowest first: uint8 (bands, columns)."""
+    """The maximum of each band, the lowest band first: uint8 (bands, columns)."""
     mels = cells.shape[0]
     if not mels:
         return np.zeros((bands, cells.shape[1]), np.uint8)
@@ -87,7 +87,7 @@ def _banded(cells: Shades, bands: int) -> Shades:
 
 
 def _range(cells: Shades) -> tuple[int, int]:
-    """What is drawn darkest and lightest: by what was heard of late, whatever the microphone."""
+    """The values that get the darkest and the lightest shade, chosen from the recent cells."""
     counts = np.bincount(cells.ravel(), minlength=256)
     counts[NOTHING] = 0
     heard = np.cumsum(counts)
@@ -98,25 +98,25 @@ def _range(cells: Shades) -> tuple[int, int]:
 
 
 def _shades(bands: Shades, low: int, high: int, count: int) -> "np.ndarray[Any, np.dtype[np.intp]]":
-    """From 0, for nothing and the room, to count - 1."""
+    """Shades from 0, for background, to count - 1."""
     share = (bands.astype(np.float32) - low) / (high - low)
     shades: np.ndarray[Any, np.dtype[np.intp]] = np.clip(share * count, 0, count - 1).astype(np.intp)
     return shades
 
 
-def _runs(pairs: "np.ndarray[Any, np.dtype[np.intp]]", colours: tuple[str, ...], look: Look) -> Line:
-    """Pieces of one style each."""
+def _runs(pairs: "np.ndarray[Any, np.dtype[np.intp]]", colours: tuple[str, ...], glyphs: Glyphs) -> Line:
+    """A line of pieces with one style each."""
     styles = _styles(colours)
     bounds = [0, *(np.flatnonzero(np.diff(pairs)) + 1).tolist(), len(pairs)]
     line: Line = []
     for begin, end in pairwise(bounds):
         pair = int(pairs[begin])
         even = pair // len(colours) == pair % len(colours)
-        line.append(((" " if even else look.half) * (end - begin), styles[pair]))
+        line.append(((" " if even else glyphs.half) * (end - begin), styles[pair]))
     return line
 
 
 @cache
 def _styles(colours: tuple[str, ...]) -> tuple[str, ...]:
-    """Of each pair of an upper and a lower shade."""
+    """The style of each pair of an upper and a lower shade."""
     return tuple(f"{upper} on {lower}" for upper in colours for lower in colours)

@@ -1,48 +1,48 @@
-"""The last minutes: each label's events as spans, the label heard last above."""
+"""The last minutes: the events of each label as spans, the latest label first."""
 
 from math import ceil, floor
 
 from listener.base.text import plain
 from listener.base.text_width import fitted
 from listener.messages import Event
-from listener.tui.lines import NAME_WIDTH, Line, Look
-from listener.tui.scene import Scene, is_on
-from listener.tui.view import Shot
+from listener.tui.lines import NAME_WIDTH, Glyphs, Line
+from listener.tui.scene import Scene, is_active
+from listener.tui.view import Snapshot
 
 CELL_S = 5.0
 TICK_CELLS = 24  # two minutes
 STYLES = ("cyan", "magenta", "blue", "green")
 
 
-def timeline(shot: Shot, width: int, rows: int) -> list[Line]:
-    """A rule with the time on it, and so many rows."""
-    scene, look = shot.scene, shot.look
+def timeline(snapshot: Snapshot, width: int, rows: int) -> list[Line]:
+    """A rule with the time, and `rows` lines."""
+    scene, glyphs = snapshot.scene, snapshot.glyphs
     cells = max(0, width - NAME_WIDTH)
-    spans = [(event, *_cells(scene, event, shot.now, cells)) for event in reversed(scene.events.values())]
+    spans = [(event, *_cells(scene, event, snapshot.now, cells)) for event in reversed(scene.events.values())]
     visible = [(event, begin, end) for event, begin, end in spans if end > 0]
     labels = list(dict.fromkeys(event.label for event, _, _ in visible))
     shown = labels if len(labels) <= rows else labels[: rows - 1]
-    lines = [_rule(width, cells, look)]
+    lines = [_rule(width, cells, glyphs)]
     for label in shown:
         own = [(event, begin, end) for event, begin, end in visible if event.label == label]
-        lines.append(_row(label, own, cells, _style(scene, label), look))
+        lines.append(_row(label, own, cells, _style(scene, label), glyphs))
     if len(shown) < len(labels):
         lines.append([(f" and {', '.join(plain(label) for label in labels[len(shown) :])}", "dim")])
     if not visible:
-        lines.append([(" nothing in this time", "dim")])
+        lines.append([(" no events", "dim")])
     return lines + [[] for _ in range(1 + rows - len(lines))]
 
 
 def _cells(scene: Scene, event: Event, now: float, cells: int) -> tuple[int, int]:
-    """The first cell, and the one after the last: at least one, however short."""
+    """The first cell of an event and the one after its last; at least one cell."""
     began, ended = scene.span(event, now)
     first = cells - ceil(max(0.0, now - began) / CELL_S)
     return max(0, min(first, cells - 1)), cells - floor(max(0.0, now - ended) / CELL_S)
 
 
-def _rule(width: int, cells: int, look: Look) -> Line:
-    """Now is at the right; marks stand each so many minutes before."""
-    rule = list(f"{look.rule * 2} timeline ".ljust(width, look.rule))
+def _rule(width: int, cells: int, glyphs: Glyphs) -> Line:
+    """Now is at the right, with a mark every two minutes."""
+    rule = list(f"{glyphs.rule * 2} timeline ".ljust(width, glyphs.rule))
     for back in range(TICK_CELLS, cells - TICK_CELLS // 2, TICK_CELLS):
         word = f" {back * CELL_S / 60:.0f} min ago "
         at = width - back - len(word) // 2
@@ -50,11 +50,11 @@ def _rule(width: int, cells: int, look: Look) -> Line:
     return [("".join(rule)[: width - 4] + " now", "dim")]
 
 
-def _row(label: str, spans: list[tuple[Event, int, int]], cells: int, style: str, look: Look) -> Line:
-    on = any(is_on(event) for event, _, _ in spans)
+def _row(label: str, spans: list[tuple[Event, int, int]], cells: int, style: str, glyphs: Glyphs) -> Line:
+    on = any(is_active(event) for event, _, _ in spans)
     drawn = [" "] * cells
     for _, begin, end in spans:
-        drawn[begin:end] = look.full * (end - begin)
+        drawn[begin:end] = glyphs.full * (end - begin)
     return [
         (f" {fitted(plain(label), NAME_WIDTH - 2)} ", "bold green" if on else ""),
         ("".join(drawn), "bold green" if on else style),
@@ -62,6 +62,6 @@ def _row(label: str, spans: list[tuple[Event, int, int]], cells: int, style: str
 
 
 def _style(scene: Scene, label: str) -> str:
-    """A colour that a label keeps."""
+    """The colour of a label, always the same."""
     labels = scene.hello.labels if scene.hello else []
     return STYLES[labels.index(label) % len(STYLES)] if label in labels else ""

@@ -10,7 +10,7 @@ import pytest
 from listener.routing.controls import Controls
 from listener.sinks.mqtt.sink import Mqtt, MqttConfig
 from listener.sinks.socket.sink import SocketConfig, SocketServer
-from listener.tui.display import Display
+from listener.tui.display import LiveDisplay
 from tests.sinks.messages import HELLO
 
 
@@ -19,11 +19,11 @@ from tests.sinks.messages import HELLO
     [
         pytest.param(lambda folder: SocketServer(SocketConfig(path=str(folder / "s")), HELLO), id="socket"),
         pytest.param(lambda _: Mqtt(MqttConfig(host="broker.example"), HELLO), id="mqtt"),
-        pytest.param(lambda _: Display(HELLO), id="display"),
+        pytest.param(lambda _: LiveDisplay(HELLO), id="display"),
     ],
 )
 def test_one_that_was_never_opened_is_forgotten_when_it_is_closed(
-    make: "Callable[[Path], SocketServer | Mqtt | Display]", tmp_path: Path
+    make: "Callable[[Path], SocketServer | Mqtt | LiveDisplay]", tmp_path: Path
 ) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
     sink = make(tmp_path)

@@ -8,14 +8,18 @@ from rich.cells import cell_len
 from listener.messages import Spectrum
 from listener.tui.page import draw
 from listener.tui.scene import Scene
-from listener.tui.view import Shot
+from listener.tui.view import Snapshot
 from tests.sinks.messages import HELLO, event, level, status
 
 
 def busy() -> Scene:
     """Something of everything."""
-    scene = Scene(HELLO).after(level()).after(status(lost_s=1.3)).after(spectrum(at_s=20.0))
-    return scene.after(event(1, label="siren", phase="end", end_s=15.7)).after(event(2)).noting("lost 1.3 s of audio")
+    scene = Scene(HELLO).with_message(level()).with_message(status(lost_s=1.3)).with_message(spectrum(at_s=20.0))
+    return (
+        scene.with_message(event(1, label="siren", phase="end", end_s=15.7))
+        .with_message(event(2))
+        .with_notice("lost 1.3 s of audio")
+    )
 
 
 def spectrum(shades: "np.ndarray | None" = None, **changes: Any) -> Spectrum:
@@ -33,10 +37,10 @@ def spectrum(shades: "np.ndarray | None" = None, **changes: Any) -> Spectrum:
     return Spectrum(**plain | changes)
 
 
-def rows(shown: Scene | Shot, width: int = 80, height: int = 24) -> list[str]:
+def rows(shown: Scene | Snapshot, width: int = 80, height: int = 24) -> list[str]:
     """What is to be read."""
-    shot = Shot(shown) if isinstance(shown, Scene) else shown
-    return ["".join(piece for piece, _ in line) for line in draw(shot, width, height)]
+    snapshot = Snapshot(shown) if isinstance(shown, Scene) else shown
+    return ["".join(piece for piece, _ in line) for line in draw(snapshot, width, height)]
 
 
 def column(line: str, word: str) -> int:
@@ -44,6 +48,6 @@ def column(line: str, word: str) -> int:
     return cell_len(line[: line.index(word)])
 
 
-def row(shown: Scene | Shot, word: str, width: int = 80, height: int = 24) -> str:
+def row(shown: Scene | Snapshot, word: str, width: int = 80, height: int = 24) -> str:
     """The first line with a word in it."""
     return next(line.rstrip() for line in rows(shown, width, height) if word in line)

@@ -13,7 +13,7 @@ from listener.messages import Command
 from listener.routing.controls import Controls
 from listener.sinks.socket.sink import SocketConfig, SocketServer
 from listener.tui.attachment import Attachment
-from listener.tui.display import Display
+from listener.tui.display import LiveDisplay
 from tests.sinks.messages import HELLO, event, status
 from tests.tui.test_display import FakeCanvas, FakeKeyboard
 from tests.waiting import eventually
@@ -39,7 +39,7 @@ class Following:
 
     def __init__(self, address: str) -> None:
         self.attachment = Attachment(Client(address))
-        self.display = Display(canvas=FakeCanvas(), keyboard=FakeKeyboard())
+        self.display = LiveDisplay(canvas=FakeCanvas(), keyboard=FakeKeyboard())
         self.thread = threading.Thread(target=self.attachment.feed, args=(self.display,))
         self.thread.start()
 
@@ -72,7 +72,7 @@ def test_over_tcp_a_refusal_is_only_shown_of_what_was_asked(server: SocketServer
     server.emit(event())
     eventually(lambda: following.display.scene.events, "an event, which comes after the refusal")
     assert following.display.scene.notice == ""
-    following.attachment.ask(Command(command="snooze", what="rain"))
+    following.attachment.send(Command(command="snooze", what="rain"))
     eventually(lambda: "refused" in following.display.scene.notice, "the refusal")
     following.end()
 
@@ -85,7 +85,7 @@ def test_it_comes_back_to_the_next_daemon_with_what_it_has(server: SocketServer,
     server.close()
     eventually(lambda: following.display.scene.absence, "the absence")
     with pytest.raises(SinkError):
-        following.attachment.ask(Command(command="snooze", what="rain"))
+        following.attachment.send(Command(command="snooze", what="rain"))
     successor = served(tmp_path)
     following.meets(successor)
     assert list(following.display.scene.events) == ["e0"]
@@ -109,6 +109,6 @@ def test_what_is_no_listener_ends_it(tmp_path: Path) -> None:
         )
         answered.start()
         with pytest.raises(SinkError) as raised:
-            attachment.feed(Display(canvas=FakeCanvas(), keyboard=FakeKeyboard()))
+            attachment.feed(LiveDisplay(canvas=FakeCanvas(), keyboard=FakeKeyboard()))
         answered.join()
     assert raised.value.code == "client-stranger"

@@ -67,12 +67,12 @@ def test_colours_are_those_that_the_terminal_has() -> None:
     ("system", "colours"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
 )
 def test_the_picture_needs_more_than_sixteen_colours(system: str, colours: bool) -> None:
-    assert canvas(system)[0].look.colours is colours
+    assert canvas(system)[0].glyphs.colours is colours
 
 
 def test_without_colour_bold_and_dim_stay() -> None:
     painter, out = canvas(no_color=True)
-    assert not painter.look.colours
+    assert not painter.glyphs.colours
     assert "\x1b[0;1mx" in written(painter, out, [[("x", "bold green")]])
 
 

@@ -17,7 +17,7 @@ from listener.errors import OutputClosed, SinkError
 from listener.messages import Command, Hello
 from listener.routing.controls import Controls
 from listener.tui.canvas import Canvas
-from listener.tui.display import Display
+from listener.tui.display import LiveDisplay
 from listener.tui.keyboard import Keyboard
 from listener.tui.lines import Line
 from listener.tuning.save_result import SaveResult
@@ -52,7 +52,7 @@ class FakeKeyboard(Keyboard):
         for key in keys:
             self._pressed.put(key)
 
-    def strokes(self) -> Iterator[str]:
+    def keys_pressed(self) -> Iterator[str]:
         while key := self._pressed.get():
             yield key
 
@@ -71,14 +71,14 @@ def keyboard() -> FakeKeyboard:
 
 
 @pytest.fixture
-def display(canvas: FakeCanvas, keyboard: FakeKeyboard) -> Iterator[Display]:
-    shown = Display(HELLO, canvas=canvas, keyboard=keyboard)
+def display(canvas: FakeCanvas, keyboard: FakeKeyboard) -> Iterator[LiveDisplay]:
+    shown = LiveDisplay(HELLO, canvas=canvas, keyboard=keyboard)
     shown.open()
     yield shown
     shown.close()
 
 
-def test_what_it_is_told_is_drawn(display: Display, canvas: FakeCanvas) -> None:
+def test_messages_are_drawn(display: LiveDisplay, canvas: FakeCanvas) -> None:
     display.picture(spectrum())
     display.show(level())
     display.show(status())
@@ -88,7 +88,9 @@ def test_what_it_is_told_is_drawn(display: Display, canvas: FakeCanvas) -> None:
     canvas.shows("-30 dBFS")
 
 
-def test_a_paused_picture_stands_and_catches_up(display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+def test_a_paused_picture_stands_and_catches_up(
+    display: LiveDisplay, canvas: FakeCanvas, keyboard: FakeKeyboard
+) -> None:
     keyboard.press("p")
     canvas.shows("paused")
     display.emit(event(1, label="siren"))
@@ -99,7 +101,7 @@ def test_a_paused_picture_stands_and_catches_up(display: Display, canvas: FakeCa
     canvas.shows("siren                peak 0.97")
 
 
-def test_keys_change_what_the_daemon_does(display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+def test_keys_change_what_the_daemon_does(display: LiveDisplay, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
     display.steer(controls)
     keyboard.press("down", "+", "m")
@@ -109,29 +111,29 @@ def test_keys_change_what_the_daemon_does(display: Display, canvas: FakeCanvas, 
     assert list(controls.state().snoozed) == ["kitchen"]
 
 
-def test_what_somebody_else_changes_is_shown(display: Display, canvas: FakeCanvas) -> None:
+def test_a_change_by_another_client_is_shown(display: LiveDisplay, canvas: FakeCanvas) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
     display.steer(controls)
     controls.obey(Command(command="threshold", what="rain", on=0.25))
     canvas.shows("from 0.25*")
 
 
-def test_what_cannot_be_done_is_said(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+def test_a_failed_command_is_shown(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
     def refuse(_command: Command) -> None:
-        raise SinkError("there is no daemon to ask just now")
+        raise SinkError("no daemon here")
 
-    display = Display(HELLO, canvas=canvas, keyboard=keyboard, obey=refuse)
+    display = LiveDisplay(HELLO, canvas=canvas, keyboard=keyboard, execute=refuse)
     display.open()
     keyboard.press("m")
-    canvas.shows("there is no daemon to ask just now")
+    canvas.shows("no daemon here")
     display.close()
 
 
-def test_w_has_changed_thresholds_kept_and_shows_what_came_of_it(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
-    def keep(hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
+def test_w_saves_changed_thresholds_and_shows_where(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
+    def save(hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
         return SaveResult({label: {"on": on} for label, on in thresholds.items()}, Path("/etc") / hello.model)
 
-    display = Display(HELLO, canvas=canvas, keyboard=keyboard, keep=keep)
+    display = LiveDisplay(HELLO, canvas=canvas, keyboard=keyboard, save=save)
     display.steer(Controls(HELLO.labels, {}, HELLO.sources))
     display.open()
     keyboard.press("down", "+", "w")
@@ -142,18 +144,18 @@ def test_w_has_changed_thresholds_kept_and_shows_what_came_of_it(canvas: FakeCan
     display.close()
 
 
-def test_where_nothing_can_be_kept_the_lines_are_shown(
-    display: Display, canvas: FakeCanvas, keyboard: FakeKeyboard
+def test_the_lines_to_add_are_shown_if_nothing_can_be_saved(
+    display: LiveDisplay, canvas: FakeCanvas, keyboard: FakeKeyboard
 ) -> None:
     display.steer(Controls(HELLO.labels, {}, HELLO.sources))
     keyboard.press("down", "+", "w")
-    canvas.shows("nothing can be written from here")
+    canvas.shows("on = 0.55")
     assert "[labels.dog_bark]" in canvas.shown
 
 
 def test_q_quits(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
     quits: list[bool] = []
-    display = Display(HELLO, canvas=canvas, keyboard=keyboard, quit=lambda: quits.append(True))
+    display = LiveDisplay(HELLO, canvas=canvas, keyboard=keyboard, quit=lambda: quits.append(True))
     display.open()
     keyboard.press("q")
     eventually(lambda: quits, "the end")
@@ -162,7 +164,7 @@ def test_q_quits(canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
 
 def test_the_terminal_is_given_back_and_closing_twice_is_fine() -> None:
     out = io.StringIO()
-    display = Display(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
+    display = LiveDisplay(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
     display.open()
     display.open()
     display.emit(event())
@@ -184,7 +186,7 @@ def test_a_terminal_that_has_gone_is_an_end_of_its_own_kind() -> None:
             return super().write(text)
 
     out = Gone()
-    display = Display(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
+    display = LiveDisplay(HELLO, canvas=Canvas(Console(file=out, force_terminal=True, width=80, height=24)))
     display.open()
     out.lost = True
     with pytest.raises(OutputClosed, match="terminal has gone"):
@@ -192,16 +194,16 @@ def test_a_terminal_that_has_gone_is_an_end_of_its_own_kind() -> None:
     display.close()
 
 
-def emit_for_ever(display: Display) -> NoReturn:
+def emit_for_ever(display: LiveDisplay) -> NoReturn:
     while True:
         display.emit(event())
 
 
 def test_an_exception_gives_the_terminal_back_too() -> None:
     program = """
-from listener.tui.display import Display
+from listener.tui.display import LiveDisplay
 from tests.sinks.messages import HELLO
-Display(HELLO).open()
+LiveDisplay(HELLO).open()
 raise SystemExit(3)
 """
     master, slave = pty.openpty()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from listener.tui.keyboard import Keyboard, named
+from listener.tui.keyboard import Keyboard, key_names
 
 PROGRAM = """
 import sys
@@ -17,7 +17,7 @@ from listener.tui.keyboard import Keyboard
 keyboard = Keyboard()
 keyboard.open()
 print("ready", flush=True)
-for key in keyboard.strokes():
+for key in keyboard.keys_pressed():
     print(repr(key), flush=True)
     if key == "q":
         break
@@ -39,7 +39,7 @@ keyboard.close()
     ],
 )
 def test_keys_have_names(typed: str, keys: list[str]) -> None:
-    assert named(typed) == keys
+    assert key_names(typed) == keys
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_where_input_is_no_terminal_no_key_comes() -> None:
     reading, writing = os.pipe()
     keyboard = Keyboard(reading)
     keyboard.open()
-    assert list(keyboard.strokes()) == []
+    assert list(keyboard.keys_pressed()) == []
     keyboard.close()
     os.close(reading)
     os.close(writing)

@@ -20,13 +20,13 @@ def tone(mel: int, columns: int = 10) -> "np.ndarray":
 
 
 def test_five_columns_make_a_cell_and_the_rest_waits_for_more() -> None:
-    seven = Spectrogram().after(spectrum(tone(3, 7), at_s=0.112))
+    seven = Spectrogram().with_columns(spectrum(tone(3, 7), at_s=0.112))
     assert seven.cells.shape == (64, 1)
-    assert seven.after(spectrum(tone(3, 8), at_s=0.24)).cells.shape == (64, 3)
+    assert seven.with_columns(spectrum(tone(3, 8), at_s=0.24)).cells.shape == (64, 3)
 
 
 def test_a_sound_is_seen_before_its_cell_is_full() -> None:
-    heard = Spectrogram().after(spectrum(tone(3, 7), at_s=0.112))
+    heard = Spectrogram().with_columns(spectrum(tone(3, 7), at_s=0.112))
     assert heard.newest(80).shape == (64, 2)
     assert heard.newest(80)[3].tolist() == [220, 220]
 
@@ -34,33 +34,33 @@ def test_a_sound_is_seen_before_its_cell_is_full() -> None:
 def test_a_click_in_one_column_is_to_be_seen() -> None:
     shades = np.full((64, 10), 20, np.uint8)
     shades[:, 2] = 250
-    assert Spectrogram().after(spectrum(shades)).cells[0].tolist() == [250, 20]
+    assert Spectrogram().with_columns(spectrum(shades)).cells[0].tolist() == [250, 20]
 
 
 def test_a_gap_is_a_few_empty_cells() -> None:
-    heard = Spectrogram().after(spectrum(tone(3))).after(spectrum(tone(3), at_s=9.0))
+    heard = Spectrogram().with_columns(spectrum(tone(3))).with_columns(spectrum(tone(3), at_s=9.0))
     assert (heard.cells[0] == NOTHING).tolist() == [False] * 2 + [True] * MOST_GAP + [False] * 2
 
 
 def test_a_daemon_that_begins_anew_is_a_gap_too() -> None:
-    heard = Spectrogram().after(spectrum(tone(3), at_s=500.0)).after(spectrum(tone(3), at_s=0.16))
+    heard = Spectrogram().with_columns(spectrum(tone(3), at_s=500.0)).with_columns(spectrum(tone(3), at_s=0.16))
     assert (heard.cells == NOTHING).any()
 
 
 def test_only_so_much_is_kept() -> None:
     heard = Spectrogram()
     for number in range(1, KEPT):
-        heard = heard.after(spectrum(tone(3), at_s=0.16 * number))
+        heard = heard.with_columns(spectrum(tone(3), at_s=0.16 * number))
     assert heard.cells.shape == (64, KEPT)
 
 
 def test_another_model_begins_a_new_picture() -> None:
-    heard = Spectrogram().after(spectrum(tone(3))).after(spectrum(np.full((32, 10), 9, np.uint8)))
+    heard = Spectrogram().with_columns(spectrum(tone(3))).with_columns(spectrum(np.full((32, 10), 9, np.uint8)))
     assert heard.cells.shape == (32, 2)
 
 
 def drawn(mel: int, height: int = 8) -> list[str]:
-    heard = Spectrogram().after(spectrum(tone(mel)))
+    heard = Spectrogram().with_columns(spectrum(tone(mel)))
     lines = draw(heard, 6, height, SHADES, palette.warm())
     return ["".join(piece for piece, _ in line) for line in lines]
 
@@ -72,20 +72,20 @@ def test_high_tones_are_above_and_the_newest_is_at_the_right() -> None:
 
 
 def test_in_colours_a_cell_shows_two_bands() -> None:
-    heard = Spectrogram().after(spectrum(tone(63)))
+    heard = Spectrogram().with_columns(spectrum(tone(63)))
     top = draw(heard, 6, 8, UNICODE, palette.warm())[0]
     lightest, darkest = palette.warm()[-1], palette.warm()[0]
     assert top == [("    ", f"{darkest} on {darkest}"), ("▀▀", f"{lightest} on {darkest}")]
 
 
 def test_in_ascii_a_cell_is_coloured_space() -> None:
-    heard = Spectrogram().after(spectrum(tone(63)))
+    heard = Spectrogram().with_columns(spectrum(tone(63)))
     assert {piece for line in draw(heard, 6, 8, ASCII, palette.warm()) for piece, _ in line} <= {"    ", "  ", "      "}
 
 
 def test_a_quiet_room_is_dark_whatever_the_microphone() -> None:
     room = np.random.default_rng(0).integers(60, 80, (64, 200), dtype=np.uint8)
-    heard = Spectrogram().after(spectrum(room, at_s=3.2))
+    heard = Spectrogram().with_columns(spectrum(room, at_s=3.2))
     shades = "".join(piece for line in draw(heard, 40, 8, SHADES, palette.warm()) for piece, _ in line)
     assert set(shades) <= {" ", "·"}
 

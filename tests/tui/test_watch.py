@@ -14,6 +14,7 @@ import pytest
 
 from listener.client import Client
 from listener.messages import Command
+from tests.cli.conftest import code
 from tests.daemon.test_live import RATE, played
 from tests.tmux import Window
 from tests.virtual import VirtualMic
@@ -89,7 +90,7 @@ def test_from_a_daemon_that_is_not_there_to_one_that_hears_and_is_steered(
     daemon: Daemon, watch: Open, virtual_mic: VirtualMic
 ) -> None:
     window = watch(80, 24)
-    window.shows("no daemon is running", "listener run", "waiting since")
+    window.shows("no daemon", "waiting since")
     daemon.start()
     window.shows("microphone  listening", "gate", "dBFS", "to socket", "? help")
     virtual_mic.play(played(["rooster"]), RATE)
@@ -100,14 +101,14 @@ def test_from_a_daemon_that_is_not_there_to_one_that_hears_and_is_steered(
     window.shows("▸", "*")
     eventually(lambda: daemon.client.command(Command(command="state")).thresholds, "a threshold in the daemon")
     window.press("w")
-    window.shows("Written into the configuration", "as it was:", "[labels.", "on = ")
+    window.shows("config.toml.bak", "[labels.", "on = ")
     assert list(daemon.written) == list(daemon.client.command(Command(command="state")).thresholds)
     window.press("x")
     window.press("m")
     window.shows("muted")
     assert list(daemon.client.command(Command(command="state")).snoozed) == ["microphone"]
     window.press("?")
-    window.shows("mute the microphone")
+    window.shows("mute")
     window.press("?")
     window.shows("timeline")
 
@@ -160,9 +161,9 @@ def test_a_daemon_that_hangs_is_noticed_and_seen_to_go_on(daemon: Daemon, watch:
     window = watch(100, 30)
     window.shows("microphone  listening")
     daemon.pause()
-    window.shows("the daemon has said nothing since")
+    window.shows("nothing since")
     daemon.go_on()
-    window.hides("the daemon has said nothing since")
+    window.hides("nothing since")
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -191,7 +192,7 @@ def test_another_version_of_the_protocol_is_said_and_the_end(tmp_path: Path, wat
             b'{"type":"hello","v":99,"version":"9","pid":1,"model":"m","provider":"cpu",'
             b'"labels":[],"thresholds":{},"groups":{},"sources":[]}\n'
         )
-        window.shows("speaks version 99", "status 1")
+        window.shows("99", "[client-v", "status 1")
         visitor.close()
 
 
@@ -209,8 +210,7 @@ def test_it_can_do_without_colour_and_with_ascii(
 
 def test_where_nothing_can_be_drawn_it_says_what_to_use_instead() -> None:
     done = subprocess.run([sys.executable, "-m", "listener", "watch"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "listener tail" in done.stderr
+    assert (done.returncode, code(done.stderr)) == (2, "watch-no-terminal")
 
 
 def test_ctrl_z_gives_the_terminal_back_until_the_shell_has_it_go_on(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_listener_run_is_the_same_display_and_takes_the_same_keys(
     window.press("Down", "-")
     window.shows("*")
     window.press("w")
-    window.shows("Written into the configuration")
+    window.shows("[labels.", "on = ")
     assert "[labels." in (tmp_path / "config.toml").read_text()
     window.press("x", "q")
     window.shows("status 0")

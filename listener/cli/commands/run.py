@@ -27,7 +27,7 @@ from listener.sources.base import BaseSource
 from listener.sources.fallback import Fallback
 
 if TYPE_CHECKING:
-    from listener.tui.display import Display
+    from listener.tui.display import LiveDisplay
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def command(
 
     setup = read()
     logs.set_up(setup.config.daemon.log_level)
-    displays: list[Display] = []
+    displays: list[LiveDisplay] = []
     make_sink = partial(_sink, plain=plain, quit=quit, displays=displays)
     with configuration.located(setup.config.path):
         sources = [_source(part, or_demo=or_demo) for part in setup.config.sources]
@@ -142,14 +142,14 @@ def _source(part: Part, *, or_demo: bool) -> BaseSource:
     return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 
 
-def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None], displays: list["Display"]) -> Sink:
+def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None], displays: list["LiveDisplay"]) -> Sink:
     if part.kind == "console" and not part.config.json and not plain and sys.stdout.isatty():
         from listener.tui.canvas import Canvas
-        from listener.tui.display import Display
+        from listener.tui.display import LiveDisplay
 
         canvas = Canvas()
         if canvas.usable:
-            display = Display(greeting, canvas=canvas, keep=save_thresholds.by_daemon(), quit=quit)
+            display = LiveDisplay(greeting, canvas=canvas, save=save_thresholds.by_daemon(), quit=quit)
             logs.show_on(display)
             displays.append(display)
             return display

@@ -7,7 +7,7 @@ from listener.daemon.signals import Capture
 from listener.errors import ConfigError
 from listener.tui.attachment import Attachment
 from listener.tui.canvas import Canvas
-from listener.tui.display import Display
+from listener.tui.display import LiveDisplay
 
 
 @click.command()
@@ -22,15 +22,15 @@ def command(capture: Capture, connect: str | None, token_file: str) -> int:
             "watch needs a terminal that it can draw on", code="watch-no-terminal", remedy="Use `listener tail`."
         )
     attachment = Attachment(client)
-    keep = save_thresholds.by_client(client)
-    display = Display(canvas=canvas, obey=attachment.ask, keep=keep, quit=attachment.end)
+    save = save_thresholds.by_client(client)
+    display = LiveDisplay(canvas=canvas, execute=attachment.send, save=save, quit=attachment.end)
     capture.deliver_to(attachment.end)
     display.open()
     try:
         attachment.feed(display)
     finally:
         display.close()
-    kept = display.view.kept
-    if kept and not kept.path:
-        print("# for the configuration, to keep the thresholds", *kept.lines, sep="\n")
+    saved = display.view.saved
+    if saved and not saved.path:
+        print("# add to the configuration, to keep the thresholds", *saved.lines, sep="\n")
     return 0
