@@ -9,7 +9,7 @@ from pathlib import Path
 
 from listener import messages
 from listener.base import addresses, ownership, paths
-from listener.base.schema import nearest
+from listener.base.label_names import resolve_label
 from listener.errors import ConfigError, SinkError
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Client:
         with self._connection:
             lines = _Lines(self._connection)
             hello = self._greeted(self._connection, lines)
-            _check(asked, hello)
+            asked = _resolved(asked, hello)
             yield hello
             with _breaking():
                 self._connection.sendall(messages.encode(asked))
@@ -330,12 +330,10 @@ def _greeting(lines: _Lines) -> messages.Hello:
     return first
 
 
-def _check(asked: messages.Subscribe, hello: messages.Hello) -> None:
-    for label in asked.labels or ():
-        if label not in hello.labels:
-            raise ConfigError(
-                f"the daemon's model has no label {label!r}{nearest(label, hello.labels)}", code="client-label"
-            )
+def _resolved(asked: messages.Subscribe, hello: messages.Hello) -> messages.Subscribe:
+    """Return the subscription with labels as the daemon calls them."""
+    labels = asked.labels and [resolve_label(label, hello.labels) for label in asked.labels]
+    return messages.Subscribe(subscribe=asked.subscribe, labels=labels, replay=asked.replay)
 
 
 def _subscribed(lines: _Lines, patience_s: float | None) -> Iterator[messages.Message]:

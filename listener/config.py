@@ -1,17 +1,16 @@
-"""The configuration: TOML into frozen structs. Every default lives here or in the `Config` of its part."""
+"""The configuration: TOML read into frozen structs. Every default is in the section of the part that it belongs to."""
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
-
 from listener.base import paths, registry, requirements
-from listener.base.schema import Meta, Section, convert, nearest, render
-from listener.errors import ConfigError
+from listener.base.schema import Errors, Meta, Place, Section, changed, convert, render, suggestion
+from listener.base.textfile import read_text
+from listener.base.toml_file import line_of, read_toml, toml_value
+from listener.errors import ConfigError, ConfigErrors
 from listener.pipeline.bundle import Bundle, LabelRule
 from listener.pipeline.clipper import ClipConfig
 from listener.pipeline.gates import GateConfig
@@ -20,7 +19,7 @@ from listener.pipeline.tracker import EventConfig, LabelConfig
 from listener.routing.controls import EVERYTHING
 from listener.routing.filters import FilterConfig, parse_hours
 
-OF_THE_MACHINE = Path("/etc/listener/config.toml")
+SYSTEM_FILE = Path("/etc/listener/config.toml")
 
 
 class ModelConfig(Section, frozen=True):
@@ -44,7 +43,7 @@ class DaemonConfig(Section, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A source or sink as configured: its class, not yet made, and its own section."""
+    """A source or sink as configured: its class, of which no object exists yet, and its section."""
 
     kind: str
     factory: Any
@@ -54,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration, checked."""
+    """A whole, valid configuration."""
 
     path: Path | None
     daemon: DaemonConfig
@@ -82,36 +81,70 @@ DEFAULT_SOURCES = ({"kind": "microphone"},)
 DEFAULT_SINKS = ({"kind": "console"}, {"kind": "socket"})
 
 
-def part(what: Literal["source", "sink"], table: dict[str, Any], where: str = "") -> Part:
-    """The part that a [[source]] or [[sink]] table describes. ConfigError where it describes none."""
-    settings, where = dict(table), where or what
-    kind = settings.pop("kind")
-    if what == "source":
-        factory = registry.source(kind)
-        return Part(kind, factory, convert(settings, factory.Config, where))
-    factory = registry.sink(kind)
-    when = _when(settings.pop("when", {}), f"{where}.when")
-    return Part(kind, factory, convert(settings, factory.Config, where), when)
+def part(what: Literal["source", "sink"], table: object, place: Place | None = None) -> Part:
+    """Read a [[source]] or [[sink]] table.
+
+    Args:
+        what: Which of the two it is.
+        table: The table as TOML gives it.
+        place: Where the table stands, for errors.
+
+    Raises:
+        ConfigError: The kind is missing or unknown, or a key is wrong.
+    """
+    place = place or Place((what,), what)
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if not isinstance(table, dict) or not isinstance(kind, str):
+        raise place.error("kind is missing", "part-kind-missing", "Write, for example, kind = 'microphone'.")
+    place = Place(place.key, f"{place.words} ({kind})")
+    settings = {key: value for key, value in table.items() if key != "kind"}
+    when = settings.pop("when", {}) if what == "sink" else {}
+    with place.named():
+        factory = registry.source(kind) if what == "source" else registry.sink(kind)
+    errors = Errors()
+    section: Any = None
+    with errors.collected():
+        section = convert(settings, factory.Config, place)
+    with errors.collected():
+        when = _when(when, place / "when")
+    errors.raise_any()
+    return Part(kind, factory, section, when)
 
 
 def find() -> Path | None:
-    """The configuration file that is used when none is named: the user's, the machine's, or none."""
-    return next((path for path in (of_user(), OF_THE_MACHINE) if path.is_file()), None)
+    """Return the configuration file that is used by default: the user's, else the system's, if there is one."""
+    try:
+        candidates = [user_file(), SYSTEM_FILE]
+    except ConfigError:  # a user without a home
+        candidates = [SYSTEM_FILE]
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def of_user() -> Path:
-    """Where a user's own configuration is, or would be."""
+def user_file() -> Path:
+    """Return where a user's own configuration is, whether it exists or not.
+
+    Raises:
+        ConfigError: The user has no home.
+    """
     return paths.config_folder() / "listener" / "config.toml"
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), tables: dict[str, Any] | None = None) -> Config:
-    """The configuration of a file, or the defaults; then `key=value` overrides, then whole tables from flags.
+    """Read a configuration.
 
-    ConfigError is one line: file, key, what is wrong, the nearest valid name.
+    Args:
+        path: The file; None for the defaults.
+        overrides: Settings such as `gate.kind=bands`, which win over the file.
+        tables: Whole tables, which win over both.
+
+    Raises:
+        ConfigError: Something is wrong; `ConfigErrors` with all errors of the file if there are several.
     """
-    document = _read(path) if path else {}
+    document = read_toml(path) if path else {}
     with located(path):
-        _build(document, path)  # by itself first, so that what is wrong with it is said of it
+        config = _build(document, path)  # without the overrides, so that an error is one of the file
+    if not overrides and not tables:
+        return config
     for override in overrides:
         _override(document, override)
     return _build(document | (tables or {}), path)
@@ -119,49 +152,53 @@ def load(path: Path | None, overrides: Sequence[str] = (), tables: dict[str, Any
 
 @contextmanager
 def located(path: Path | None) -> Iterator[None]:
-    """What is wrong with the configuration inside is said of its file."""
+    """Add the file and the line to configuration errors that are raised in the block."""
     try:
         yield
     except ConfigError as err:
-        raise ConfigError(f"{path}: {err}" if path else str(err)) from err
+        if path is None:
+            raise
+        errors = [_located(each, path) for each in (err.errors if isinstance(err, ConfigErrors) else [err])]
+        raise errors[0] if len(errors) == 1 else ConfigErrors(errors)  # noqa: B904 - they are the same errors
 
 
 def defaults() -> str:
-    """config.toml: every option with its default, commented out."""
+    """Return config.toml: every option with its default, commented out."""
     return "\n".join(_default_lines()) + "\n"
 
 
 def rules(config: Config, bundle: Bundle) -> dict[str, LabelRule]:
-    """The rule of every label that is to be reported: the bundle's, with what the configuration changes."""
-    reported = [label for label in bundle.labels if config.labels.get(label, LabelConfig()).enabled]
-    called = [names(config).get(label, label) for label in reported]
-    for label, name in zip(reported, called, strict=True):
-        if called.count(name) > 1 and name != label:
-            raise ConfigError(f"labels.{label}.name: another label is reported as {name!r} already")
-    if config.loud.enabled and LOUD in called:
-        label = reported[called.index(LOUD)]
-        raise ConfigError(
-            f"loud.enabled: label {label!r} is reported as {LOUD!r} already; set labels.{label}.name to another name"
-        )
-    return {
-        label: _rule(bundle.rules.get(label, LabelRule()), config.labels.get(label, LabelConfig()), label)
-        for label in reported
-    }
+    """Return the rule of every label that is reported: the bundle's, with the changes of the configuration.
+
+    Raises:
+        ConfigError: Two labels have one name, or a rule is impossible.
+    """
+    errors = Errors()
+    found: dict[str, LabelRule] = {}
+    called: dict[str, str] = {LOUD: LOUD} if config.loud.enabled else {}
+    for label in bundle.labels:
+        section = config.labels.get(label, LabelConfig())
+        if section.enabled:
+            with errors.collected():
+                _check_name(section.name or label, label, called)
+                found[label] = _rule(bundle.rules.get(label, LabelRule()), section, label)
+    errors.raise_any()
+    return found
 
 
 def names(config: Config) -> dict[str, str]:
-    """Label of the model -> name under which it is reported, for those that have one."""
+    """Return the names under which labels are reported, for labels that the configuration gives another name."""
     return {label: section.name for label, section in config.labels.items() if section.name}
 
 
 def event_labels(config: Config, bundle: Bundle) -> list[str]:
-    """What events may be called: the labels that are reported, by their reported names, and `loud` where it is on."""
+    """Return the names that events can have: those of reported labels, and `loud` if that is enabled."""
     called = [names(config).get(label, label) for label in rules(config, bundle)]
     return [*called, LOUD] if config.loud.enabled else called
 
 
 def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
-    """The bundle's groups and the user's, which win, of labels under the names they are reported under."""
+    """Return the bundle's groups and the configuration's, which win, with labels under their reported names."""
     called = names(config)
     return {
         group: [called.get(label, label) for label in labels]
@@ -169,174 +206,197 @@ def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
     }
 
 
-def strangers(config: Config, bundle: Bundle) -> list[str]:
-    """What the configuration names that does not fit this bundle, one line each.
+def mismatches(config: Config, bundle: Bundle) -> list[ConfigError]:
+    """Find names in the configuration that do not fit the bundle or each other.
 
-    Labels that it lacks, sources that are named like a label or a group, so that a snooze of one would silence both,
-    and sources that a reload has named and only a restart brings.
-    An update of the model must not take a service down: a warning for `run`, an error for `check`.
+    They are warnings for `run`, because an update of the model must not stop a service, and errors for `check`.
+
+    Returns:
+        One error for each label that the bundle lacks, each source with the name of a label or group, which no snooze
+        could tell apart, and each source in a filter that only a restart will add.
     """
-    mentioned = [(f"labels.{label}", label) for label in config.labels]
+    errors = Errors()
+    with errors.collected(), located(config.path):
+        Errors([*_unknown_labels(config, bundle), *_shared_names(config, bundle), *_absent_sources(config)]).raise_any()
+    return [each for err in errors.found for each in (err.errors if isinstance(err, ConfigErrors) else [err])]
+
+
+def _unknown_labels(config: Config, bundle: Bundle) -> Iterator[ConfigError]:
     loud = [LOUD] if config.loud.enabled else []
+    reported = [*(names(config).get(label, label) for label in bundle.labels), *loud, *groups(config, bundle)]
+    mentioned = [(Place(("labels", label), f"labels.{label}"), label, bundle.labels) for label in config.labels]
     mentioned += [
-        (f"groups.{group}", label) for group, labels in config.groups.items() for label in labels if label not in loud
+        (Place(("groups", group), f"groups.{group}"), label, (*bundle.labels, *loud))
+        for group, labels in config.groups.items()
+        for label in labels
     ]
-    where = f"{config.path}: " if config.path else ""
-    unknown = [(key, label, bundle.labels) for key, label in mentioned if label not in bundle.labels]
-    meant = [*(names(config).get(label, label) for label in bundle.labels), *loud, *groups(config, bundle)]
-    unknown += [
-        (f"sink {number} ({sink.kind}).when.labels", label, tuple(meant))
-        for number, sink in enumerate(config.sinks, 1)
-        for label in sink.when.labels
-        if label not in meant
+    mentioned += [
+        (place / "labels", label, tuple(reported)) for place, when in _filters(config) for label in when.labels
     ]
-    lacking = [
-        f"{where}{key}: model {bundle.name} has no label {label!r}{_hint(label, known)}"
-        for key, label, known in unknown
-    ]
-    return [*lacking, *(f"{where}{line}" for line in (*_namesakes(config, bundle), *_absent_sources(config)))]
+    for place, label, known in mentioned:
+        if label not in known:
+            remedy = "Set loud.enabled = true for it." if label == LOUD else suggestion(label, known)
+            yield place.error(f"model {bundle.name} has no label {label!r}", "label-unknown", remedy)
 
 
-def _absent_sources(config: Config) -> Iterator[str]:
-    """Sources that a sink waits for and that are none: after a reload, for that changes the sinks and no source."""
-    there = [part.config.name for part in config.sources]
-    for number, sink in enumerate(config.sinks, 1):
-        for name in sink.when.sources:
-            if name not in there:
-                yield f"sink {number} ({sink.kind}).when.sources: {name!r} is not listened to before a restart"
+def _absent_sources(config: Config) -> Iterator[ConfigError]:
+    """Yield errors for sources that were added by a reload, which exchanges sinks but not sources."""
+    present = [part.config.name for part in config.sources]
+    for place, when in _filters(config):
+        for name in when.sources:
+            if name not in present:
+                remedy = "Restart listener to add the source."
+                yield (place / "sources").error(f"source {name!r} is not running", "source-not-running", remedy)
 
 
-def _namesakes(config: Config, bundle: Bundle) -> Iterator[str]:
-    """Sources that a user cannot tell from a label or a group when it comes to a snooze."""
-    heard = (*event_labels(config, bundle), *groups(config, bundle))
-    for part in config.sources:
-        if part.config.name in heard:
-            yield (
-                f"source.name: {part.config.name!r} is a label or group too; "
-                "a snooze of one would silence both: rename it"
-            )
+def _shared_names(config: Config, bundle: Bundle) -> Iterator[ConfigError]:
+    taken = (*event_labels(config, bundle), *groups(config, bundle))
+    for number, part in enumerate(config.sources):
+        if part.config.name in taken:
+            problem = f"{part.config.name!r} is also a label or group, and a snooze would silence both"
+            yield Place(("source", number, "name"), "source.name").error(problem, "name-shared", "Rename the source.")
 
 
-def _hint(label: str, known: Sequence[str]) -> str:
-    return "; set loud.enabled = true for it" if label == LOUD else nearest(label, known)
+def _filters(config: Config) -> Iterator[tuple[Place, FilterConfig]]:
+    for number, sink in enumerate(config.sinks):
+        yield Place(("sink", number, "when"), f"sink {number + 1} ({sink.kind}).when"), sink.when
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise ConfigError(f"{path}: cannot be read ({err.strerror})") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{path}: not TOML: {err}") from err
-    except RecursionError as err:
-        raise ConfigError(f"{path}: lists in lists, too many to be read; write it anew") from err
+def _located(err: ConfigError, path: Path) -> ConfigError:
+    line = line_of(read_text(path), err.key) if err.key and path.is_file() else None
+    where = f"{path}:{line}" if line else str(path)
+    return ConfigError(f"{where}: {err.message}", code=err.code, remedy=err.remedy, key=err.key)
 
 
 def _override(document: dict[str, Any], override: str) -> None:
-    """Put `gate.kind=bands` into the document. The value is TOML where it parses as TOML, else text."""
+    """Put `gate.kind=bands` into the document."""
     key, equals, text = override.partition("=")
     *tables, last = key.strip().split(".")
     if not equals or not last or not tables:
-        raise ConfigError(f"--set {override}: write it as section.key=value, for example gate.kind=bands")
+        remedy = "Write section.key=value, for example gate.kind=bands."
+        raise ConfigError(f"--set {override} is not a setting", code="override-invalid", remedy=remedy)
+    place: Any = document
     for table in tables:
-        document = document.setdefault(table, {})
-        if not isinstance(document, dict):
-            raise ConfigError(f"--set {override}: {table!r} is no table of settings; write lists in the file")
-    try:
-        document[last] = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        document[last] = text
+        place = place.setdefault(table, {})
+        if not isinstance(place, dict):
+            remedy = "Write sources and sinks in the file."
+            raise ConfigError(f"--set {override}: {table!r} is not a table", code="override-invalid", remedy=remedy)
+    place[last] = toml_value(text)
 
 
 def _build(document: dict[str, Any], path: Path | None) -> Config:
+    errors = Errors()
     for name, table in document.items():
-        if name not in TABLES:
-            raise ConfigError(f"{name}: unknown key{nearest(name, TABLES)}")
-        wanted = list if name in ("source", "sink") else dict
-        if not isinstance(table, wanted):
-            raise ConfigError(f"{name}: write it as {f'[[{name}]]' if wanted is list else f'[{name}]'}")
-    sections: dict[str, Any] = {
-        name: convert(document.get(name, {}), section, name) for name, section in SECTIONS.items()
-    }
-    config = Config(
-        path=path,
-        labels={label: _label(table, label) for label, table in document.get("labels", {}).items()},
-        groups=_groups(document.get("groups", {})),
-        sources=tuple(_parts(document.get("source", DEFAULT_SOURCES), "source")),
-        sinks=tuple(_parts(document.get("sink", DEFAULT_SINKS), "sink")),
-        **sections,
-    )
-    _check_together(config)
+        with errors.collected():
+            _check_table(name, table)
+    errors.raise_any()
+    found: dict[str, Any] = {"labels": {}, "groups": {}, "source": [], "sink": []}
+    for name, section in SECTIONS.items():
+        with errors.collected():
+            found[name] = convert(document.get(name, {}), section, Place((name,), name))
+    for label, table in document.get("labels", {}).items():
+        with errors.collected():
+            found["labels"][label] = _label(table, Place(("labels", label), f"labels.{label}"))
+    for group, labels in document.get("groups", {}).items():
+        with errors.collected():
+            found["groups"][group] = _group(labels, group)
+    for what, default in (("source", DEFAULT_SOURCES), ("sink", DEFAULT_SINKS)):
+        for number, table in enumerate(document.get(what, default)):
+            with errors.collected():
+                found[what].append(part(what, table, Place((what, number), f"{what} {number + 1}")))  # type: ignore[arg-type]
+    errors.raise_any()
+    config = Config(path=path, sources=tuple(found.pop("source")), sinks=tuple(found.pop("sink")), **found)
+    Errors(list(_contradictions(config))).raise_any()
     return config
 
 
-def _label(table: Any, label: str) -> LabelConfig:
-    if not isinstance(table, dict):
-        raise ConfigError(f"labels.{label}: write it as [labels.{label}]")
-    section = convert(table, LabelConfig, f"labels.{label}")
-    if section.name is not None and not section.name.strip():
-        raise ConfigError(f"labels.{label}.name: it is empty; write a name, or leave it out")
-    if section.name == EVERYTHING:
-        raise ConfigError(f"labels.{label}.name: a snooze of {EVERYTHING!r} is of everything; give it another name")
+def _check_table(name: str, table: object) -> None:
+    place, is_list = Place((name,), name), name in ("source", "sink")
+    if name not in TABLES:
+        raise place.error("unknown key", "config-key-unknown", suggestion(name, TABLES))
+    if not isinstance(table, list if is_list else dict):
+        remedy = f"Write it as {f'[[{name}]]' if is_list else f'[{name}]'}."
+        raise place.error("is not a table", "config-value", remedy)
+
+
+def _label(table: object, place: Place) -> LabelConfig:
+    section = convert(table, LabelConfig, place)
+    if section.name is not None and (not section.name.strip() or section.name == EVERYTHING):
+        problem = f"{section.name!r} cannot be the name of a label"
+        raise (place / "name").error(problem, "name-reserved", "Write another name, or leave it out.")
     return section
 
 
-def _groups(table: dict[str, Any]) -> dict[str, list[str]]:
-    if EVERYTHING in table:
-        raise ConfigError(f"groups.{EVERYTHING}: a snooze of {EVERYTHING!r} is of everything; give it another name")
-    try:
-        return msgspec.convert(table, dict[str, list[str]])
-    except msgspec.ValidationError as err:
-        raise ConfigError(f"groups: a group is a list of labels, as pets = ['dog_bark'] ({err})") from err
+def _group(labels: object, group: str) -> list[str]:
+    place = Place(("groups", group), f"groups.{group}")
+    if group == EVERYTHING:
+        problem = f"{EVERYTHING!r} cannot be the name of a group: it stands for everything"
+        raise place.error(problem, "name-reserved", "Give the group another name.")
+    if not isinstance(labels, list) or any(not isinstance(label, str) for label in labels):
+        raise place.error("is not a list of labels", "config-value", 'Write, for example, pets = ["dog_bark"].')
+    return labels
 
 
-def _parts(tables: Sequence[Any], what: Literal["source", "sink"]) -> Iterator[Part]:
-    example = "microphone" if what == "source" else "socket"
-    for number, table in enumerate(tables, 1):
-        if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
-            raise ConfigError(f"{what} {number}: a [[{what}]] needs a kind, as kind = {example!r}")
-        yield part(what, table, f"{what} {number} ({table['kind']})")
-
-
-def _when(table: Any, where: str) -> FilterConfig:
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where}: write it as a table, when = {{labels = ['alarm']}}")
-    when = convert(table, FilterConfig, where)
-    try:
+def _when(table: object, place: Place) -> FilterConfig:
+    when = convert(table, FilterConfig, place)
+    with (place / "hours").named():
         parse_hours(when.hours)
-    except ConfigError as err:
-        raise ConfigError(f"{where}.{err}") from err
     return when
 
 
-def _check_together(config: Config) -> None:
-    """Refuse what is right key by key and impossible together."""
-    heard = [part.config.name for part in config.sources]
-    twice = next((name for name in heard if heard.count(name) > 1), None)
-    if twice:
-        raise ConfigError(f"source.name: two sources are called {twice!r}; give each a name of its own")
-    if EVERYTHING in heard:
-        raise ConfigError(f"source.name: a snooze of {EVERYTHING!r} is of every source; give this one another name")
-    made = [(f"source {n} ({part.kind})", part.factory(part.config)) for n, part in enumerate(config.sources, 1)]
-    if conflict := next(requirements.conflicts([(name, source.requirements) for name, source in made]), None):
-        raise conflict
-    for number, sink in enumerate(config.sinks, 1):
-        for name in sink.when.sources:
-            if name not in heard:
-                where = f"sink {number} ({sink.kind}).when.sources"
-                raise ConfigError(f"{where}: there is no source {name!r}{nearest(name, heard)}")
-    if not heard:
-        raise ConfigError("source: there is none; write a [[source]], or leave them out for the default microphone")
+def _contradictions(config: Config) -> Iterator[ConfigError]:
+    """Yield errors for settings that are valid one by one but not together."""
+    present: list[str] = []
+    for number, source in enumerate(config.sources):
+        name, place = source.config.name, Place(("source", number, "name"), f"source {number + 1} ({source.kind}).name")
+        if name in present:
+            problem = f"another source is called {name!r}"
+            yield place.error(problem, "name-duplicate", "Give each source a name of its own.")
+        if name == EVERYTHING:
+            problem = f"{EVERYTHING!r} cannot be the name of a source: it stands for everything"
+            yield place.error(problem, "name-reserved", "Give the source another name.")
+        present.append(name)
+    if not present:
+        remedy = "Write a [[source]], or leave `source` out for the default microphone."
+        yield Place(("source",), "source").error("there is none", "source-none", remedy)
+    for place, when in _filters(config):
+        for name in when.sources:
+            if name not in present:
+                problem = f"there is no source {name!r}"
+                yield (place / "sources").error(problem, "source-unknown", suggestion(name, present))
     if config.clips.first_s > config.clips.hop_s:
-        raise ConfigError(f"clips.first_s: {config.clips.first_s} is more than clips.hop_s, {config.clips.hop_s}")
+        problem = f"{config.clips.first_s:g} is more than clips.hop_s, {config.clips.hop_s:g}"
+        remedy = "Lower it, or raise clips.hop_s."
+        yield Place(("clips", "first_s"), "clips.first_s").error(problem, "clips-contradiction", remedy)
+    yield from _source_conflicts(config)
+
+
+def _source_conflicts(config: Config) -> Iterator[ConfigError]:
+    errors, required = Errors(), []
+    for number, source in enumerate(config.sources):
+        place = Place(("source", number), f"source {number + 1} ({source.kind})")
+        with errors.collected(), place.named():
+            required.append((place.words, source.factory(source.config).requirements))
+    yield from (*errors.found, *requirements.conflicts(required))
+
+
+def _check_name(name: str, label: str, called: dict[str, str]) -> None:
+    """Refuse a second label of one name. `called`: the label of each name so far."""
+    other = called.setdefault(name, label)
+    if other != label or (label == LOUD == name):
+        renamed, other = (label, other) if name != label else (other, label)
+        place = Place(("labels", renamed), f"labels.{renamed}") / "name"
+        raise place.error(f"{other} is reported as {name!r}, too", "name-duplicate", "Write another name.")
 
 
 def _rule(rule: LabelRule, section: LabelConfig, label: str) -> LabelRule:
-    changes = {key: getattr(section, key) for key in rule.__struct_fields__ if getattr(section, key) is not None}
-    changed = msgspec.structs.replace(rule, **changes)
-    if changed.off >= changed.on:
-        raise ConfigError(f"labels.{label}: off ({changed.off}) must be less than on ({changed.on})")
-    return changed
+    place = Place(("labels", label), f"labels.{label}")
+    fields = {key: getattr(section, key) for key in rule.__struct_fields__ if getattr(section, key) is not None}
+    combined = changed(rule, **fields)
+    if combined.off >= combined.on:
+        problem = f"off ({combined.off:g}) is not less than on ({combined.on:g})"
+        raise place.error(problem, "threshold-order", "Lower off, or raise on.")
+    return combined
 
 
 def _default_lines() -> Iterator[str]:

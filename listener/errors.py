@@ -5,6 +5,8 @@ and what is wrong with it, and a `remedy` that says what to do. Codes are writte
 literal `code="area-what"`; docs/errors.md is generated from them.
 """
 
+from collections.abc import Iterable
+
 
 class ListenerError(Exception):
     """Base class of every error that this program raises on purpose.
@@ -26,7 +28,32 @@ class ListenerError(Exception):
 
 
 class ConfigError(ListenerError):
-    """The configuration or a flag cannot be used."""
+    """The configuration or a flag cannot be used.
+
+    Args:
+        message: As for `ListenerError`.
+        code: As for `ListenerError`.
+        remedy: As for `ListenerError`.
+        key: Where the error is in the configuration: ("sink", 1, "path") is `path` of the second [[sink]].
+    """
+
+    def __init__(self, message: str, *, code: str = "", remedy: str = "", key: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message, code=code, remedy=remedy)
+        self.key = key
+
+
+class ConfigErrors(ConfigError):
+    """Several errors of one configuration, one line each.
+
+    Args:
+        errors: At least one error. Groups are flattened.
+    """
+
+    def __init__(self, errors: Iterable[ConfigError]) -> None:
+        self.errors: list[ConfigError] = []
+        for error in errors:
+            self.errors.extend(error.errors if isinstance(error, ConfigErrors) else [error])
+        super().__init__("\n".join(map(str, self.errors)), code=self.errors[0].code)
 
 
 class BundleError(ListenerError):

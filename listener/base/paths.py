@@ -1,4 +1,4 @@
-"""Where things live on this machine: what the environment says of it is asked here, and nowhere else."""
+"""Folders and files of this machine. Environment variables are read in this module only."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from listener.errors import ConfigError
 
 
 def runtime_folder() -> Path:
-    """For the socket: systemd's RUNTIME_DIRECTORY, else the user's runtime folder, else one in /tmp of our own."""
+    """Return the folder for the control socket: systemd's, else the user's, else one in /tmp."""
     for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
         if os.environ.get(variable):
             return Path(os.environ[variable].split(":")[0])
@@ -15,27 +15,35 @@ def runtime_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """For logs: systemd's STATE_DIRECTORY, else the user's state folder."""
+    """Return the folder for logs and databases: systemd's, else the user's.
+
+    Raises:
+        ConfigError: The user has no home.
+    """
     if os.environ.get("STATE_DIRECTORY"):
         return Path(os.environ["STATE_DIRECTORY"].split(":")[0])
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "listener"
+    return _in_home("XDG_STATE_HOME", ".local/state") / "listener"
 
 
 def config_folder() -> Path:
-    """For configurations of this user's, of any program."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    """Return the folder for this user's configurations, of any program.
+
+    Raises:
+        ConfigError: The user has no home.
+    """
+    return _in_home("XDG_CONFIG_HOME", ".config")
 
 
 SYSTEM_SOCKET = Path("/run/listener/listener.sock")  # of a daemon that systemd runs for the machine
 
 
 def sockets() -> list[Path]:
-    """Where a client looks for a daemon, the likeliest first: this user's, then the system's."""
+    """Return the sockets at which a client looks for a daemon: this user's, then the system's."""
     return list(dict.fromkeys([runtime_folder() / "listener.sock", SYSTEM_SOCKET]))
 
 
 def sound_servers() -> list[str]:
-    """Where a sound server of PulseAudio's protocol is looked for, as PULSE_SERVER writes it; the first is taken."""
+    """Return where a sound server that speaks PulseAudio's protocol may be, in the form of PULSE_SERVER."""
     named = os.environ.get("PULSE_SERVER", "").split()
     runtime = os.environ.get("PULSE_RUNTIME_PATH") or f"{os.environ.get('XDG_RUNTIME_DIR', '')}/pulse"
     usual = Path(runtime) / "native"
@@ -43,30 +51,46 @@ def sound_servers() -> list[str]:
 
 
 def under_journal() -> bool:
-    """Whether what is written to stderr lands in systemd's journal."""
+    """Tell whether stderr is connected to systemd's journal."""
     try:
         stderr = os.fstat(2)
     except OSError:
         return False
-    # The variable is inherited; what counts is that stderr is still what it names (systemd.exec(5)).
+    # The variable is inherited, but stderr may have been redirected since (systemd.exec(5)).
     return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
 def notify_socket() -> str | None:
-    """Where systemd wants to be told that the service is ready and alive; None where nobody does."""
+    """Return the socket for systemd's notifications, if it expects any."""
     return os.environ.get("NOTIFY_SOCKET") or None
 
 
 def credential(name: str) -> Path:
-    """Where a secret lies: a bare name in systemd's CREDENTIALS_DIRECTORY where there is one; a path is a path."""
+    """Return the path of a secret: a bare name is a systemd credential if systemd provides any."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     path = expanded(name)
     return Path(folder) / name if folder and path == Path(path.name) else path
 
 
 def expanded(text: str | os.PathLike[str]) -> Path:
-    """The path, with whose home `~` means. ConfigError where there is no such user."""
+    """Return a path with `~` and `~user` replaced.
+
+    Raises:
+        ConfigError: There is no such user, or this user has no home.
+    """
     try:
         return Path(text).expanduser()
     except RuntimeError as err:
-        raise ConfigError(f"{text}: there is no such user; write the whole path") from err
+        raise ConfigError(
+            f"{text}: the home folder is unknown", code="home-unknown", remedy="Write the whole path."
+        ) from err
+
+
+def _in_home(variable: str, relative: str) -> Path:
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    try:
+        return Path.home() / relative
+    except RuntimeError as err:
+        remedy = f"Set HOME or {variable}."
+        raise ConfigError("this user has no home folder", code="home-unknown", remedy=remedy) from err

@@ -1,13 +1,13 @@
-"""The parts that a configuration can name: a literal table of ours, then what others have installed.
+"""The kinds of sources and sinks that a configuration can name: built-in ones, then installed plug-ins.
 
-A stranger's package adds a part by an entry point in the group `listener.sources` or `listener.sinks`.
-Classes are imported when they are asked for, so that a part nobody uses costs nothing.
+A package adds a kind by an entry point in the group `listener.sources` or `listener.sinks`.
+Classes are imported on demand, so that unused parts cost nothing.
 """
 
 from importlib import import_module
 from typing import Any
 
-from listener.base.schema import nearest
+from listener.base.schema import suggestion
 from listener.errors import ConfigError
 
 SOURCES = {
@@ -31,22 +31,35 @@ SINKS = {
 
 
 def source(kind: str) -> Any:
-    """The class of a source, whose `Config` declares its section. ConfigError where there is none."""
+    """Return the class of a source.
+
+    Raises:
+        ConfigError: There is no such kind, or it cannot be imported.
+    """
     return _find(kind, SOURCES, "listener.sources", "source")
 
 
 def sink(kind: str) -> Any:
-    """The class of a sink, whose `Config` declares its section. ConfigError where there is none."""
+    """Return the class of a sink.
+
+    Raises:
+        ConfigError: There is no such kind, or it cannot be imported.
+    """
     return _find(kind, SINKS, "listener.sinks", "sink")
 
 
-def _find(kind: str, ours: dict[str, str], group: str, what: str) -> Any:
-    if kind in ours:
-        module, _, name = ours[kind].partition(":")
+def _find(kind: str, built_in: dict[str, str], group: str, what: str) -> Any:
+    if kind in built_in:
+        module, _, name = built_in[kind].partition(":")
         return getattr(import_module(module), name)
-    from importlib.metadata import entry_points  # 20 ms that nobody pays who names only parts of ours
+    from importlib.metadata import entry_points  # 20 ms that only users of plug-ins pay
 
-    theirs = {point.name: point for point in entry_points(group=group)}
-    if kind not in theirs:
-        raise ConfigError(f"{what}.kind: no {what} is called {kind!r}{nearest(kind, [*ours, *theirs])}")
-    return theirs[kind].load()
+    plug_ins = {point.name: point for point in entry_points(group=group)}
+    if kind not in plug_ins:
+        remedy = suggestion(kind, [*built_in, *plug_ins])
+        raise ConfigError(f"there is no {what} of kind {kind!r}", code="part-kind-unknown", remedy=remedy)
+    try:
+        return plug_ins[kind].load()
+    except (ImportError, AttributeError) as err:
+        problem = f"the plug-in for {what} {kind!r} cannot be imported ({err})"
+        raise ConfigError(problem, code="part-import", remedy="Install it again.") from err

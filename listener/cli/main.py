@@ -67,9 +67,9 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from listener.base.schema import nearest
+            from listener.base.schema import suggestion
 
-            raise click.UsageError(f"unknown command {args[0]!r}{nearest(args[0], COMMANDS)}", ctx)
+            raise click.UsageError(f"unknown command {args[0]!r}. {suggestion(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception as err:
             if os.environ.get(DEBUG_VARIABLE):
                 raise
-            return _reported(err)
+            return max(map(_reported, getattr(err, "errors", [err])))  # a configuration may have several
 
 
 def _reported(err: Exception) -> int:

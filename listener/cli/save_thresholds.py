@@ -37,11 +37,11 @@ def _of_daemon(client: Client, hello: Hello) -> Path:
             code="save-elsewhere",
             remedy="Change the configuration there.",
         )
-    if user != os.getuid() and hello.config != str(configuration.OF_THE_MACHINE):  # it could name any file of ours
+    if user != os.getuid() and hello.config != str(configuration.SYSTEM_FILE):  # it could name any file of ours
         raise ConfigError(
             "the daemon belongs to another user",
             code="save-other-user",
-            remedy=f"Save as that user, or have it read {configuration.OF_THE_MACHINE}.",
+            remedy=f"Save as that user, or have it read {configuration.SYSTEM_FILE}.",
         )
     return _own(hello)
 
@@ -49,7 +49,7 @@ def _of_daemon(client: Client, hello: Hello) -> Path:
 def _own(hello: Hello) -> Path:
     """The file that was read, or else the one that would be read next time."""
     if not hello.config:
-        return configuration.find() or configuration.of_user()
+        return configuration.find() or configuration.user_file()
     path = Path(hello.config)
     try:
         is_there = path.is_file()

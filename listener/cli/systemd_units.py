@@ -9,14 +9,14 @@ from typing import Literal
 
 from listener.base import requirements
 from listener.base.requirements import Requirements
-from listener.config import OF_THE_MACHINE, Config, Part
+from listener.config import SYSTEM_FILE, Config, Part
 from listener.errors import ConfigError
 from listener.pipeline.bundle import ASSETS
 
 Manager = Literal["system", "user"]
 
 LOCAL = ("microphone", "stdin", "file", "console", "log", "socket", "history")  # without the network, but for its TCP
-CREDENTIALS = OF_THE_MACHINE.parent  # where a secret that is named by a bare name lies for the system service
+CREDENTIALS = SYSTEM_FILE.parent  # where a secret that is named by a bare name lies for the system service
 EXAMPLE = "# LoadCredential=mqtt-password:{folder}/mqtt-password"
 # Where the system service sees nothing (ProtectHome=), or a folder of its own (PrivateTmp=).
 CLOSED = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
@@ -62,9 +62,7 @@ def refuse_closed(config: Config, bundle: Path) -> None:
                 f"`{ELSEWHERE}`, and call that one; or use --user"
             )
     if config.path and (why := _closed(config.path)):
-        raise ConfigError(
-            f"{config.path}: the system service cannot read it: {why}; put it at {OF_THE_MACHINE}, mode 644"
-        )
+        raise ConfigError(f"{config.path}: the system service cannot read it: {why}; put it at {SYSTEM_FILE}, mode 644")
     if why := _closed(bundle):
         raise ConfigError(f"model.bundle: {bundle}: the system service cannot read it: {why}; put it in /etc/listener")
 

@@ -120,8 +120,8 @@ class Service:
             seats = self._seated(config, greeting)
             _greet(_kept(self._seats, seats), greeting, self._hello)
         self._exchange(seats)
-        for stranger in configuration.strangers(config, self._bundle):
-            log.warning("%s", stranger)
+        for mismatch in configuration.mismatches(config, self._bundle):
+            log.warning("%s", mismatch)
         self._config, self._hello = config, greeting
         self.controls.reconfigure(greeting.labels, greeting.groups, waiting)
         for stream in self._streams:

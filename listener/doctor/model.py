@@ -29,8 +29,8 @@ def model(config: Config) -> Iterator[Finding]:
     bundle = bundles.load(bundles.find(config.model.bundle))
     labels, licence = len(bundle.labels), bundle.manifest.licence
     yield Finding("model", Severity.OK, f"{bundle.name}: {labels} labels, every part as its digest says; {licence}")
-    for stranger in configuration.strangers(config, bundle):
-        yield Finding("model", Severity.WARNING, *stranger.split("; ", 1))
+    for mismatch in configuration.mismatches(config, bundle):
+        yield Finding("model", Severity.WARNING, mismatch.message, mismatch.remedy)
     configuration.rules(config, bundle)
     classifier = Classifier(bundle, config.model.providers)
     yield from _provider(config, classifier)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from listener import messages
 from listener.base.clocks import uptime
-from listener.base.schema import nearest
-from listener.errors import ListenerError
+from listener.base.label_names import resolve_label
+from listener.errors import ConfigError, ListenerError
 from listener.messages import Command, Event, State, wall_clock
 
 EVERYTHING = "all"
@@ -166,19 +166,15 @@ class Controls:
         self._snoozed[self._known(what)] = None if for_s is None else self._ticks() + for_s
 
     def _listen(self, source: str, labels: Sequence[str] | None) -> None:
-        if source not in self._sources:
-            raise ValueError(f"there is no source {source!r}{nearest(source, self._sources)}")
+        source = _resolved(source, self._sources)
         if labels is None:
             self._wanted.pop(source, None)
             return
-        for name in labels:
-            if name not in (*self._labels, *self._groups):
-                raise ValueError(f"there is no label or group {name!r}{nearest(name, (*self._labels, *self._groups))}")
-        self._wanted[source] = tuple(label for name in labels for label in self._groups.get(name, (name,)))
+        names = [_resolved(name, (*self._labels, *self._groups)) for name in labels]
+        self._wanted[source] = tuple(label for name in names for label in self._groups.get(name, (name,)))
 
     def _threshold(self, label: str, on: float | None) -> None:
-        if label not in self._labels:
-            raise ValueError(f"there is no label {label!r}{nearest(label, self._labels)}")
+        label = _resolved(label, self._labels)
         if on is not None and not 0 < on < 1:
             raise ValueError(f"threshold {on:g}: give a number between 0 and 1")
         self._retune(label, on)
@@ -188,16 +184,21 @@ class Controls:
             self._thresholds[label] = on
 
     def _known(self, what: str) -> str:
-        names = (*self._labels, *self._groups, *self._sources, EVERYTHING)
-        if what not in names:
-            raise ValueError(f"there is no label, group or source {what!r}{nearest(what, names)}")
-        return what
+        return _resolved(what, (*self._labels, *self._groups, *self._sources, EVERYTHING))
 
     def _tell(self) -> None:
         with self._telling:
             state = self.state()
             for watcher in self._watchers:
                 watcher(state)
+
+
+def _resolved(name: str, known: Sequence[str]) -> str:
+    """Return the known name that a user means. Raises ValueError if there is none."""
+    try:
+        return resolve_label(name, known)
+    except ConfigError as err:
+        raise ValueError(str(err)) from err
 
 
 def _still_there(wanted: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -37,7 +37,9 @@ class CommandSource(ProcessSource):
 
     def __init__(self, config: CommandConfig) -> None:
         if not config.command:
-            raise ConfigError(f"source {config.name}: command is empty; write the program and its arguments")
+            raise ConfigError(
+                "command is empty", code="source-command-missing", remedy="Write the program and its arguments."
+            )
         self._config = config
         self.requirements = Requirements(program=config.command[0])
         super().__init__(

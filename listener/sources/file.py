@@ -42,7 +42,7 @@ class File(BaseSource):
 
     def __init__(self, config: FileConfig) -> None:
         if not config.path:
-            raise ConfigError(f"source {config.name}: path is empty; write which recording to read")
+            raise ConfigError("path is empty", code="source-path-missing", remedy="Write which recording to read.")
         self.name = config.name
         self._config = config
         self.requirements = Requirements(reads={"path": paths.expanded(config.path)})

@@ -13,6 +13,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from listener import config as configuration
+from listener.base.textfile import read_text
 from listener.errors import ConfigError
 from listener.tuning.proposals import Proposal
 
@@ -27,7 +28,7 @@ def write(path: Path, proposals: Iterable[Proposal]) -> Path | None:
     path = path.resolve()  # a link stays one
     try:
         was_there = path.exists()
-        before = path.read_text(encoding="utf-8") if was_there else ""
+        before = read_text(path) if was_there else ""
         path.parent.mkdir(parents=True, exist_ok=True)
         with _checked(path, rewritten(before, proposals)) as fresh:
             backup = _backup(path) if was_there else None

@@ -38,7 +38,7 @@ def _config(scratch: Path) -> Iterator[Take]:
         path.write_bytes(text)
         config = configuration.load(path, [])
         hello = service.hello(config, bundle, "cpu")
-        configuration.strangers(config, bundle)
+        configuration.mismatches(config, bundle)
         for part in config.sources:
             part.factory(part.config)
         for part in config.sinks:

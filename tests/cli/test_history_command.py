@@ -217,7 +217,7 @@ def test_where_there_is_none_it_says_what_to_do(tmp_path: Path, said: Said) -> N
         ("--until 5x", "cli-time"),
         ("--since 0001-01-01T00:00", "cli-time"),
         ("--json --csv", "history-options"),
-        ("--group animal", "history-group"),
+        ("--group animal", "group-unknown"),
         ("--limit 0", "history-limit"),
         ("--limit 99999999999999999999", "history-limit"),
         ("--counts --limit 2", "history-options"),

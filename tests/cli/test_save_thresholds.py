@@ -35,7 +35,7 @@ def shipped() -> Bundle:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this user's configuration would be; there is none, nor one of the machine."""
-    if configuration.OF_THE_MACHINE.exists():
+    if configuration.SYSTEM_FILE.exists():
         pytest.skip("this machine has a configuration of its own")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     return tmp_path / "listener" / "config.toml"

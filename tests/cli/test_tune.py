@@ -99,9 +99,9 @@ def test_without_write_nothing_is_written(tune: Tune, restless: Path, tmp_path: 
     ("flags", "wanted"),
     [
         ("--minutes 0", "cli-minutes"),
-        ("--keep dog_brk", "cli-label"),
+        ("--keep dog_brk", "label-unknown"),
         ("--write --set gate.rise_db=6", "tune-options"),
-        ("--name kitchen", "tune-source"),
+        ("--name kitchen", "source-unknown"),
     ],
 )
 def test_a_wrong_option_is_an_error_with_status_2(flags: str, wanted: str, tune: Tune) -> None:
@@ -127,7 +127,7 @@ def test_of_several_sources_one_is_named(tune: Tune, tmp_path: Path, restless: P
     source = '[[source]]\nkind = "file"\nname = "{}"\npath = "{}"\n'
     (tmp_path / "c.toml").write_text(source.format("hall", restless) + source.format("kitchen", restless))
     refused = tune("--config", tmp_path / "c.toml")
-    assert (refused.returncode, code(refused.stderr), "hall, kitchen" in refused.stderr) == (2, "tune-source", True)
+    assert (refused.returncode, code(refused.stderr), "hall, kitchen" in refused.stderr) == (2, "source-unknown", True)
     assert "listening to kitchen" in tune("--config", tmp_path / "c.toml", "--name", "kitchen").stdout
 
 

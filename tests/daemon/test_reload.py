@@ -242,7 +242,7 @@ def test_a_sink_whose_filter_changes_during_an_event_is_told_of_its_end(start: C
     ("wrong", "why"),
     [
         ("[gate]\nkind = 'opne'\n", "gate.kind"),
-        ("[labels.hiss]\non = 0.2\noff = 0.3\n", "off (0.3) must be less than on"),
+        ("[labels.hiss]\non = 0.2\noff = 0.3\n", "labels.hiss: off (0.3)"),
         ("[labels.hiss]\nname = 'set'\n", "'set' is a topic already"),
         (sink("refusing"), "the port is taken"),
     ],
@@ -295,7 +295,7 @@ def test_a_sink_that_waits_for_a_source_of_the_next_start_is_said(
 ) -> None:
     service = start(sink("a"))
     service.reload(SOURCE.replace("fake", "attic") + sink("a", "when = { sources = ['attic'] }"))
-    assert "sink 1 (log).when.sources: 'attic' is not listened to before a restart" in caplog.text
+    assert "when.sources: source 'attic'" in caplog.text
 
 
 def test_a_reload_by_command_is_answered_with_what_waits_for_a_restart(start: Callable[[str], Running]) -> None:
@@ -403,7 +403,7 @@ def test_without_a_terminal_sighup_reloads_and_a_connected_client_sees_it(
     assert first.thresholds["dog_bark"] < again.thresholds["dog_bark"] == 0.99
     (tmp_path / "listener" / "config.toml").write_text(PROGRAM + "[labels.dog_bark]\non = 9\n")
     process.send_signal(signal.SIGHUP)
-    assert b"labels.dog_bark.on: expected `float` < 1.0" in said(process, b"reload refused")
+    assert b"labels.dog_bark.on: 9 " in said(process, b"reload refused")
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == -signal.SIGTERM
 

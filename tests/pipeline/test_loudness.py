@@ -162,7 +162,7 @@ def test_switched_on_it_is_a_label_that_sinks_groups_and_filters_know(tiny: Bund
     greeting = service.hello(config, tiny, "cpu")
     assert greeting.labels == ["hiss", "hum", "nothing", "loud"]
     assert "loud" not in greeting.thresholds
-    assert configuration.strangers(config, tiny) == []
+    assert configuration.mismatches(config, tiny) == []
 
 
 def test_switched_off_it_is_nothing_anybody_knows(tiny: Bundle) -> None:
@@ -173,5 +173,6 @@ def test_switched_off_it_is_nothing_anybody_knows(tiny: Bundle) -> None:
 def test_a_label_of_the_same_name_is_refused(renamed: bool, tiny: Bundle) -> None:
     overrides = ["loud.enabled=true", *(["labels.hiss.name=loud"] if renamed else [])]
     bundle = tiny if renamed else replace(tiny, labels=("loud", "hum", "nothing"))
-    with pytest.raises(ConfigError, match="is reported as 'loud' already"):
+    with pytest.raises(ConfigError) as caught:
         configuration.rules(configuration.load(None, overrides), bundle)
+    assert caught.value.code == "name-duplicate"

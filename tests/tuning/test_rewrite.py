@@ -115,7 +115,7 @@ def test_where_there_was_none_one_is_made(tmp_path: Path) -> None:
 def test_what_would_not_be_right_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(OURS)
-    with pytest.raises(ConfigError, match=rf"^{path}: .*gate\.rise_db"):
+    with pytest.raises(ConfigError, match=rf"^{path}.*gate\.rise_db"):
         write(path, [Proposal(("gate", "rise_db"), 400.0, 9.0, "")])
     assert path.read_text() == OURS
     assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]

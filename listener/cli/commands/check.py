@@ -7,12 +7,11 @@ import click
 
 from listener import config as configuration
 from listener.base import requirements
-from listener.base.requirements import Requirements
+from listener.base.schema import Errors, Place
 from listener.cli import common, options, tables
 from listener.cli.common import Setup
 from listener.daemon import service
 from listener.errors import ConfigError
-from listener.messages import Hello
 from listener.pipeline.classifier import Classifier
 
 
@@ -27,36 +26,29 @@ def command(config: Path | None, overrides: Sequence[str], defaults: bool) -> in
     common.silence()
     setup = common.read(config, overrides)
     classifier = Classifier(setup.bundle, setup.config.model.providers)
-    with configuration.located(setup.config.path):
-        parts = _parts(setup, service.hello(setup.config, setup.bundle, classifier.provider))
-    faults = [*configuration.strangers(setup.config, setup.bundle), *_faults(setup, parts)]
-    if faults:
-        raise ConfigError("\n".join(map(str, faults)), code="config-faults")
+    errors = Errors(configuration.mismatches(setup.config, setup.bundle))
+    with errors.collected(), configuration.located(setup.config.path):
+        Errors(list(_part_errors(setup, classifier.provider))).raise_any()
+    errors.raise_any()
     _print(setup, classifier.provider)
     return 0
 
 
-def _parts(setup: Setup, hello: Hello) -> list[tuple[str, Requirements]]:
-    """The requirements of every source and sink. Each is made, which finds more faults, but none is opened."""
-    sources, sinks = enumerate(setup.config.sources, 1), enumerate(setup.config.sinks, 1)
-    return [
-        *((f"source {number} ({part.kind})", part.factory(part.config).requirements) for number, part in sources),
-        *(
-            (f"sink {number} ({part.kind})", requirements.of(part.factory(part.config, hello)))
-            for number, part in sinks
-        ),
-    ]
-
-
-def _faults(setup: Setup, parts: Sequence[tuple[str, Requirements]]) -> Iterator[str]:
-    """Requirements that this machine or the model does not meet, and those that two parts claim for themselves."""
-    config, bundle = setup.config, setup.bundle
+def _part_errors(setup: Setup, provider: str) -> Iterator[ConfigError]:
+    """Create every source and sink, open none, and yield what they require and this machine or the model lacks."""
+    config, bundle, errors = setup.config, setup.bundle, Errors()
     known = [*configuration.event_labels(config, bundle), *configuration.groups(config, bundle)]
-    where = f"{config.path}: " if config.path else ""
-    for name, wants in parts:
-        for fault in (*requirements.missing(wants), *requirements.unknown_labels(wants, known)):
-            yield f"{where}{name}: {fault}"
-    yield from (f"{where}{clash}" for clash in requirements.conflicts(parts))
+    hello = service.hello(config, bundle, provider)
+    required = []
+    for what, parts, more in (("source", config.sources, ()), ("sink", config.sinks, (hello,))):
+        for number, part in enumerate(parts):
+            place = Place((what, number), f"{what} {number + 1} ({part.kind})")
+            with errors.collected(), place.named():
+                wanted = requirements.of(part.factory(part.config, *more))
+                required.append((place.words, wanted))
+                for error in (*requirements.missing(wanted), *requirements.unknown_labels(wanted, known)):
+                    errors.found.append(place.error(error.message, error.code, error.remedy))
+    yield from (*errors.found, *requirements.conflicts(required))
 
 
 def _print(setup: Setup, provider: str) -> None:

@@ -15,7 +15,7 @@ import click
 
 from listener import config as configuration
 from listener.base import paths
-from listener.base.schema import nearest
+from listener.base.schema import suggestion
 from listener.base.text import duration
 from listener.cli import options, tables, times
 from listener.config import Config
@@ -106,7 +106,9 @@ def _labels(groups: Sequence[str], config: Config | None) -> Iterator[str]:
     known = configuration.groups(config, bundles.load(bundles.find(config.model.bundle)))
     for group in groups:
         if group not in known:
-            raise ConfigError(f"--group: there is no group {group!r}{nearest(group, known)}", code="history-group")
+            raise ConfigError(
+                f"--group: there is no group {group!r}", code="group-unknown", remedy=suggestion(group, known)
+            )
         yield from known[group]
 
 

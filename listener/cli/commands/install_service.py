@@ -62,7 +62,7 @@ def _usual(*, user: bool) -> Path | None:
     """The configuration that the service reads by default. The system's service has no home folder."""
     if user:
         return configuration.find()
-    return configuration.OF_THE_MACHINE if configuration.OF_THE_MACHINE.is_file() else None
+    return configuration.SYSTEM_FILE if configuration.SYSTEM_FILE.is_file() else None
 
 
 def _unit(config: Config, bundle: Bundle, named: Path | None, *, user: bool) -> str:
@@ -78,12 +78,12 @@ def _unit(config: Config, bundle: Bundle, named: Path | None, *, user: bool) -> 
         command,
         network=systemd_units.uses_network([*config.sources, *config.sinks]),
         secrets=systemd_units.secrets([requirements.of(part) for part in parts]),
-        folder=configuration.of_user().parent if user else systemd_units.CREDENTIALS,
+        folder=configuration.user_file().parent if user else systemd_units.CREDENTIALS,
     )
 
 
 def _of_user() -> Path:
-    return configuration.of_user().parents[1] / "systemd" / "user"
+    return configuration.user_file().parents[1] / "systemd" / "user"
 
 
 def _write(path: Path, text: str) -> None:

@@ -109,7 +109,7 @@ def _service(
     wait: bool,
 ) -> Service:
     config = setup.config
-    for stranger in configuration.strangers(config, setup.bundle):
+    for stranger in configuration.mismatches(config, setup.bundle):
         log.warning("%s", stranger)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)

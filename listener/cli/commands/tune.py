@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from listener import config as configuration
-from listener.base.schema import changed, nearest
+from listener.base.schema import changed, suggestion
 from listener.base.text import duration
 from listener.cli import common, options
 from listener.cli.common import Setup
@@ -112,7 +112,7 @@ def _chosen(config: Config, name: str | None) -> Part:
             f"there are several sources: {', '.join(names)}", code="tune-source", remedy="Choose one with --name."
         )
     if name is not None and name not in names:
-        raise ConfigError(f"--name: there is no source {name!r}{nearest(name, names)}", code="tune-source")
+        raise ConfigError(f"--name: there is no source {name!r}", code="source-unknown", remedy=suggestion(name, names))
     return config.sources[names.index(name) if name else 0]
 
 
@@ -130,8 +130,9 @@ def _check_labels(kept: Sequence[str], setup: Setup) -> None:
     for label in kept:
         if label not in setup.bundle.labels:
             raise ConfigError(
-                f"--keep: model {setup.bundle.name} has no label {label!r}{nearest(label, setup.bundle.labels)}",
-                code="cli-label",
+                f"--keep: model {setup.bundle.name} has no label {label!r}",
+                code="label-unknown",
+                remedy=suggestion(label, setup.bundle.labels),
             )
 
 
@@ -213,7 +214,7 @@ def _print(result: Advice, found: Calibration) -> None:
 
 
 def _write_or_say(result: Advice, path: Path | None, *, wanted: bool, interrupted: bool) -> None:
-    path = path or configuration.of_user()
+    path = path or configuration.user_file()
     if not wanted:
         print(f"\nto write it into {path}: listener tune --write")
     elif interrupted:

@@ -9,7 +9,7 @@ from listener import messages
 from listener.base import paths
 from listener.base.clocks import uptime
 from listener.base.requirements import Requirements
-from listener.base.schema import Meta, Section, nearest
+from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError
 from listener.routing.controls import Controls, is_muted
 from listener.routing.recorder import VOICES, Recorder
@@ -129,5 +129,5 @@ def _clip_labels(config: HistoryConfig, hello: messages.Hello) -> set[str]:
             )
         if name not in (*hello.labels, *hello.groups):
             known = (*hello.labels, *hello.groups)
-            log.warning("sink history: clips: there is no label or group %r%s", name, nearest(name, known))
+            log.warning("sink history: clips: there is no label or group %r. %s", name, suggestion(name, known))
     return {label for name in config.clips for label in hello.groups.get(name, (name,))}

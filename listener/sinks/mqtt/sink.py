@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from listener import messages
 from listener.base import paths
 from listener.base.requirements import Requirements
-from listener.base.schema import Meta, Section, nearest
+from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
 from listener.sinks.mqtt import homeassistant
@@ -334,6 +334,6 @@ def _labels(names: Sequence[str], hello: messages.Hello) -> list[str]:
     known = (*hello.labels, *hello.groups)
     for name in names:
         if name not in known:
-            log.warning("mqtt: discovery_labels: there is no label or group %r%s", name, nearest(name, known))
+            log.warning("mqtt: discovery_labels: there is no label or group %r. %s", name, suggestion(name, known))
     meant = [label for name in names for label in hello.groups.get(name, [name])]
     return [label for label in dict.fromkeys(meant) if label in hello.labels]

@@ -9,7 +9,7 @@ from typing import Annotated
 from listener import messages
 from listener.base import credentials, paths
 from listener.base.requirements import Requirements
-from listener.base.schema import Meta, Section, nearest
+from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
 from listener.sinks.socket import listen
@@ -189,5 +189,7 @@ def _check(asked: messages.Subscribe, hello: messages.Hello) -> None:
     for label in asked.labels or ():
         if label not in hello.labels:
             group = hello.groups.get(label)
-            remedy = f"; it is a group: write its labels, {', '.join(group)}" if group else nearest(label, hello.labels)
-            raise ValueError(f"this is no subscription (there is no label {label!r}{remedy})")
+            remedy = (
+                f"It is a group: write its labels, {', '.join(group)}." if group else suggestion(label, hello.labels)
+            )
+            raise ValueError(f"this is no subscription (there is no label {label!r}). {remedy}")

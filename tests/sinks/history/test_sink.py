@@ -305,7 +305,7 @@ def test_a_model_that_knows_no_speech_gets_no_clips(
 
 def test_an_unknown_label_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     History(HistoryConfig(clips=("dog_brk",)), HELLO)
-    assert "no label or group 'dog_brk'; did you mean 'dog_bark'?" in caplog.text
+    assert "'dog_bark'" in caplog.text
 
 
 def test_only_labels_that_were_asked_for_have_clips(tmp_path: Path, opened: Opened) -> None:
@@ -464,8 +464,9 @@ def test_clips_and_rows_go_by_the_same_clock(tmp_path: Path) -> None:
 
 
 def test_a_path_below_the_home_of_nobody_is_a_wrong_configuration() -> None:
-    with pytest.raises(ConfigError, match="no such user"):
+    with pytest.raises(ConfigError) as caught:
         History(HistoryConfig(path="~nobody-of-that-name/h.db"), HELLO_HERE)
+    assert caught.value.code == "home-unknown"
 
 
 def test_the_row_says_that_its_clip_was_deleted(tmp_path: Path, opened: Opened) -> None:
