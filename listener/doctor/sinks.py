@@ -64,8 +64,8 @@ def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
             yield Finding(name, Severity.NOTE, text, "see `systemctl cat listener` for its LoadCredential=")
             return
     found = [*_files(name, wants), *_doors(name, wants)]
-    if hasattr(made, "reach"):
-        found.append(Finding(name, Severity.OK, made.reach()))
+    if how := made.probe():
+        found.append(Finding(name, Severity.OK, how))
     yield from found or [Finding(name, Severity.OK, "has what it needs")]
 
 

@@ -29,12 +29,12 @@ def telling(tmp_path: Path) -> Iterator[Tell]:
     ended = threading.Event()
 
     def tell(first: Level, then: Level) -> None:
-        while not server.watched and not ended.wait(0.01):
+        while not server.wants_levels and not ended.wait(0.01):
             pass
-        server.show(first)
+        server.on_level(first)
         ended.wait(LATE_S)
         while not ended.wait(0.02):
-            server.show(then)
+            server.on_level(then)
 
     threads = []
 
