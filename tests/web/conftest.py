@@ -25,8 +25,8 @@ from tests.waiting import eventually
 
 Start = Callable[..., str]
 FINDINGS = [
-    Finding("model", Severity.OK, "it runs on cpu"),
-    Finding("devices", Severity.PROBLEM, "there is none", "plug one in"),
+    Finding("model", Severity.OK, "model-on-cpu", "runs on cpu"),
+    Finding("devices", Severity.PROBLEM, "device-none", "no input device", "Connect a microphone."),
 ]
 
 

@@ -340,7 +340,7 @@ def test_the_doctors_findings_are_words(visit: Open) -> None:
     page.show("Health")
     page.page.get_by_role("button", name="Examine").click()
     page.until("document.querySelectorAll('#findings li').length === 2")
-    assert "plug one in" in page.page.inner_text("#findings .problem")
+    assert "Connect a microphone." in page.page.inner_text("#findings .problem")
 
 
 def test_a_daemon_that_comes_back_is_attached_again(tmp_path: Path, visit: Open) -> None:

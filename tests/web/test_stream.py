@@ -155,7 +155,7 @@ def test_a_command_without_a_daemon_says_how_to_start_one(page: httpx.Client) ->
 def test_the_doctors_findings_come_a_line_each(page: httpx.Client) -> None:
     lines = page.post("/api/doctor").text.splitlines()
     assert len(lines) == 2
-    assert '"remedy": "plug one in"' in lines[1]
+    assert '"remedy": "Connect a microphone."' in lines[1]
 
 
 @pytest.fixture
