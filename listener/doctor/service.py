@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from listener import __version__
 from listener.base.text import duration
+from listener.base.version import __version__
 from listener.client import NoDaemon
 from listener.config import Config
 from listener.doctor.finding import Finding, Severity, from_error

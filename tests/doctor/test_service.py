@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from listener import __version__
+from listener.base.version import __version__
 from listener.doctor.finding import Severity
 from listener.doctor.running import Running
 from listener.doctor.service import judged, unit
