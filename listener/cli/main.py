@@ -129,24 +129,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _reported(err: Exception) -> int:
-    """Print an error; the exit status."""
+    """Print an error; return the exit status."""
+    from listener.errors import ConfigErrors
+
+    if isinstance(err, ConfigErrors):
+        return max(_reported(each) for each in err.errors)
+    if isinstance(err, OSError):
+        _discard_output()
+    return 0 if isinstance(err, BrokenPipeError) else _fail(*_described(err))  # the reader of our output has gone
+
+
+def _described(err: Exception) -> tuple[int, str, str, str]:
+    """The exit status, message, code and remedy of an error."""
     from listener.errors import BundleError, ConfigError, ListenerError
 
     match err:
         case click.ClickException():
             name = err.ctx.command_path if isinstance(err, click.UsageError) and err.ctx else "listener"
-            return _fail(2, err.format_message(), "cli-usage", f"Try `{name} --help`.")
+            return 2, err.format_message(), "cli-usage", f"Try `{name} --help`."
         case ListenerError():
-            return _fail(2 if isinstance(err, ConfigError | BundleError) else 1, err.message, err.code, err.remedy)
+            return 2 if isinstance(err, ConfigError | BundleError) else 1, err.message, err.code, err.remedy
         case _ if _is_lack_of_memory(err):
-            return _fail(1, f"there is not enough memory ({type(err).__name__})", "cli-memory", "Free some memory.")
+            return 1, f"there is not enough memory ({type(err).__name__})", "cli-memory", "Free some memory."
         case OSError():
-            _discard_output()
-            if isinstance(err, BrokenPipeError):  # the reader of our output has gone
-                return 0
-            return _fail(1, f"{err.filename or 'standard output'}: {err.strerror or err}", "cli-system")
+            return 1, f"{err.filename or 'standard output'}: {err.strerror or err}", "cli-system", ""
     remedy = f"Please report it, with the traceback that {DEBUG_VARIABLE}=1 prints."
-    return _fail(1, f"unexpected error: {type(err).__name__}: {err}", "cli-unexpected", remedy)
+    return 1, f"unexpected error: {type(err).__name__}: {err}", "cli-unexpected", remedy
 
 
 def _is_lack_of_memory(err: Exception) -> bool:
