@@ -42,7 +42,7 @@ def ours(plan: Plan, *settings: str) -> Callable[[Path], Clipper]:
     classify = Classifier(bundle, "cpu")
 
     def listen(path: Path) -> Clipper:
-        loop = build_pipeline(config, bundle, classify, "bench")
+        loop = build_pipeline(config, bundle, classify.stream(), "bench")
         _exhaust(loop, path, bundle.features.sample_rate)
         return loop.clipper
 

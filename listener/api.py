@@ -27,8 +27,7 @@ from listener.pipeline.framer import frames_of
 from listener.pipeline.loop import Pipeline
 from listener.pipeline.values import Block
 from listener.routing.channel import Channel
-from listener.routing.sink import BaseSink
-from listener.routing.sink_worker import QUEUE_EVENTS, SinkBinding
+from listener.routing.sink_worker import OUTBOX_EVENTS, Route
 from listener.sources.file import BLOCK_S, read_blocks
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, from_floats
 
@@ -73,7 +72,7 @@ def listen(
         events = _live(settings, bundle, classifier)
     else:
         name = messages.printable(audio) if isinstance(audio, str | os.PathLike) else "samples"
-        events = _recorded(blocks, build_pipeline(settings, bundle, classifier, name), bundle)
+        events = _recorded(blocks, build_pipeline(settings, bundle, classifier.stream(), name), bundle)
     return _whole(events) if (blocks is not None if whole is None else whole) else events
 
 
@@ -150,7 +149,7 @@ def _live(config: Config, bundle: Bundle, classifier: Classifier) -> Events:
     with configuration.located(config.path):
         sources = [part.factory(part.config) for part in config.sources]
     streams = [
-        Stream(source, build_pipeline(config, bundle, classifier, source.name), daemon.publish, daemon.ended)
+        Stream(source, build_pipeline(config, bundle, classifier.stream(), source.name), daemon.publish, daemon.ended)
         for source in sources
     ]
     return _heard(daemon, streams)
@@ -162,7 +161,7 @@ def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
 
     def run() -> None:
         try:
-            daemon.run(streams, [SinkBinding("listen", sink)])
+            daemon.run(streams, [Route("listen", sink)])
         except BaseException as err:  # noqa: BLE001 - whatever it is, it is raised where the caller waits
             errors.append(err)
             sink.close()
@@ -183,11 +182,14 @@ def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
         raise errors[0]
 
 
-class _Handover(BaseSink):
+class _Handover:
     """A sink whose events wait for the caller to take them."""
 
     def __init__(self) -> None:
-        self.events: Channel[Event] = Channel(QUEUE_EVENTS, "block")
+        self.events: Channel[Event] = Channel(OUTBOX_EVENTS, "block")
+
+    def open(self) -> None:
+        """Nothing to open."""
 
     def emit(self, event: Event) -> None:
         self.events.put(event)

@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from listener.pipeline.bundle import Bundle, LabelRule, Manifest
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.values import Floats
 from tests.broker import Broker, certificates
+from tests.fakes import SPEC
 from tests.virtual import VirtualMic
 
 # Put before a command that is to heed SIGHUP also where the tests run under nohup, which a child would inherit.
@@ -85,7 +87,7 @@ def manifest(**changes: object) -> Manifest:
         labels=TINY_LABELS,
         groups={"all": TINY_LABELS},
         rules={"hiss": LabelRule(on=0.6, off=0.5, hold_s=1.0)},
-        features=FeatureSpec(),
+        features=SPEC,
         sha256={},
         licence="Apache-2.0",
         provenance={},
@@ -94,11 +96,16 @@ def manifest(**changes: object) -> Manifest:
     return msgspec.structs.replace(plain, **changes)
 
 
+def with_manifest(bundle: Bundle, **changes: object) -> Bundle:
+    """A bundle with another manifest, unchecked."""
+    return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, **changes))
+
+
 @pytest.fixture
 def tiny_folder(tmp_path: Path) -> Path:
     """A bundle on disk, to be damaged."""
     folder = tmp_path / "tiny"
-    bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(FeatureSpec()))
+    bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(SPEC))
     return folder
 
 
@@ -106,7 +113,7 @@ def tiny_folder(tmp_path: Path) -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle to be used."""
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
-    bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(FeatureSpec()))
+    bundles.write(folder, manifest(), tiny_model(len(TINY_LABELS)), filters(SPEC))
     return bundles.load(folder)
 
 

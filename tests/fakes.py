@@ -9,10 +9,9 @@ from listener.errors import SinkError
 from listener.messages import Event, Level, SourceState, Status
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.values import Block, Features, Floats, Frames, Prediction
-from listener.routing.sink import BaseSink
 from listener.sources.base import BaseSource, Report
 
-SPEC = FeatureSpec()
+SPEC = FeatureSpec(window=512, power=2, log_floor=1e-9, mean_db=-40.0)  # of the tiny bundle
 FRAME = SPEC.frame_samples
 
 
@@ -65,7 +64,7 @@ class FakeSource(BaseSource):
         self.closed.set()
 
 
-class FakeSink(BaseSink):
+class FakeSink:
     """Keeps what it is given; `on_emit` may hang or raise. Its first `refusals` openings fail."""
 
     def __init__(self, on_emit: "Callable[[Event], None] | None" = None, refusals: int = 0):
@@ -89,19 +88,15 @@ class FakeSink(BaseSink):
 
 
 class FakeViewer(FakeSink):
-    """A sink that also wants levels and status."""
-
-    wants_levels = True
+    """A sink that also looks on."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.watched = True
         self.shown: list[Level | Status] = []
 
-    def on_level(self, level: Level) -> None:
-        self.shown.append(level)
-
-    def on_status(self, status: Status) -> None:
-        self.shown.append(status)
+    def show(self, message: Level | Status) -> None:
+        self.shown.append(message)
 
 
 class FakeClassifier:
@@ -109,6 +104,9 @@ class FakeClassifier:
 
     def __init__(self, labels: int, over: float = 0.0):
         self._labels, self._over = labels, over
+
+    def stream(self) -> "FakeClassifier":
+        return self
 
     def __call__(self, features: Features) -> Prediction:
         scores = np.zeros(self._labels, dtype=np.float32)

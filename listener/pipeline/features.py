@@ -20,20 +20,26 @@ class FeatureSpec:
 
     sample_rate: int = 16_000  # Hz
     clip_samples: int = 48_000
-    fft: int = 512  # samples, and the length of the Hann window
+    fft: int = 512  # samples
+    window: int = 400  # samples of the Hann window, at most `fft`
     hop: int = 160  # samples
     mels: int = 64
     f_min_hz: float = 125.0
     f_max_hz: float = 7_500.0
     mel_scale: Literal["slaney", "htk"] = "htk"  # where the filters lie between these
-    log_floor: float = 1e-9  # added to nothing: power below it counts as it
-    mean_db: float = -40.0  # normalisation: (dB - mean) / scale, the same for every column
+    power: Literal[1, 2] = 1  # of the magnitudes that a filter adds up
+    log_floor: float = 1e-5  # smaller sums count as this
+    mean_db: float = -20.0  # normalisation: (dB - mean) / scale, the same for every column
     scale_db: float = 20.0
 
     @property
     def columns(self) -> int:
         """Columns of one clip; windows are not centred, so none reaches past its ends."""
-        return 1 + (self.clip_samples - self.fft) // self.hop
+        return self.columns_in(self.clip_samples)
+
+    def columns_in(self, samples: int) -> int:
+        """Columns of so many samples."""
+        return 1 + (samples - self.window) // self.hop
 
     @property
     def frame_samples(self) -> int:
@@ -57,9 +63,9 @@ class LogMel:
         self._halves = [
             _trimmed(filters, mels) for mels in (slice(0, spec.mels // 2), slice(spec.mels // 2, spec.mels))
         ]
-        angle = 2 * np.pi * np.arange(spec.fft) / spec.fft
+        angle = 2 * np.pi * np.arange(spec.window) / spec.window
         self._window = (0.5 - 0.5 * np.cos(angle)).astype(np.float32)  # periodic Hann, as librosa's
-        self._windowed = np.empty((COLUMNS_AT_ONCE, spec.fft), dtype=np.float32)
+        self._windowed = np.zeros((COLUMNS_AT_ONCE, spec.fft), dtype=np.float32)  # zeros behind each window
         self._spectrum = np.empty((COLUMNS_AT_ONCE, spec.fft // 2 + 1), dtype=np.complex64)
         self._powers = np.empty((2, COLUMNS_AT_ONCE, spec.fft // 2 + 1), dtype=np.float32)
         self._columns = np.empty((COLUMNS_AT_ONCE, spec.mels), dtype=np.float32)
@@ -74,15 +80,15 @@ class LogMel:
         return self._last
 
     def columns(self, samples: Floats) -> Floats:
-        """Normalised log-mel of float32 (n,) samples: float32 (mels, 1 + (n - fft) // hop)."""
-        mel = np.empty((self.spec.mels, 1 + (len(samples) - self.spec.fft) // self.spec.hop), dtype=np.float32)
+        """Normalised log-mel of float32 (n,) samples: float32 (mels, 1 + (n - window) // hop)."""
+        mel = np.empty((self.spec.mels, self.spec.columns_in(len(samples))), dtype=np.float32)
         self._fill(mel, np.ascontiguousarray(samples, dtype=np.float32))
         return mel
 
     def _fill(self, mel: Floats, samples: Floats) -> None:
         """Compute columns a few at a time, so that all of a step happens in the processor's cache."""
         spec, count = self.spec, mel.shape[1]
-        windows = np.ndarray((count, spec.fft), np.float32, samples, 0, (4 * spec.hop, 4))  # overlapping, not copied
+        windows = np.ndarray((count, spec.window), np.float32, samples, 0, (4 * spec.hop, 4))  # overlapping, not copied
         for start in range(0, count, COLUMNS_AT_ONCE):
             some = slice(start, start + COLUMNS_AT_ONCE)
             power = self._power(windows[some])
@@ -91,18 +97,19 @@ class LogMel:
                 np.matmul(power[:, bins], filters, out=columns[:, mels])
             np.maximum(columns, np.float32(spec.log_floor), out=columns)
             np.log10(columns, out=columns)
-            columns *= np.float32(10 / spec.scale_db)
+            columns *= np.float32(20 / spec.power / spec.scale_db)
             columns -= np.float32(spec.mean_db / spec.scale_db)
             mel[:, some] = columns.T
 
     def _power(self, windows: Floats) -> Floats:
         """Power spectra of a few windows, in memory that is used again: fresh megabytes cost page faults."""
         count = len(windows)
-        windowed = np.multiply(windows, self._window, out=self._windowed[:count])
+        windowed = self._windowed[:count]
+        np.multiply(windows, self._window, out=windowed[:, : self.spec.window])
         spectrum = np.fft.rfft(windowed, axis=1, out=self._spectrum[:count])  # type: ignore[arg-type]  # stubs: complex128
         power = np.square(spectrum.real, out=self._powers[0, :count])
         power += np.square(spectrum.imag, out=self._powers[1, :count])
-        return power
+        return np.sqrt(power, out=power) if self.spec.power == 1 else power
 
     def _shared_columns(self, clip: Clip) -> Floats:
         """Leading columns of this clip that the last one had too: same grid, and no padding under them."""

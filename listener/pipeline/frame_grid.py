@@ -39,12 +39,13 @@ class FrameGrid:
         ]
 
 
-def frame_grid(spec: FeatureSpec, frame_s: float) -> FrameGrid | None:
-    """The grid of a model whose frame scores are `frame_s` apart, the first centred on the first mel column.
+def frame_grid(spec: FeatureSpec, frame_s: float, first_frame_s: float | None = None) -> FrameGrid | None:
+    """The grid of a model whose frame scores are `frame_s` apart; None if it has none (0).
 
-    None where it has none (0).
+    `first_frame_s` is the centre of the first frame from the clip's start; None: that of the first mel column.
     """
     if not frame_s:
         return None
     step, bridge = round(frame_s * spec.sample_rate), round(BRIDGE_S * spec.sample_rate)
-    return FrameGrid(spec.clip_samples, spec.fft // 2, step, bridge)
+    centre = spec.window // 2 if first_frame_s is None else round(first_frame_s * spec.sample_rate)
+    return FrameGrid(spec.clip_samples, centre, step, bridge)

@@ -14,8 +14,7 @@ from listener.base import paths, text
 from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import SinkError
-from listener.routing.first_seen import FirstSeen
-from listener.routing.sink import BaseSink
+from listener.routing.firsts import Firsts
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class LogConfig(Section, frozen=True):
     keep: Annotated[int, Meta(ge=1, le=1000, description="so many put aside are kept; older ones are deleted")] = 5
 
 
-class Log(BaseSink):
+class Log:
     """Events as JSON lines in a file that rotates; under systemd, if no file is named, as text in the journal."""
 
     Config = LogConfig
@@ -43,7 +42,7 @@ class Log(BaseSink):
         self._config = config
         self._journal = journal or (sys.stderr if paths.under_journal() else None)
         self._file: _Rotating | None = None
-        self._first = FirstSeen()
+        self._first = Firsts()
 
     @property
     def path(self) -> Path | None:

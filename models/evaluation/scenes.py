@@ -97,7 +97,7 @@ def score(folder: Path, scenes: Sequence[Path]) -> Any:
     classifier = Classifier(loaded, "cpu")
 
     def heard(scene: Path) -> list[str]:
-        loop = build_pipeline(configuration.load(None), loaded, classifier, scene.name)
+        loop = build_pipeline(configuration.load(None), loaded, classifier.stream(), scene.name)
         _write_events(scene.with_suffix(".jsonl"), loop.events(frames(scene.with_suffix(".wav"))))
         return ["--truth", f"{scene}.json", "--events", f"{scene}.jsonl"]
 
@@ -111,8 +111,10 @@ def predictions(folder: Path, scene: Path) -> list[Prediction]:
     classifier = Classifier(loaded, "cpu")
     said: list[Prediction] = []
 
+    run = classifier.stream()
+
     def classify(features: Features) -> Prediction:
-        said.append(classifier(features))
+        said.append(run(features))
         return said[-1]
 
     loop = build_pipeline(configuration.load(None), loaded, classify, scene.name)

@@ -98,7 +98,7 @@ def _tiny(scratch: Path) -> Path:
 def _listen(bundle: Bundle) -> None:
     """A second and a half with it, as the daemon would."""
     config = configuration.load(None, ["gate.kind=open"])
-    loop = build_pipeline(config, bundle, Classifier(bundle, "cpu"), "x")
+    loop = build_pipeline(config, bundle, Classifier(bundle, "cpu").stream(), "x")
     size = bundle.features.frame_samples
     noise = np.random.default_rng(0).integers(-3000, 3000, FRAMES * size, dtype=np.int16)
     frames = Frames(0, noise.reshape(FRAMES, size), np.full(FRAMES, -20.0, np.float32))

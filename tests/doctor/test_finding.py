@@ -1,85 +1,77 @@
-"""Whatever a check does, the others run, and the result is a finding."""
+"""Whatever a check does, the others are made, and what it did is a finding."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import pytest
-
-from listener.doctor.finding import Check, Finding, Severity, run_checks
+from listener.doctor.finding import Check, Finding, Severity, examine, from_error
 from listener.errors import SinkError
 
-
-def good(check: str) -> Finding:
-    return Finding(check, Severity.OK, "good", "")
+WELL = Finding("a", Severity.OK, "well")
 
 
-def codes(*lanes: list[Check]) -> list[tuple[str, str]]:
-    return [(found.check, found.code) for found in run_checks(lanes)]
+def says(*found: Finding) -> Check:
+    return Check(found[0].check, lambda: found)
 
 
 def test_findings_come_in_the_order_of_the_lanes_however_long_each_takes() -> None:
-    quick_done = threading.Event()
+    went_on = threading.Event()
 
     def slow() -> Iterator[Finding]:
-        assert quick_done.wait(10)
-        yield good("slow")
+        went_on.wait(10)
+        yield Finding("slow", Severity.OK, "done")
 
     def quick() -> Iterator[Finding]:
-        quick_done.set()
-        yield good("quick")
+        went_on.set()
+        yield Finding("quick", Severity.OK, "done")
 
-    assert codes([Check("slow", slow)], [Check("quick", quick)]) == [("slow", "good"), ("quick", "good")]
+    assert [each.check for each in examine([[Check("slow", slow)], [Check("quick", quick)]])] == ["slow", "quick"]
 
 
-def test_checks_of_one_lane_run_one_after_the_other() -> None:
-    running: set[str] = set()
-    together: list[set[str]] = []
+def test_checks_of_one_lane_are_made_one_after_the_other() -> None:
+    running: list[str] = []
+    seen: list[list[str]] = []
 
     def check(name: str) -> Iterator[Finding]:
-        running.add(name)
-        together.append(set(running))
-        yield good(name)
+        running.append(name)
+        seen.append(list(running))
+        yield Finding(name, Severity.OK, "")
         running.remove(name)
 
-    codes([Check("a", lambda: check("a")), Check("b", lambda: check("b"))])
-    assert together == [{"a"}, {"b"}]
+    list(examine([[Check("a", lambda: check("a")), Check("b", lambda: check("b"))]]))
+    assert seen == [["a"], ["b"]]
 
 
 def test_a_check_that_hangs_is_a_finding_and_what_it_had_found_is_kept() -> None:
     released = threading.Event()
 
     def hangs() -> Iterator[Finding]:
-        yield good("a")
+        yield WELL
         released.wait(30)
 
-    found = codes([Check("a", hangs, limit_s=0.1), Check("b", lambda: [good("b")])])
+    found = list(examine([[Check("a", hangs, limit_s=0.1), says(Finding("b", Severity.OK, ""))]]))
     released.set()
-    assert found == [("a", "good"), ("a", "check-timeout"), ("b", "good")]
+    assert [(each.check, each.level) for each in found] == [("a", "ok"), ("a", "problem"), ("b", "ok")]
+    assert "no answer in 0.1 s" in found[1].text
 
 
-def raising(err: Exception) -> Callable[[], Iterator[Finding]]:
+def test_a_check_that_crashes_is_a_fault_of_ours_and_no_traceback() -> None:
+    def crashes() -> Iterator[Finding]:
+        yield WELL
+        raise ValueError("what is this")
+
+    well, fault = examine([[Check("a", crashes)]])
+    assert well == WELL
+    assert fault.level is Severity.PROBLEM
+    assert "ValueError('what is this'). This is a fault in listener" in fault.text
+
+
+def test_an_error_of_ours_is_what_is_wrong_and_what_to_do() -> None:
     def fails() -> Iterator[Finding]:
-        yield good("a")
-        raise err
+        raise SinkError("mqtt h:1: nobody listens there; start the broker, or check port")
 
-    return fails
-
-
-@pytest.mark.parametrize(
-    ("err", "finding"),
-    [
-        (
-            SinkError("nothing listens at h:1", code="mqtt-away", remedy="Start the broker."),
-            Finding("a", Severity.PROBLEM, "mqtt-away", "nothing listens at h:1", "Start the broker."),
-        ),
-        (SinkError("broken", code="x"), Finding("a", Severity.PROBLEM, "x", "broken")),
-    ],
-)
-def test_an_error_becomes_a_finding_with_its_code_and_remedy(err: SinkError, finding: Finding) -> None:
-    assert list(run_checks([[Check("a", raising(err))]])) == [good("a"), finding]
+    (found,) = examine([[Check("a", fails)]])
+    assert found == Finding("a", Severity.PROBLEM, "mqtt h:1: nobody listens there", "start the broker, or check port")
 
 
-def test_a_check_that_crashes_is_a_bug_and_no_traceback() -> None:
-    _, crash = run_checks([[Check("a", raising(ValueError("no")))]])
-    assert (crash.level, crash.code) == (Severity.PROBLEM, "check-failed")
-    assert "ValueError('no')" in crash.text
+def test_an_error_without_a_remedy_has_none() -> None:
+    assert from_error("a", "it is broken").remedy == ""

@@ -102,7 +102,7 @@ def test_the_bundle_can_be_read_and_carries_the_checkpoints_front_end(trained: C
 def test_the_daemons_classifier_says_of_a_clip_what_the_checkpoint_says(trained: Checkpoint, folder: Path) -> None:
     loaded = bundle.load(folder)
     mel = np.random.default_rng(0).normal(-1, 0.7, (64, 297)).astype(np.float32)
-    said = Classifier(loaded, "cpu")(Features(Span(0, 48_000), mel, HEARD))
+    said = Classifier(loaded, "cpu").stream()(Features(Span(0, 48_000), mel, HEARD))
     (scores,), (frames,), (embedding,) = trained.answerer()(mel[None])
     assert loaded.frame_s == 0.08
     for ours, theirs in ((said.scores, scores), (said.frame_scores, frames), (said.embedding, embedding)):

@@ -7,16 +7,21 @@ import pytest
 from listener.pipeline import bundle
 from listener.pipeline.features import FeatureSpec, LogMel, whole
 from listener.pipeline.values import SILENT_DBFS, Clip, ClipContext, Floats, Span
-from models.data.frontend import mel_filters
 from tests.conftest import shared_recording
 from tests.fakes import noise
 
-SPEC = FeatureSpec()
+SPEC = FeatureSpec(window=512, power=2, log_floor=1e-9, mean_db=-40.0)
+
+
+def librosa_filters(spec: FeatureSpec) -> Floats:
+    return librosa.filters.mel(
+        sr=spec.sample_rate, n_fft=spec.fft, n_mels=spec.mels, fmin=spec.f_min_hz, fmax=spec.f_max_hz, htk=True
+    )
 
 
 @pytest.fixture(scope="module")
 def filters() -> Floats:
-    return mel_filters(SPEC)
+    return librosa_filters(SPEC)
 
 
 def chirp() -> Floats:
@@ -59,7 +64,15 @@ def test_it_agrees_with_librosa(samples: Floats, filters: Floats) -> None:
 @pytest.mark.parametrize("name", ["default", "free"])
 def test_the_shipped_filters_are_librosas(name: str) -> None:
     shipped = bundle.load(bundle.ASSETS / name)
-    np.testing.assert_array_equal(shipped.filters, mel_filters(shipped.features))
+    np.testing.assert_array_equal(shipped.filters, librosa_filters(shipped.features))
+
+
+def test_magnitudes_of_a_window_shorter_than_the_transform_agree_with_librosa(filters: Floats) -> None:
+    spec, samples = FeatureSpec(), noise(3, -20)
+    padded = np.pad(samples, ((spec.fft - spec.window) // 2,) * 2)  # librosa centres a short window in its frame
+    magnitude = np.abs(librosa.stft(padded, n_fft=spec.fft, hop_length=spec.hop, win_length=spec.window, center=False))
+    expected = (20 * np.log10(filters @ magnitude) - spec.mean_db) / spec.scale_db
+    np.testing.assert_allclose(LogMel(spec, filters).columns(samples), expected[:, : spec.columns], atol=1e-4)
 
 
 def test_it_agrees_with_librosa_on_a_real_clip(filters: Floats) -> None:

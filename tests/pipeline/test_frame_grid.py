@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from listener.pipeline.features import FeatureSpec
 from listener.pipeline.frame_grid import FrameGrid, frame_grid
 from listener.pipeline.values import Floats, Span
+from tests.fakes import SPEC
 
 GRID = FrameGrid(clip=48_000, centre=256, step=1_280, bridge=9_600)
 
@@ -43,5 +43,5 @@ def test_frames_before_a_given_moment_say_nothing() -> None:
 
 
 def test_a_model_without_frames_has_no_grid() -> None:
-    assert frame_grid(FeatureSpec(), 0.0) is None
-    assert frame_grid(FeatureSpec(), 0.08) == GRID
+    assert frame_grid(SPEC, 0.0) is None
+    assert frame_grid(SPEC, 0.08) == GRID

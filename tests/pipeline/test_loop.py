@@ -1,7 +1,5 @@
 """The loop runs over a list as over a microphone, and everything that began in it has ended in it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import soundfile
@@ -15,6 +13,7 @@ from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.framer import Framer
 from listener.pipeline.values import Features, Floats, Frames, Prediction
+from tests.conftest import with_manifest
 from tests.fakes import FakeClassifier, blocks, noise, pcm
 
 
@@ -46,7 +45,7 @@ def test_with_frame_scores_a_window_that_stays_hot_lengthens_nothing(tiny: Bundl
         scores = np.array([loud.any(), 0, 0], dtype=np.float32)
         return Prediction(features.span, scores, features.context, np.outer([1, 0, 0], frames).astype(np.float32))
 
-    loop = build_pipeline(configuration.load(None), replace(tiny, frame_s=0.08), classify, "test")
+    loop = build_pipeline(configuration.load(None), with_manifest(tiny, frame_s=0.08), classify, "test")
     start, *_, end = loop.events(Framer(16_000).frames(blocks(pcm(sound_at(10, 11, 20)))))
     assert (start.start_s, end.end_s) == pytest.approx((10, 11), abs=0.15)
     assert len({start.id, end.id}) == 1
@@ -94,7 +93,7 @@ def test_a_meter_that_looks_on_changes_nothing(tiny: Bundle) -> None:
 
 
 def test_the_real_classifier_stands_where_the_fake_did(tiny: Bundle) -> None:
-    loop = build_pipeline(configuration.load(None), tiny, Classifier(tiny), "test")
+    loop = build_pipeline(configuration.load(None), tiny, Classifier(tiny).stream(), "test")
     heard = list(loop.events(Framer(16_000).frames(blocks(pcm(sound_at(3, 5, 8))))))
     assert heard
     assert np.isfinite([event.peak for event in heard]).all()
@@ -107,7 +106,7 @@ def test_what_is_reported_depends_on_nothing_heard_later() -> None:
     frames = list(Framer(rate).frames(blocks(pcm(heard), block_s=0.02)))
 
     def started(some: list[Frames]) -> list[tuple[str, float, float]]:
-        loop = build_pipeline(configuration.load(None), shipped, classifier, "test")
+        loop = build_pipeline(configuration.load(None), shipped, classifier.stream(), "test")
         return [(e.label, e.start_s, e.detected_s) for e in loop.events(some) if e.phase == "start"]
 
     whole = started(frames)

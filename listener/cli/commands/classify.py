@@ -25,7 +25,7 @@ from listener.sources.file import read_blocks
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(readable=False))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per event.")
 @click.option(
     "--scores", "as_scores", is_flag=True, help="Print one JSON line per file: the mean score of every label."
@@ -55,7 +55,7 @@ def command(files: Sequence[str], as_json: bool, as_scores: bool, config: Path |
 
 def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
     """The events of a file in the order of detection, each as one message without a phase."""
-    loop = build_pipeline(setup.config, setup.bundle, classifier, messages.printable(path))
+    loop = build_pipeline(setup.config, setup.bundle, classifier.stream(), messages.printable(path))
     latest = {event.id: event for event in loop.events(_frames(path, setup))}
     return sorted((messages.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
 
@@ -68,12 +68,12 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     spec = setup.bundle.features
     window_s = spec.clip_samples / spec.sample_rate
     clipper = Clipper(spec, ClipConfig(hop_s=setup.config.clips.hop_s, first_s=window_s), hang_over_s=0)
-    featurise = LogMel(spec, setup.bundle.filters)
+    featurise, classify = LogMel(spec, setup.bundle.filters), classifier.stream()
     gate = OpenGate()
     pushed = (clipper.push(frames, gate(frames), held=lambda: False) for frames in _frames(path, setup))
     total, clips = np.zeros(len(setup.bundle.labels)), 0
     for clip in chain(chain.from_iterable(pushed), clipper.finish()):
-        total += classifier(featurise(clip)).scores
+        total += classify(featurise(clip)).scores
         clips += 1
     mean = (total / clips).tolist()
     return {label: round(score, 5) for label, score in zip(setup.bundle.labels, mean, strict=True)}

@@ -121,9 +121,7 @@ def _seconds(minutes: float | None, part: Part) -> float:
         return inf if part.kind == "file" else 60 * MINUTES
     if not (isfinite(minutes) and minutes > 0):
         raise ConfigError(
-            f"--minutes {minutes:g}: must be above 0",
-            code="cli-minutes",
-            remedy="Write it as --minutes 3.",
+            f"--minutes {minutes:g}: must be more than 0", code="cli-minutes", remedy="Write it as --minutes 3."
         )
     return 60 * minutes
 
@@ -151,7 +149,7 @@ def _surveyed(
 ) -> Calibration:
     screen = _Progress(seconds)
     try:
-        return calibrate(setup.config, setup.bundle, classifier, source, seconds=seconds, look=screen.show)
+        return calibrate(setup.config, setup.bundle, classifier.stream(), source, seconds=seconds, look=screen.show)
     except SourceError as err:
         if not of_microphone:
             raise

@@ -13,7 +13,6 @@ from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError
 from listener.routing.controls import Controls, is_muted
 from listener.routing.recorder import VOICES, Recorder
-from listener.routing.sink import BaseSink
 from listener.sinks.history.recordings import Clips, Folder
 from listener.storage import history
 
@@ -36,7 +35,7 @@ class HistoryConfig(Section, frozen=True):
     clip_speech: Annotated[bool, Meta(description="keep clips in which, or beside which, someone speaks")] = False
 
 
-class History(BaseSink):
+class History:
     """Events in a database on this machine, for `listener history`; their audio too, if it is asked for."""
 
     Config = HistoryConfig
@@ -62,7 +61,7 @@ class History(BaseSink):
             held=self._is_held,
         )
 
-    def on_hello(self, hello: messages.Hello) -> None:
+    def greet(self, hello: messages.Hello) -> None:
         """Keep the audio of what its groups mean now."""
         self._clip_labels = _clip_labels(self._config, hello)
         self._hello = hello
@@ -77,20 +76,20 @@ class History(BaseSink):
         return Requirements(writes=(self.path,), databases=(self.path,), labels={"clips": self._config.clips})
 
     @property
-    def wants_audio(self) -> bool:
+    def records(self) -> bool:
         """Whether audio is asked for."""
         return bool(self._clip_labels)
 
-    def add_recorder(self, recorder: Recorder) -> None:
-        self._clips.add_recorder(recorder)
+    def hear(self, recorder: Recorder) -> None:
+        self._clips.hear(recorder)
 
-    def set_controls(self, controls: Controls) -> None:
+    def steer(self, controls: Controls) -> None:
         self._controls = controls
         controls.watch(self._heed)
 
     def open(self) -> None:
         self._history.open()
-        if self.wants_audio or self._folder.path.exists():  # clips of earlier days grow old, too
+        if self.records or self._folder.path.exists():  # clips of earlier days grow old, too
             self._clips.open()
 
     def emit(self, event: messages.Event) -> None:

@@ -12,7 +12,6 @@ from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
-from listener.routing.sink import BaseSink
 from listener.sinks.socket import listen
 from listener.sinks.socket.auth import Guard
 from listener.sinks.socket.clients import Clients
@@ -40,7 +39,7 @@ class SocketConfig(Section, frozen=True):
     ] = 60.0
 
 
-class SocketServer(BaseSink):
+class SocketServer:
     """Events on a Unix socket, for `listener tail`, `listener watch` and programs; on TCP as well, if asked.
 
     One thread serves all clients without ever waiting for one.
@@ -68,12 +67,12 @@ class SocketServer(BaseSink):
         binds = (self.path, self._tcp) if self._tcp else (self.path,)
         return Requirements(binds=binds, secrets=secrets, secret_min_chars=credentials.SHORTEST)
 
-    def set_controls(self, controls: Controls) -> None:
+    def steer(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""
         self._controls = controls
         controls.watch(self._note_steering)
 
-    def on_hello(self, hello: messages.Hello) -> None:
+    def greet(self, hello: messages.Hello) -> None:
         """Greet with this from now on, and tell those who asked for status."""
         self._hello = hello
         self._offer("status", hello)
@@ -111,22 +110,20 @@ class SocketServer(BaseSink):
         return len(self._clients)
 
     @property
-    def wants_levels(self) -> bool:
+    def watched(self) -> bool:
         """Whether a client has asked for levels."""
         return self._clients.want("level")
 
-    def on_level(self, level: messages.Level) -> None:
-        self._offer("level", level)
-
-    def on_status(self, status: messages.Status) -> None:
-        self._offer("status", status)
+    def show(self, message: messages.Level | messages.Status) -> None:
+        """Offer a meter line to those who asked for it."""
+        self._offer("level" if isinstance(message, messages.Level) else "status", message)
 
     @property
-    def wants_spectrum(self) -> bool:
+    def pictured(self) -> bool:
         """Whether a client has asked for the spectrogram."""
         return self._clients.want("spectrum")
 
-    def on_spectrum(self, spectrum: messages.Spectrum) -> None:
+    def picture(self, spectrum: messages.Spectrum) -> None:
         """Offer columns to those who asked for them."""
         self._offer("spectrum", spectrum)
 
