@@ -24,7 +24,7 @@ from listener.messages import Event, Hello
 from listener.pipeline import bundle as bundles
 from listener.pipeline.classifier import Classifier
 from listener.pipeline.values import ClipContext, Features, Span
-from listener.routing.sink_worker import Outlet, Route
+from listener.routing.sink_worker import SinkBinding, SinkWorker
 from listener.storage.history import Query, Reader
 
 CLIENTS = 50
@@ -106,9 +106,9 @@ def _sinks(plan: Plan, stack: ExitStack) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def _open(name: str, settings: dict[str, Any]) -> Iterator[Outlet]:
+def _open(name: str, settings: dict[str, Any]) -> Iterator[SinkWorker]:
     factory = sink(name)
-    outlet = Outlet(Route(name, factory(factory.Config(**settings), HELLO)), lambda: None)
+    outlet = SinkWorker(SinkBinding(name, factory(factory.Config(**settings), HELLO)), lambda: None)
     outlet.open()
     try:
         yield outlet
@@ -174,7 +174,7 @@ def _broker(program: str) -> Iterator[int]:
         broker.wait(DRAIN_S)
 
 
-def _feed(outlets: list[Outlet], count: int) -> None:
+def _feed(outlets: list[SinkWorker], count: int) -> None:
     began = time.monotonic()
     for number in range(count):
         time.sleep(max(0.0, began + number / RATE_HZ - time.monotonic()))
@@ -191,7 +191,7 @@ def _event(number: int) -> Event:
     )  # fmt: skip
 
 
-def _until_drained(outlets: dict[str, Outlet]) -> None:
+def _until_drained(outlets: dict[str, SinkWorker]) -> None:
     deadline = time.monotonic() + DRAIN_S
     while any(outlet.waiting for outlet in outlets.values()) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -126,7 +126,7 @@ def screen(folder: Path) -> Iterator[tuple[str, str, str]]:
         weight: list[int] = []
         page.on("response", lambda answer: weight.append(int(answer.headers.get("content-length", 0))))
         page.goto("http://127.0.0.1:18788/")
-        until(lambda: socket.pictured)
+        until(lambda: socket.wants_spectrum)
         yield "first load", f"{sum(weight) / 1000:.0f} kB", "150 kB"
         yield "event to row, p95", f"{row_ms(page, socket):.0f} ms", "100 ms"
         yield "sound to spectrogram, p95", f"{picture_ms(page, socket):.0f} ms", "300 ms"
@@ -162,7 +162,7 @@ def picture_ms(page: Any, socket: SocketServer) -> float:
         for number in count(1):
             if stop.wait(max(0.0, began + number * BLOCK_S - time.time())):
                 return
-            socket.picture(spectrum(number))
+            socket.on_spectrum(spectrum(number))
 
     speaker = threading.Thread(target=speak)
     speaker.start()
@@ -196,8 +196,8 @@ def grown(page: Any, socket: SocketServer) -> str:
     def busy(events: range) -> None:
         for number in events:
             socket.emit(event(f"day-{number}"))
-            socket.picture(spectrum(1000 + number))
-            socket.show(level(number))
+            socket.on_spectrum(spectrum(1000 + number))
+            socket.on_level(level(number))
             if number % 20 == 0:
                 time.sleep(0.05)
         until(lambda: page.query_selector(f"#feed li[data-id=day-{events[-1]}]") is not None)

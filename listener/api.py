@@ -27,7 +27,8 @@ from listener.pipeline.framer import frames_of
 from listener.pipeline.loop import Pipeline
 from listener.pipeline.values import Block
 from listener.routing.channel import Channel
-from listener.routing.sink_worker import OUTBOX_EVENTS, Route
+from listener.routing.sink import BaseSink
+from listener.routing.sink_worker import QUEUE_EVENTS, SinkBinding
 from listener.sources.file import BLOCK_S, read_blocks
 from listener.sources.pcm import LEAST_RATE, MOST_RATE, from_floats
 
@@ -161,7 +162,7 @@ def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
 
     def run() -> None:
         try:
-            daemon.run(streams, [Route("listen", sink)])
+            daemon.run(streams, [SinkBinding("listen", sink)])
         except BaseException as err:  # noqa: BLE001 - whatever it is, it is raised where the caller waits
             errors.append(err)
             sink.close()
@@ -182,14 +183,11 @@ def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
         raise errors[0]
 
 
-class _Handover:
+class _Handover(BaseSink):
     """A sink whose events wait for the caller to take them."""
 
     def __init__(self) -> None:
-        self.events: Channel[Event] = Channel(OUTBOX_EVENTS, "block")
-
-    def open(self) -> None:
-        """Nothing to open."""
+        self.events: Channel[Event] = Channel(QUEUE_EVENTS, "block")
 
     def emit(self, event: Event) -> None:
         self.events.put(event)

@@ -9,6 +9,7 @@ from listener.errors import SinkError
 from listener.messages import Event, Level, SourceState, Status
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.values import Block, Features, Floats, Frames, Prediction
+from listener.routing.sink import BaseSink
 from listener.sources.base import BaseSource, Report
 
 SPEC = FeatureSpec(window=512, power=2, log_floor=1e-9, mean_db=-40.0)  # of the tiny bundle
@@ -64,7 +65,7 @@ class FakeSource(BaseSource):
         self.closed.set()
 
 
-class FakeSink:
+class FakeSink(BaseSink):
     """Keeps what it is given; `on_emit` may hang or raise. Its first `refusals` openings fail."""
 
     def __init__(self, on_emit: "Callable[[Event], None] | None" = None, refusals: int = 0):
@@ -88,15 +89,19 @@ class FakeSink:
 
 
 class FakeViewer(FakeSink):
-    """A sink that also looks on."""
+    """A sink that also wants levels and status."""
+
+    wants_levels = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.watched = True
         self.shown: list[Level | Status] = []
 
-    def show(self, message: Level | Status) -> None:
-        self.shown.append(message)
+    def on_level(self, level: Level) -> None:
+        self.shown.append(level)
+
+    def on_status(self, status: Status) -> None:
+        self.shown.append(status)
 
 
 class FakeClassifier:

@@ -106,7 +106,7 @@ def test_events_from_before_the_subscription_are_not_mixed_in(server: SocketServ
 
     def meter() -> None:
         while not stop.wait(0.001):
-            server.show(level())
+            server.on_level(level())
 
     thread = threading.Thread(target=meter)
     thread.start()

@@ -14,7 +14,7 @@ def parsed(text: str, key: str, example: str) -> Address:
     """The address `127.0.0.1:8790`, `[::1]:8790` or `localhost:8790`. ConfigError, of this key, where it is none."""
     host, _, port = text.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    if not _is_ip(host) or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+    if not _is_ip(host) or not (port.isascii() and port.isdecimal() and len(port) <= 5) or int(port) > 65535:
         raise ConfigError(f"{key}: {text!r} is no address and port; write {example}")
     return host, int(port)
 

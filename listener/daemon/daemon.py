@@ -5,7 +5,7 @@ import resource
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from listener.daemon.stream import Stream
@@ -13,7 +13,8 @@ from listener.daemon.systemd import notify
 from listener.errors import ListenerError
 from listener.messages import Event, Spectrum, Status
 from listener.routing.controls import Controls
-from listener.routing.sink_worker import OUTBOX_EVENTS, Outlet, Picturing, Recording, Route, Steering, Viewer
+from listener.routing.sink import BaseSink
+from listener.routing.sink_worker import QUEUE_EVENTS, SinkBinding, SinkWorker
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ STATUS_S = 1.0
 
 
 class Daemon:
-    """Streams feed it, outlets drain it. `run` returns when all sources have ended or `stop` was called.
+    """Streams feed it, workers drain it. `run` returns when all sources have ended or `stop` was called.
 
     `tell` is given what systemd wants to know.
     """
@@ -32,9 +33,9 @@ class Daemon:
         self._tell = tell
         self._controls = controls or Controls((), {}, ())
         self._streams: dict[str, Stream] = {}
-        self._outlets: Sequence[Outlet] = ()  # replaced whole
-        self._publishing = threading.Lock()  # no outlet goes while a stream's thread is offering to it
-        # What came while outlets are exchanged: where that fails, those that come in their place have not had it.
+        self._workers: Sequence[SinkWorker] = ()  # replaced whole
+        self._publishing = threading.Lock()  # no worker goes while a stream's thread is offering to it
+        # What came while workers are exchanged: where that fails, those that come in their place have not had it.
         self._meanwhile: deque[Event] | None = None
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
@@ -59,7 +60,7 @@ class Daemon:
     @property
     def lossless(self) -> bool:
         """After `run`: whether every event got out, and every thread has ended."""
-        return not (self._unfinished or self._lossy or any(outlet.lost for outlet in self._outlets))
+        return not (self._unfinished or self._lossy or any(worker.lost for worker in self._workers))
 
     def publish(self, event: Event) -> None:
         """Offer an event to every sink, unless a user has asked not to be told of it."""
@@ -68,20 +69,17 @@ class Daemon:
         with self._publishing:
             if self._meanwhile is not None:
                 self._meanwhile.append(event)
-            for outlet in self._outlets:
-                outlet.offer(event)
+            for worker in self._workers:
+                worker.offer(event)
 
-    def pictured(self) -> bool:
+    def wants_spectrum(self) -> bool:
         """Whether anybody looks at the live spectrogram."""
-        return any(sink.pictured for sink in self._picturing())
+        return any(worker.sink.wants_spectrum for worker in self._workers)
 
-    def picture(self, spectrum: Spectrum) -> None:
+    def on_spectrum(self, spectrum: Spectrum) -> None:
         """Show columns of the spectrogram to those who look."""
-        for sink in self._picturing():
-            sink.picture(spectrum)
-
-    def _picturing(self) -> Iterator[Picturing]:
-        return (outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Picturing))
+        for worker in self._workers:
+            worker.sink.on_spectrum(spectrum)
 
     def ended(self, name: str, error: ListenerError | None) -> None:
         """A stream has ended, well or with an error. The daemon stops on an error or when no stream is left."""
@@ -90,14 +88,14 @@ class Daemon:
         if error or self._ended >= self._streams.keys():
             self.stop()
 
-    def run(self, streams: Sequence[Stream], routes: Sequence[Route]) -> None:
+    def run(self, streams: Sequence[Stream], bindings: Sequence[SinkBinding]) -> None:
         """Start everything, look after it until it is over, and stop it in the opposite order.
 
         Raises what ended it, where that was an error.
         """
         self._streams = {stream.name: stream for stream in streams}
         try:
-            self.reconfigure(routes)
+            self.reconfigure(bindings)
             for stream in streams:
                 stream.open()
             self._tell("READY=1")
@@ -107,69 +105,66 @@ class Daemon:
         if self._error:
             raise self._error
 
-    def reconfigure(self, routes: Sequence[Route]) -> None:
+    def reconfigure(self, bindings: Sequence[SinkBinding]) -> None:
         """Go on with these sinks: one that is open stays as it is, one that is left out is closed. For `run`'s thread.
 
         Those that go are closed before those that come are opened, for both may want the same file or port; an event
         of that moment waits in the outbox of the new. Raises where one cannot be opened; those that are then opened
         in their place are given what came meanwhile.
         """
-        before, open_ones = self._outlets, {id(outlet.sink): outlet for outlet in self._outlets if outlet.is_open}
-        outlets = [open_ones.get(id(route.sink)) or Outlet(route, self.stop) for route in routes]
+        before, open_ones = self._workers, {id(worker.sink): worker for worker in self._workers if worker.is_open}
+        workers = [open_ones.get(id(binding.sink)) or SinkWorker(binding, self.stop) for binding in bindings]
         with self._publishing:
             for event in self._meanwhile or ():
-                for outlet in outlets:
-                    if outlet not in before:
-                        outlet.offer(event)
-            self._meanwhile = deque(maxlen=OUTBOX_EVENTS)
-            self._outlets = outlets
-        self._retire([outlet for outlet in before if outlet not in self._outlets])
+                for worker in workers:
+                    if worker not in before:
+                        worker.offer(event)
+            self._meanwhile = deque(maxlen=QUEUE_EVENTS)
+            self._workers = workers
+        self._retire([worker for worker in before if worker not in self._workers])
         self._record()
-        for outlet, route in zip(self._outlets, routes, strict=True):
-            if outlet.is_open:
-                outlet.take(route)
+        for worker, binding in zip(self._workers, bindings, strict=True):
+            if worker.is_open:
+                worker.rebind(binding)
                 continue
-            if isinstance(outlet.sink, Steering):
-                outlet.sink.steer(self._controls)
-            outlet.open()
+            worker.sink.set_controls(self._controls)
+            worker.open()
         with self._publishing:
             self._meanwhile = None
 
-    def _retire(self, outlets: Sequence[Outlet]) -> None:
-        for outlet in outlets:
-            outlet.finish()
-        closing = [outlet for outlet in outlets if outlet.is_open]
-        _join([outlet.thread for outlet in closing], time.monotonic() + STOP_S)
-        for outlet in closing:
-            self._lossy |= outlet.thread.is_alive() or outlet.lost > 0
-            if outlet.thread.is_alive():
-                log.warning("sink %s: did not close in %.1f s", outlet.name, STOP_S)
+    def _retire(self, workers: Sequence[SinkWorker]) -> None:
+        for worker in workers:
+            worker.finish()
+        closing = [worker for worker in workers if worker.is_open]
+        _join([worker.thread for worker in closing], time.monotonic() + STOP_S)
+        for worker in closing:
+            self._lossy |= worker.thread.is_alive() or worker.lost > 0
+            if worker.thread.is_alive():
+                log.warning("sink %s: did not close in %.1f s", worker.name, STOP_S)
 
     def _record(self) -> None:
         """Record the sources for the sinks that want their audio, if there is one: else it is not kept anywhere."""
-        wanting = [outlet for outlet in self._outlets if isinstance(outlet.sink, Recording) and outlet.sink.records]
+        wanting = [worker for worker in self._workers if worker.sink.wants_audio]
         for stream in self._streams.values():
             if not wanting:
                 stream.forget()
-            for outlet in wanting:
-                if isinstance(outlet.sink, Recording) and not outlet.is_open:
-                    outlet.sink.hear(stream.record())
+            for worker in wanting:
+                if not worker.is_open:
+                    worker.sink.add_recorder(stream.record())
 
     def _look_after(self) -> None:
         status_due = time.monotonic()
         while not self._stopping:
-            viewers = [
-                outlet.sink for outlet in self._outlets if isinstance(outlet.sink, Viewer) and not outlet.is_absent
-            ]
-            watching = [viewer for viewer in viewers if viewer.watched]
+            sinks = [worker.sink for worker in self._workers if not worker.is_absent]
+            watching = [sink for sink in sinks if sink.wants_levels]
             self._sleep(METER_S if watching else STATUS_S)
             for stream in self._streams.values() if watching else ():
                 level = stream.level()
-                for viewer in watching:
-                    viewer.show(level)
+                for sink in watching:
+                    sink.on_level(level)
             if time.monotonic() >= status_due:
                 status_due = time.monotonic() + STATUS_S
-                self._tick(viewers)
+                self._tick(sinks)
 
     def _sleep(self, seconds: float) -> None:
         """Until it is time, `stop` is called, or a reload was asked for and is done."""
@@ -183,15 +178,15 @@ class Daemon:
             self._tell("READY=1", f"STATUS={news}")
             self._news = f"; {news}"
 
-    def _tick(self, viewers: Sequence[Viewer]) -> None:
+    def _tick(self, sinks: Sequence[BaseSink]) -> None:
         self._controls.tick()
         status = self.status()
-        for viewer in viewers:
-            viewer.show(status)
+        for sink in sinks:
+            sink.on_status(status)
         for stream in self._streams.values():
             stream.say_what_was_lost(time.monotonic())
-        for outlet in self._outlets:
-            outlet.say_what_was_lost()
+        for worker in self._workers:
+            worker.report_losses()
         self._tell(f"STATUS={_summary(status)}{self._news}")
         if all(stream.healthy(time.monotonic()) for stream in self._streams.values()):
             self._tell("WATCHDOG=1")
@@ -202,8 +197,8 @@ class Daemon:
             uptime_s=round(time.monotonic() - self._began, 1),
             cpu=self._cpu.share(),
             sources={name: stream.status() for name, stream in self._streams.items()},
-            sinks={outlet.name: outlet.lost for outlet in self._outlets},
-            waiting={outlet.name: outlet.waiting for outlet in self._outlets},
+            sinks={worker.name: worker.lost for worker in self._workers},
+            waiting={worker.name: worker.waiting for worker in self._workers},
         )
 
     def _shut_down(self) -> None:
@@ -214,13 +209,13 @@ class Daemon:
             stream.close()
         listening = [thread for stream in self._streams.values() for thread in stream.threads]
         _join(listening, time.monotonic() + STOP_S / 2)  # the ends that they still say are for open outboxes
-        for outlet in self._outlets:
-            outlet.finish()
-        draining = [outlet.thread for outlet in self._outlets if outlet.is_open]
+        for worker in self._workers:
+            worker.finish()
+        draining = [worker.thread for worker in self._workers if worker.is_open]
         _join([*draining, *listening], deadline)
-        for outlet in self._outlets:
-            if outlet.late:
-                log.warning("sink %s: %d events came too late at the stop, and are lost", outlet.name, outlet.late)
+        for worker in self._workers:
+            if worker.late:
+                log.warning("sink %s: %d events came too late at the stop, and are lost", worker.name, worker.late)
         self._unfinished = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
         if self._unfinished:
             log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(self._unfinished))

@@ -19,22 +19,23 @@ from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
 from listener.routing.controls import Controls
 from listener.routing.filters import Filter
-from listener.routing.sink_worker import Greeting, Route, Sink
+from listener.routing.sink import BaseSink
+from listener.routing.sink_worker import SinkBinding
 from listener.sources.base import BaseSource
 
 log = logging.getLogger(__name__)
 
 FIXED = {"model": "model", "source": "sources", "daemon": "daemon"}  # as it was at the start, until the end
 
-SinkMaker = Callable[[Part, Hello], Sink]
+SinkMaker = Callable[[Part, Hello], BaseSink]
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class ConfiguredSink:
     """A sink of the configuration, made."""
 
     part: Part
-    sink: Sink
+    sink: BaseSink
     filter: Filter
 
 
@@ -62,8 +63,8 @@ class Service:
         known = self._hello.labels, self._hello.groups, self._hello.sources
         self.controls = Controls(*known, self._retune, reload=self._check_and_reload)
         self.daemon = Daemon(self.controls)
-        self._seats: list[_Seat] = []
-        self._seats = self._seated(config, self._hello)
+        self._sinks: list[ConfiguredSink] = []
+        self._sinks = self._configured_sinks(config, self._hello)
         self._streams = [self._stream(source, classifier) for source in sources]
 
     @property
@@ -73,9 +74,9 @@ class Service:
 
     def run(self) -> None:
         """Until every source has ended, or the daemon is stopped."""
-        self.daemon.run(self._streams, _routes(self._seats, self._spared))
+        self.daemon.run(self._streams, _bindings(self._sinks, self._retry_on))
 
-    def _spared(self, kind: str) -> tuple[type[Exception], ...]:
+    def _retry_on(self, kind: str) -> tuple[type[Exception], ...]:
         """Without its socket nobody could ask it how it is, and another daemon may have it."""
         return (SinkError,) if self._patient and kind != "socket" else ()
 
@@ -117,9 +118,9 @@ class Service:
         before = self._config
         with configuration.located(config.path):
             greeting = hello(config, self._bundle, self._provider)
-            seats = self._seated(config, greeting)
-            _greet(_kept(self._seats, seats), greeting, self._hello)
-        self._exchange(seats)
+            sinks = self._configured_sinks(config, greeting)
+            _greet(_kept(self._sinks, sinks), greeting, self._hello)
+        self._exchange(sinks)
         for mismatch in configuration.mismatches(config, self._bundle):
             log.warning("%s", mismatch)
         self._config, self._hello = config, greeting
@@ -127,42 +128,44 @@ class Service:
         for stream in self._streams:
             stream.reconfigure(change_pipeline(before, config, self._bundle, stream.name))
 
-    def _exchange(self, seats: list[_Seat]) -> None:
+    def _exchange(self, sinks: list[ConfiguredSink]) -> None:
         """Open what is new and close what is gone; where that fails, have it all again as it was.
 
         Whoever cannot be opened again then must not keep the others from it.
         """
-        before, self._seats = self._seats, seats
+        before, self._sinks = self._sinks, sinks
         try:
-            self.daemon.reconfigure(_routes(seats))
+            self.daemon.reconfigure(_bindings(sinks))
         except Exception:
-            kept = _kept(before, seats)
+            kept = _kept(before, sinks)
             _greet(kept, self._hello, self._hello)
-            self._seats = [seat if seat.sink in kept else self._remade(seat) for seat in before]
-            self.daemon.reconfigure(_routes(self._seats, lambda _kind: (Exception,)))
+            self._sinks = [each if each.sink in kept else self._remade(each) for each in before]
+            self.daemon.reconfigure(_bindings(self._sinks, lambda _kind: (Exception,)))
             raise
 
-    def _remade(self, seat: _Seat) -> _Seat:
-        return replace(seat, sink=self._make_sink(seat.part, self._hello))
+    def _remade(self, each: ConfiguredSink) -> ConfiguredSink:
+        return replace(each, sink=self._make_sink(each.part, self._hello))
 
-    def _seated(self, config: Config, greeting: Hello) -> list[_Seat]:
+    def _configured_sinks(self, config: Config, greeting: Hello) -> list[ConfiguredSink]:
         """Every sink of a configuration: the one that is there where nothing but its filter has changed, else new."""
-        free, seats = list(self._seats), list[_Seat]()
+        free, sinks = list(self._sinks), list[ConfiguredSink]()
         for part in config.sinks:
             there = next(
-                (seat for seat in free if (seat.part.kind, seat.part.config) == (part.kind, part.config)), None
+                (each for each in free if (each.part.kind, each.part.config) == (part.kind, part.config)), None
             )
             if there:
                 free.remove(there)
             sink = there.sink if there else self._make_sink(part, greeting)
             before = there.filter if there else None
-            seats.append(_Seat(part, sink, Filter(part.when, greeting.groups, before=before)))
-        return seats
+            sinks.append(ConfiguredSink(part, sink, Filter(part.when, greeting.groups, before=before)))
+        return sinks
 
     def _stream(self, source: BaseSource, classifier: Classifier) -> Stream:
         bundle, daemon = self._bundle, self.daemon
         loop = build_pipeline(self._config, bundle, classifier.stream(), source.name)
-        spectrogram = LiveSpectrogram(source.name, bundle.features, bundle.filters, daemon.pictured, daemon.picture)
+        spectrogram = LiveSpectrogram(
+            source.name, bundle.features, bundle.filters, daemon.wants_spectrum, daemon.on_spectrum
+        )
         loop.observers = (spectrogram,)
         return Stream(source, loop, daemon.publish, daemon.ended)
 
@@ -189,32 +192,32 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
     )
 
 
-def _routes(
-    seats: Sequence[_Seat], spared: Callable[[str], tuple[type[Exception], ...]] = lambda _kind: ()
-) -> list[Route]:
-    """The sinks by their kinds, numbered where there are several of one, and what each is spared."""
-    kinds = [seat.part.kind for seat in seats]
+def _bindings(
+    sinks: Sequence[ConfiguredSink], retry_on: Callable[[str], tuple[type[Exception], ...]] = lambda _kind: ()
+) -> list[SinkBinding]:
+    """The sinks by their kinds, numbered where there are several of one, and what each is retry_on."""
+    kinds = [each.part.kind for each in sinks]
     names = [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
     return [
-        Route(name, seat.sink, seat.filter, spared(seat.part.kind)) for name, seat in zip(names, seats, strict=True)
+        SinkBinding(name, each.sink, each.filter, retry_on(each.part.kind))
+        for name, each in zip(names, sinks, strict=True)
     ]
 
 
-def _kept(before: Sequence[_Seat], after: Sequence[_Seat]) -> list[Sink]:
+def _kept(before: Sequence[ConfiguredSink], after: Sequence[ConfiguredSink]) -> list[BaseSink]:
     """The sinks that are in both."""
-    there = {id(seat.sink) for seat in before}
-    return [seat.sink for seat in after if id(seat.sink) in there]
+    there = {id(each.sink) for each in before}
+    return [each.sink for each in after if id(each.sink) in there]
 
 
-def _greet(sinks: Sequence[Sink], greeting: Hello, before: Hello) -> None:
+def _greet(sinks: Sequence[BaseSink], greeting: Hello, before: Hello) -> None:
     """Tell those that want to know who we are now; if one cannot say it, all say again who we were."""
-    greeting_sinks = [sink for sink in sinks if isinstance(sink, Greeting)]
     try:
-        for sink in greeting_sinks:
-            sink.greet(greeting)
+        for sink in sinks:
+            sink.on_hello(greeting)
     except ConfigError:
-        for sink in greeting_sinks:
-            sink.greet(before)
+        for sink in sinks:
+            sink.on_hello(before)
         raise
 
 

@@ -1,1 +1,4 @@
-"""What of the chain from microphone to sinks works on this machine, in words. `chain` walks it."""
+"""Checks of everything between the microphone and the sinks on this machine, each with its remedy.
+
+May import `daemon` and below. Start reading at `chain`, which lists the checks.
+"""

@@ -1,8 +1,8 @@
-"""Whether this machine gives us audio at all: libraries, permissions, devices."""
+"""Checks of what capture needs: libraries, permissions and devices."""
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,50 +13,54 @@ from listener.errors import SourceError
 from listener.sources import devices
 from listener.sources.devices import InputDevice
 
-LISTING_S = 8.0  # a machine with many cards takes seconds; a frozen sound server takes for ever
+LISTING_S = 8.0  # a machine with many cards takes seconds to list them
 CONNECT_S = 1.0
 CARDS = Path("/dev/snd")
 PACKAGES = {"sounddevice": "sounddevice", "pyaudio": "PyAudio"}
 INSTALL = {"sounddevice": "pip install sounddevice", "pyaudio": "pip install 'listener[pyaudio]'"}
 
 
-def libraries(config: Config) -> Iterator[Finding]:
-    """Which of the two libraries that open a microphone are installed."""
+def libraries(config: Config, packages: Mapping[str, str] = PACKAGES) -> Iterator[Finding]:
+    """Check whether the libraries that open a microphone are installed."""
     wanted = _backends(config)
-    for backend, package in PACKAGES.items():
+    for backend, package in packages.items():
         try:
-            yield Finding("libraries", Severity.OK, f"{package} {version(package)}")
+            yield Finding("libraries", Severity.OK, "library-installed", f"{package} {version(package)}")
         except PackageNotFoundError:
+            text, remedy = f"{package} is not installed", f"Run: {INSTALL[backend]}"
             if backend in wanted:
-                yield Finding("libraries", Severity.PROBLEM, f"{package} is not installed", f"run: {INSTALL[backend]}")
+                yield Finding("libraries", Severity.PROBLEM, "library-missing", text, remedy)
             elif backend == "pyaudio":
-                yield Finding("libraries", Severity.NOTE, "PyAudio is not installed; only backend = 'pyaudio' needs it")
+                text += '; only sources with backend = "pyaudio" need it'
+                yield Finding("libraries", Severity.NOTE, "library-optional", text)
 
 
 def permissions(cards: Path = CARDS) -> Iterator[Finding]:
-    """Whether we may use the sound cards, or a sound server."""
-    server = list(_server())
+    """Check whether this user may use the sound server or the sound cards."""
+    server = list(_sound_server())
     yield from server
     served = any(finding.level is Severity.OK for finding in server)
     if os.geteuid() == 0 and not served:
-        text = "running as root; a desktop's sound server is its user's, and root is not let in"
-        yield Finding("permissions", Severity.NOTE, text, "on a desktop run listener as that user")
+        text = "running as root, whom the sound server of a desktop user does not accept"
+        yield Finding("permissions", Severity.NOTE, "user-root", text, "On a desktop, run listener as that user.")
     nodes = sorted(cards.glob("pcm*c")) if cards.is_dir() else []
     if not nodes:
-        remedy = "plug a microphone in; in a container pass --device /dev/snd" if not served else ""
-        yield Finding("permissions", Severity.NOTE, f"no sound card with an input in {cards}", remedy)
+        remedy = "" if served else "Connect a microphone. In a container, pass --device /dev/snd."
+        text = f"no sound card with an input in {cards}"
+        yield Finding("permissions", Severity.NOTE, "card-none", text, remedy)
         return
     closed = [node.name for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     if not closed:
-        yield Finding("permissions", Severity.OK, f"the inputs in {cards} may be opened: {_named(nodes)}")
+        text = f"the inputs in {cards} can be opened: {', '.join(node.name for node in nodes)}"
+        yield Finding("permissions", Severity.OK, "card-permitted", text)
         return
     level = Severity.NOTE if served else Severity.PROBLEM
-    remedy = "sudo usermod -aG audio $USER, then log in again; a service: SupplementaryGroups=audio"
-    yield Finding("permissions", level, f"no permission for {', '.join(closed)} in {cards}", remedy)
+    remedy = "Run: sudo usermod -aG audio $USER, then log in again. For a service, set SupplementaryGroups=audio."
+    yield Finding("permissions", level, "card-denied", f"no permission for {', '.join(closed)} in {cards}", remedy)
 
 
 def inputs(config: Config) -> Iterator[Finding]:
-    """The devices, and the rates that open."""
+    """List the input devices and the sample rates at which they open."""
     backends = _backends(config) or {"sounddevice"}
     for backend in sorted(backends):
         try:
@@ -64,50 +68,52 @@ def inputs(config: Config) -> Iterator[Finding]:
         except SourceError as err:
             yield from_error("devices", err)
             continue
-        yield from map(_described, found)
+        yield from map(_device, found)
         if not found:
-            yield _none_found(wanted=bool(_backends(config)))
+            level = Severity.PROBLEM if _backends(config) else Severity.NOTE
+            remedy = (
+                "Connect a microphone, or start the sound server. In a container, pass /dev/snd or the socket of the "
+                "sound server."
+            )
+            yield Finding("devices", level, "device-none", "no input device", remedy)
 
 
 def _backends(config: Config) -> set[str]:
     return {part.config.backend for part in config.sources if part.kind == "microphone"}
 
 
-def _described(device: InputDevice) -> Finding:
+def _device(device: InputDevice) -> Finding:
     name = f"{device.index} {device.name!r} ({device.host_api}, channels: {device.channels})"
     if not device.rates:
-        text = f"{name} opens at no rate"
-        return Finding("devices", Severity.NOTE, text, "another program may hold it: fuser -v /dev/snd/*")
-    return Finding("devices", Severity.OK, f"{name} opens at {' '.join(map(str, device.rates))} Hz")
+        remedy = "Another program may be using it: fuser -v /dev/snd/*"
+        return Finding("devices", Severity.NOTE, "device-busy", f"{name} opens at no sample rate", remedy)
+    rates = " ".join(map(str, device.rates))
+    return Finding("devices", Severity.OK, "device-good", f"{name} opens at {rates} Hz")
 
 
-def _none_found(*, wanted: bool) -> Finding:
-    remedy = "plug a microphone in, or start the sound server; in a container pass /dev/snd or the server's socket"
-    return Finding("devices", Severity.PROBLEM if wanted else Severity.NOTE, "no input device", remedy)
-
-
-def _server() -> Iterator[Finding]:
-    """The sound server that PortAudio would be led to. A machine may well have none."""
+def _sound_server() -> Iterator[Finding]:
+    """Check the sound server that PortAudio would use. A machine may well have none."""
     servers = paths.sound_servers()
     if not servers:
-        yield Finding(
-            "permissions", Severity.NOTE, "no XDG_RUNTIME_DIR and no PULSE_SERVER: no sound server is looked for"
-        )
+        text = "neither XDG_RUNTIME_DIR nor PULSE_SERVER is set, so there is no sound server to look for"
+        yield Finding("permissions", Severity.NOTE, "server-unknown", text)
         return
     for server in servers:
         path = Path(server.partition("}")[2] or server).as_posix().removeprefix("unix:")
         if not path.startswith("/"):
-            yield Finding("permissions", Severity.NOTE, f"sound server {server}: is not on this machine; not looked at")
+            text = f"sound server {server} is on another machine; not checked"
+            yield Finding("permissions", Severity.NOTE, "server-remote", text)
             continue
-        why = _refused(path)
+        why = _connection_error(path)
         if not why:
-            yield Finding("permissions", Severity.OK, f"a sound server answers at {path}")
+            yield Finding("permissions", Severity.OK, "server-good", f"the sound server at {path} answers")
             return
-        remedy = "start it: systemctl --user start pipewire-pulse (or pulseaudio); run listener as the user whose it is"
-        yield Finding("permissions", Severity.NOTE, f"no sound server answers at {path} ({why})", remedy)
+        text = f"no sound server answers at {path} ({why})"
+        remedy = "Start it: systemctl --user start pipewire-pulse (or pulseaudio). Run listener as its user."
+        yield Finding("permissions", Severity.NOTE, "server-silent", text, remedy)
 
 
-def _refused(path: str) -> str:
+def _connection_error(path: str) -> str:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(CONNECT_S)
         try:
@@ -115,7 +121,3 @@ def _refused(path: str) -> str:
         except OSError as err:
             return err.strerror or "no answer"
     return ""
-
-
-def _named(nodes: Sequence[Path]) -> str:
-    return ", ".join(node.name for node in nodes)

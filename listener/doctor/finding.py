@@ -1,4 +1,4 @@
-"""What a check found, and how checks are run: at the same time, each within its limit, none able to end the others."""
+"""Findings, and how checks run: at the same time, each with a time limit, none able to stop the others."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from listener.errors import ListenerError
 
 log = logging.getLogger(__name__)
 
-RUNNING = "check "  # what the threads of checks are called
+THREAD_PREFIX = "check "
 
 
 class Severity(StrEnum):
@@ -19,74 +19,74 @@ class Severity(StrEnum):
 
     OK = "ok"
     NOTE = "note"  # good to know
-    WARNING = "warning"  # works, and may not for long, or not well
+    WARNING = "warning"  # works, but perhaps not well or not for long
     PROBLEM = "problem"  # does not work
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check has to say, and what to do about it."""
+    """One result of a check."""
 
     check: str
     level: Severity
+    code: str  # identifies the kind of finding for scripts and tests, such as `device-none`
     text: str
     remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something to be looked at. `findings` may fail, hang or crash: that is a finding, too."""
+    """A check by name. If `findings` raises, hangs or crashes, that becomes a finding."""
 
     name: str
     findings: Callable[[], Iterable[Finding]]
     limit_s: float = 10.0
 
 
-Lane = Sequence[Check]  # of checks that are run one after the other, since they would disturb each other
+Lane = Sequence[Check]  # checks that run one after the other, because they would disturb each other
 
 
-def examine(lanes: Sequence[Lane]) -> Iterator[Finding]:
-    """The findings of all checks, lane by lane, each as soon as it is its turn. Lanes are run at the same time."""
+def run_checks(lanes: Sequence[Lane]) -> Iterator[Finding]:
+    """Run all lanes at the same time.
+
+    Yields:
+        The findings in the order of the lanes, each as soon as all before it are there.
+    """
     results: list[SimpleQueue[list[Finding]]] = [SimpleQueue() for _ in lanes]
     for lane, result in zip(lanes, results, strict=True):
-        threading.Thread(target=_walk, args=(lane, result), name="lane", daemon=True).start()
+        threading.Thread(target=_run_lane, args=(lane, result), name="lane", daemon=True).start()
     for lane, result in zip(lanes, results, strict=True):
         for _ in lane:
             yield from result.get()
 
 
 def unfinished() -> bool:
-    """Whether a check still runs: it was not waited for, or has not answered."""
-    return any(thread.name.startswith(RUNNING) for thread in threading.enumerate())
+    """Return whether a check is still running, because it hangs or its findings were not awaited."""
+    return any(thread.name.startswith(THREAD_PREFIX) for thread in threading.enumerate())
 
 
-def from_error(check: str, err: ListenerError | str) -> Finding:
-    """What one of our errors says: first what is wrong, then what to do."""
-    if isinstance(err, ListenerError) and err.remedy:
-        return Finding(check, Severity.PROBLEM, err.message, err.remedy)
-    text, _, remedy = str(err).partition("; ")
-    return Finding(check, Severity.PROBLEM, text, remedy)
+def from_error(check: str, err: ListenerError, level: Severity = Severity.PROBLEM) -> Finding:
+    """Return an error as a finding."""
+    return Finding(check, level, err.code, err.message, err.remedy)
 
 
-def _walk(lane: Lane, result: "SimpleQueue[list[Finding]]") -> None:
+def _run_lane(lane: Lane, result: "SimpleQueue[list[Finding]]") -> None:
     for check in lane:
-        result.put(_bounded(check))
+        result.put(_run_limited(check))
 
 
-def _bounded(check: Check) -> list[Finding]:
+def _run_limited(check: Check) -> list[Finding]:
     found: list[Finding] = []
-    thread = threading.Thread(target=_look, args=(check, found), name=f"{RUNNING}{check.name}", daemon=True)
+    thread = threading.Thread(target=_run, args=(check, found), name=f"{THREAD_PREFIX}{check.name}", daemon=True)
     thread.start()
     thread.join(check.limit_s)
-    if thread.is_alive():
-        late = Finding(
-            check.name, Severity.PROBLEM, f"no answer in {check.limit_s:g} s", "see whether it hangs elsewhere"
-        )
-        return [*found, late]
-    return found
+    if not thread.is_alive():
+        return found
+    text = f"the check did not finish within {check.limit_s:g} s"
+    return [*found, Finding(check.name, Severity.PROBLEM, "check-timeout", text, "Try the same thing by hand.")]
 
 
-def _look(check: Check, found: list[Finding]) -> None:
+def _run(check: Check, found: list[Finding]) -> None:
     try:
         for finding in check.findings():
             found.append(finding)
@@ -94,6 +94,7 @@ def _look(check: Check, found: list[Finding]) -> None:
         found.append(from_error(check.name, err))
     except Exception as err:
         log.debug("check %s", check.name, exc_info=err)
+        text = f"the check failed: {err!r}"
         found.append(
-            Finding(check.name, Severity.PROBLEM, f"{err!r}. This is a fault in listener", "please report it with this")
+            Finding(check.name, Severity.PROBLEM, "check-failed", text, "This is a bug in listener. Please report it.")
         )

@@ -1,4 +1,4 @@
-"""Whether the model is whole and runs here, and what it costs."""
+"""Checks of the model: whether its bundle is complete, where it runs, and what it costs."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from listener import config as configuration
 from listener.config import Config
 from listener.daemon.build import build_pipeline
 from listener.daemon.meter import Meter
-from listener.doctor.finding import Finding, Severity
+from listener.doctor.finding import Finding, Severity, from_error
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
@@ -19,46 +19,48 @@ from listener.pipeline.framer import Framer
 from listener.pipeline.gates import GateConfig
 from listener.pipeline.values import Block
 
-TRIED_S = 10  # of audio
+MEASURED_S = 10  # of audio
+BLOCK_S = 0.16  # as long as the blocks of a microphone
 NVIDIA = Path("/proc/driver/nvidia/version")
-DEAR = 0.5  # of one core
+EXPENSIVE = 0.5  # share of one core
 
 
 def model(config: Config) -> Iterator[Finding]:
-    """The bundle's parts, where it runs, and its cost."""
+    """Check the bundle, the provider and the cost."""
     bundle = bundles.load(bundles.find(config.model.bundle))
-    labels, licence = len(bundle.labels), bundle.manifest.licence
-    yield Finding("model", Severity.OK, f"{bundle.name}: {labels} labels, every part as its digest says; {licence}")
+    text = f"{bundle.name}: {len(bundle.labels)} labels, all digests match; {bundle.manifest.licence}"
+    yield Finding("model", Severity.OK, "model-complete", text)
     for mismatch in configuration.mismatches(config, bundle):
-        yield Finding("model", Severity.WARNING, mismatch.message, mismatch.remedy)
+        yield from_error("model", mismatch, Severity.WARNING)
     configuration.rules(config, bundle)
     classifier = Classifier(bundle, config.model.providers)
-    yield from _provider(config, classifier)
-    yield from _cost(config, bundle, classifier)
+    yield _provider(config, classifier)
+    yield _cost(config, bundle, classifier)
 
 
-def _provider(config: Config, classifier: Classifier) -> Iterator[Finding]:
-    text = f"it runs on {classifier.provider}"
+def _provider(config: Config, classifier: Classifier) -> Finding:
+    text, remedy = f"runs on {classifier.provider}", ""
     if classifier.provider == "cpu" and config.model.providers == "auto" and NVIDIA.exists():
-        text += "; there is an NVIDIA GPU, which onnxruntime-gpu in place of onnxruntime would use"
-    yield Finding("model", Severity.OK, text)
+        remedy = "To use the NVIDIA GPU, install onnxruntime-gpu in place of onnxruntime."
+    return Finding("model", Severity.OK, f"model-on-{classifier.provider}", text, remedy)
 
 
-def _cost(config: Config, bundle: Bundle, classifier: Classifier) -> Iterator[Finding]:
-    """Run the whole loop over ten seconds of noise with the gate open: the dearest that a room can be."""
+def _cost(config: Config, bundle: Bundle, classifier: Classifier) -> Finding:
+    """Run the pipeline over noise, in blocks as from a microphone, with the gate always open: the highest cost."""
     rate = bundle.features.sample_rate
     loop = build_pipeline(replace(config, gate=GateConfig(kind="open")), bundle, classifier.stream(), "doctor")
     meter = Meter("doctor", loop)
     loop.observers = (meter,)
-    noise = np.random.default_rng(0).normal(0, 100, (TRIED_S * rate, 1)).astype(np.int16)
+    size = round(BLOCK_S * rate)
+    noise = np.random.default_rng(0).normal(0, 100, (MEASURED_S * rate, 1)).astype(np.int16)
+    blocks = [Block(start, rate, noise[start : start + size]) for start in range(0, len(noise), size)]
     began_s = time.thread_time()
-    for _ in loop.events(Framer(rate).frames([Block(0, rate, noise)])):
+    for _ in loop.events(Framer(rate).frames(blocks)):
         pass
-    share = (time.thread_time() - began_s) / TRIED_S
+    share = (time.thread_time() - began_s) / MEASURED_S
     inference_ms = 1000 * meter.busy_s / max(meter.clips, 1)
-    text = f"a clip takes {inference_ms:.1f} ms; listening costs {100 * share:.1f} % of one core while the gate is open"
-    if share < DEAR:
-        yield Finding("model", Severity.OK, text)
-        return
-    remedy = "set clips.hop_s higher; a core that is busy otherwise loses audio"
-    yield Finding("model", Severity.WARNING, text, remedy)
+    text = f"one inference takes {inference_ms:.1f} ms; while the gate is open, {100 * share:.1f} % of one core is used"
+    if share < EXPENSIVE:
+        return Finding("model", Severity.OK, "model-cost", f"{text}, capture not included")
+    remedy = "Increase clips.hop_s. Audio is lost if the core is also busy with something else."
+    return Finding("model", Severity.WARNING, "model-expensive", text, remedy)

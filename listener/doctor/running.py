@@ -1,4 +1,4 @@
-"""A daemon that runs already: who it is, how it does, and what its microphones hear."""
+"""What a running daemon reports about itself and its sources."""
 
 import threading
 import time
@@ -15,41 +15,48 @@ from listener.errors import SinkError
 from listener.messages import Hello, Level, Message, SourceState, Status, Topic
 from listener.pipeline.values import SILENT_DBFS
 
-STATUS_S = 5.0  # it tells one each second
-FIRST_S = 3.0  # likewise it looks once a second whether anybody wants levels; more where nothing was heard yet
+STATUS_S = 5.0  # the daemon sends a status each second
+FIRST_S = 3.0  # it notices once a second that somebody wants levels, and has none before the first audio
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A daemon at its socket."""
+    """A daemon that answers at its socket."""
 
     hello: Hello
     status: Status
 
-    def hears(self, source: str) -> bool:
-        """Whether it listens to a source of this name just now."""
+    def listens_to(self, source: str) -> bool:
+        """Return whether it has a source of this name that is listening now."""
         status = self.status.sources.get(source)
         return status is not None and status.state == SourceState.LISTENING
 
 
 def running(config: Config) -> Running:
-    """The daemon that this configuration would be. NoDaemon where there is none; SinkError where it is hung."""
+    """Return the daemon at the socket that the configuration names.
+
+    Raises:
+        NoDaemon: None is running.
+        SinkError: It does not answer.
+    """
     with _messages(config, ["status"], STATUS_S) as messages:
         hello = next(messages)
         for message in messages:
             if isinstance(message, Status) and isinstance(hello, Hello):
                 return Running(hello, message)
-    raise SinkError(f"the daemon greets and says no more for {STATUS_S:g} s; see its log, and restart it")
+    raise SinkError(
+        f"the daemon sent no status within {STATUS_S:g} s", code="daemon-hung", remedy="See its log, then restart it."
+    )
 
 
-def room(config: Config, source: str, seconds: float) -> AmbientLevel:
-    """What the daemon's meter says of a source for some time from its first level on, ten times a second."""
+def measure(config: Config, source: str, seconds: float) -> AmbientLevel:
+    """Collect the levels that the daemon reports ten times a second, for `seconds` from the first one on."""
     levels: list[Level] = []
     began = time.monotonic()
     with _messages(config, ["level"], FIRST_S + seconds) as messages:
         for message in messages:
             if not (isinstance(message, Level) and message.source == source and message.at_s):
-                continue  # at 0 s nothing was heard yet, which is no silence
+                continue  # at 0 s there was no audio yet: the level means nothing
             if not levels:
                 began = time.monotonic()
             levels.append(message)
@@ -65,9 +72,15 @@ def room(config: Config, source: str, seconds: float) -> AmbientLevel:
     )
 
 
+def address(config: Config) -> str | None:
+    """Return the address of the configured socket; None for the usual one."""
+    named = [part.config.path for part in config.sinks if part.kind == "socket" and part.config.path]
+    return f"unix:{named[0]}" if named else None
+
+
 @contextmanager
 def _messages(config: Config, topics: list[Topic], seconds: float) -> Iterator[Iterator[Message]]:
-    """What the daemon sends in so long."""
+    """Connect for at most `seconds`."""
     client = Client(address(config))
     timer = threading.Timer(seconds, client.close)
     timer.daemon = True
@@ -77,9 +90,3 @@ def _messages(config: Config, topics: list[Topic], seconds: float) -> Iterator[I
     finally:
         timer.cancel()
         client.close()
-
-
-def address(config: Config) -> str | None:
-    """Where the configuration puts the socket; None: where it usually is."""
-    named = [part.config.path for part in config.sinks if part.kind == "socket" and part.config.path]
-    return f"unix:{named[0]}" if named else None

@@ -1,4 +1,4 @@
-"""Whether each configured sink would reach what it is configured for. Nothing is sent, written or taken."""
+"""Checks of each sink: what it needs, and whether its receiver can be reached. Nothing is sent or written."""
 
 import os
 import shutil
@@ -19,69 +19,73 @@ from listener.doctor.finding import Check, Finding, Lane, Severity, from_error
 from listener.errors import ListenerError, SinkError
 from listener.messages import Hello
 from listener.pipeline import bundle as bundles
+from listener.storage import sqlite
 from listener.storage.history import VERSION
 
-LIMIT_S = 15.0  # of a broker that lets us wait
+LIMIT_S = 15.0  # a broker may take long to answer
 ANSWER_S = 1.0
-LITTLE_MB, HARDLY_ANY_MB = 200, 20
-OURS = {"/metrics": b"\nlistener_", "/login": b"<title>listener"}  # the form to log in by is shown to anybody
+LOW_MB, FULL_MB = 200, 20
+OURS = {"/metrics": b"\nlistener_", "/login": b"<title>listener"}  # pages of ours that need no token
 
 
 def lanes(config: Config) -> list[Lane]:
-    """A lane for each sink, and what they all together want."""
+    """Return one lane for the disk, one for each sink, and one for what they share."""
     names = [f"sink {number} ({part.kind})" for number, part in enumerate(config.sinks, 1)]
-    of_each = [
+    each = [
         [Check(name, lambda part=part, name=name: sink(name, part, config), LIMIT_S)]  # type: ignore[misc]
         for name, part in zip(names, config.sinks, strict=True)
     ]
-    return [[Check("disk", disk)], *of_each, [Check("sinks", lambda: together(names, config))]]
+    return [[Check("disk", disk)], *each, [Check("sinks", lambda: conflicts(names, config))]]
 
 
 def disk(folder: Path | None = None) -> Iterator[Finding]:
-    """The state folder, where logs, history and what waits to be sent are kept."""
+    """Check the state folder, which holds logs, history and events that wait to be delivered."""
     folder = folder or paths.state_folder()
     if why := requirements.unwritable(folder / "any"):
-        remedy = "let this user write there; under systemd StateDirectory=listener makes one"
-        yield Finding("disk", Severity.PROBLEM, f"the state folder {folder} cannot be written to ({why})", remedy)
+        remedy = "Let this user write there. Under systemd, StateDirectory=listener creates it."
+        text = f"the state folder {folder} cannot be written ({why})"
+        yield Finding("disk", Severity.PROBLEM, "state-folder-unwritable", text, remedy)
     else:
-        yield _room("disk", f"the state folder {folder} can be written to", folder)
+        yield _free_space("disk", f"the state folder {folder} can be written", folder)
 
 
 def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
-    """What one sink needs, and whether it reaches its receiver."""
-    hello = greeting(config)
+    """Check what one sink needs, then whether it reaches its receiver."""
+    hello = _hello(config)
     made = part.factory(part.config, hello)
-    wants = requirements.of(made)
-    for stranger in requirements.unknown_labels(wants, (*hello.labels, *hello.groups)) if hello.labels else ():
-        yield Finding(name, Severity.WARNING, stranger.message, stranger.remedy)
-    faults = list(requirements.missing(wants))
-    yield from (from_error(name, fault) for fault in faults)
-    if faults:
+    required = requirements.of(made)
+    if hello.labels:
+        for unknown in requirements.unknown_labels(required, (*hello.labels, *hello.groups)):
+            yield from_error(name, unknown, Severity.WARNING)
+    missing = list(requirements.missing(required))
+    yield from (from_error(name, err) for err in missing)
+    if missing:
         return
-    for key, secret in wants.secrets.items():
+    for key, secret in required.secrets.items():
         if requirements.is_credential(secret) and requirements.unreadable(paths.credential(secret)):
-            text = f"{key}: {secret!r} is a credential of systemd's, which is there only for the service; not looked at"
-            yield Finding(name, Severity.NOTE, text, "see `systemctl cat listener` for its LoadCredential=")
+            text = f"{key}: {secret!r} is a systemd credential, which only the service can read; not checked"
+            remedy = "See LoadCredential= in the output of `systemctl cat listener`."
+            yield Finding(name, Severity.NOTE, "sink-credential", text, remedy)
             return
-    found = [*_files(name, wants), *_doors(name, wants)]
-    if hasattr(made, "reach"):
-        found.append(Finding(name, Severity.OK, made.reach()))
-    yield from found or [Finding(name, Severity.OK, "has what it needs")]
+    found = [*_files(name, required), *_sockets(name, required)]
+    if reached := made.probe():
+        found.append(Finding(name, Severity.OK, "sink-reached", reached))
+    yield from found or [Finding(name, Severity.OK, "sink-good", "nothing is missing")]
 
 
-def together(names: Sequence[str], config: Config) -> Iterator[Finding]:
-    """What several sinks want that only one can have."""
-    wants = []
+def conflicts(names: Sequence[str], config: Config) -> Iterator[Finding]:
+    """Check for files, addresses and the like that only one sink can use and several want."""
+    required = []
     for name, part in zip(names, config.sinks, strict=True):
         try:
-            wants.append((name, requirements.of(part.factory(part.config, greeting(config)))))
+            required.append((name, requirements.of(part.factory(part.config, _hello(config)))))
         except ListenerError:
-            continue  # said by its own check
-    yield from (from_error("sinks", clash) for clash in requirements.conflicts(wants))
+            continue  # reported by the check of that sink
+    yield from (from_error("sinks", conflict) for conflict in requirements.conflicts(required))
 
 
-def greeting(config: Config) -> Hello:
-    """What a daemon of this configuration would be; what a model adds is left out where there is none."""
+def _hello(config: Config) -> Hello:
+    """Describe a daemon with this configuration, without labels if the model cannot be loaded."""
     try:
         return service.hello(config, bundles.load(bundles.find(config.model.bundle)), "cpu")
     except ListenerError:
@@ -89,51 +93,50 @@ def greeting(config: Config) -> Hello:
         return Hello(version="", pid=0, model="", provider="", labels=[], thresholds={}, groups={}, sources=sources)
 
 
-def _files(name: str, wants: Requirements) -> Iterator[Finding]:
-    for path in wants.writes:
-        if path.suffix == ".db" and path.exists():
-            from listener.storage import sqlite
-
+def _files(name: str, required: Requirements) -> Iterator[Finding]:
+    for path in required.writes:
+        opens = path in required.databases and path.exists()
+        if opens:
             sqlite.reading(path, VERSION).close()
-            yield _room(name, f"{path} opens", path.parent)
+        yield _free_space(name, f"{path} {'opens' if opens else 'can be written'}", path.parent)
+    if required.program:
+        path_of = shutil.which(required.program)
+        yield Finding(name, Severity.OK, "program-found", f"{path_of} exists and is executable")
+
+
+def _sockets(name: str, required: Requirements) -> Iterator[Finding]:
+    owner = ""
+    for address in required.binds:
+        if isinstance(address, Path):
+            owner = _daemon_at(f"unix:{address}")
+            yield _at_address(name, str(address), owner)
         else:
-            yield _room(name, f"{path} can be written", path.parent)
-    if wants.program:
-        yield Finding(name, Severity.OK, f"{shutil.which(wants.program)} is there and executable")
+            yield _tcp(name, address, owner)
 
 
-def _doors(name: str, wants: Requirements) -> Iterator[Finding]:
-    holder = ""
-    for door in wants.binds:
-        if isinstance(door, Path):
-            holder = _greets(f"unix:{door}")
-            yield _unix_door(name, door, holder)
-        else:
-            yield _tcp_door(name, door, holder)
-
-
-def _unix_door(name: str, path: Path, holder: str) -> Finding:
-    if path.exists() and not path.is_socket():
-        return Finding(name, Severity.PROBLEM, f"{path} is something else", "remove it, or give the sink another path")
-    return Finding(name, Severity.OK, f"{path} is {holder or 'free'}")
-
-
-def _tcp_door(name: str, address: Address, holder: str) -> Finding:
-    """`holder` has the part's other door already, and its port asks strangers for a token."""
+def _tcp(name: str, address: Address, owner: str) -> Finding:
+    """Check a port; `owner` is who has the Unix socket of the same sink, because the port may ask for a token."""
     host, port = address
     try:
         socket.create_server(address, family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as err:
-        holder = holder or _greets(f"tcp:{host}:{port}") or _serves(host, port)
-        if holder:
-            return Finding(name, Severity.OK, f"{host}:{port} is {holder}")
-        text = f"{host}:{port} is not to be had ({os.strerror(err.errno or 0)})"
-        return Finding(name, Severity.PROBLEM, text, "name another port, or end who has it: ss -ltnp")
-    return Finding(name, Severity.OK, f"{host}:{port} is free")
+        owner = owner or _daemon_at(f"tcp:{host}:{port}") or _page_owner(host, port)
+        if owner:
+            return _at_address(name, f"{host}:{port}", owner)
+        text = f"cannot listen at {host}:{port} ({os.strerror(err.errno or 0)})"
+        remedy = "Choose another port, or stop the program that uses it: ss -ltnp"
+        return Finding(name, Severity.PROBLEM, "address-taken", text, remedy)
+    return _at_address(name, f"{host}:{port}", "")
 
 
-def _greets(address: str) -> str:
-    """Whose it is, where a daemon of ours greets there."""
+def _at_address(name: str, address: str, owner: str) -> Finding:
+    if owner:
+        return Finding(name, Severity.OK, "address-ours", f"{address} is used by {owner}")
+    return Finding(name, Severity.OK, "address-free", f"{address} is free")
+
+
+def _daemon_at(address: str) -> str:
+    """Describe the daemon that greets at an address; empty if none does."""
     client = Client(address)
     timer = threading.Timer(ANSWER_S, client.close)
     timer.start()
@@ -144,29 +147,30 @@ def _greets(address: str) -> str:
     finally:
         timer.cancel()
         client.close()
-    return f"held by a running listener (process {first.pid})" if isinstance(first, Hello) else ""
+    return f"the running listener (process {first.pid})" if isinstance(first, Hello) else ""
 
 
-def _serves(host: str, port: int) -> str:
-    """Likewise, where it is our metrics or our page that are served there."""
-    ours = any(mark in _page(host, port, path) for path, mark in OURS.items())
-    return "held by a running listener" if ours else ""
+def _page_owner(host: str, port: int) -> str:
+    """Describe the listener whose metrics or page is served there; empty if it is another program's."""
+    ours = any(mark in _fetch(host, port, path) for path, mark in OURS.items())
+    return "the running listener" if ours else ""
 
 
-def _page(host: str, port: int, path: str) -> bytes:
-    """What is served there; nothing where that is refused. The page is for whoever calls it by an address."""
+def _fetch(host: str, port: int, path: str) -> bytes:
+    """Return what is served there; empty if the request fails. The page accepts any address as its name."""
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
     try:
         with urlopen(Request(url, headers={"Host": f"127.0.0.1:{port}"}), timeout=ANSWER_S) as answer:
-            return bytes(answer.read())
+            return bytes(answer.read(65_536))
     except (OSError, HTTPException, ValueError):
         return b""
 
 
-def _room(name: str, text: str, folder: Path) -> Finding:
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    free_mb = shutil.disk_usage(there).free / 1e6
-    if free_mb > LITTLE_MB:
-        return Finding(name, Severity.OK, f"{text}; {free_mb / 1000:.1f} GB free")
-    level = Severity.WARNING if free_mb > HARDLY_ANY_MB else Severity.PROBLEM
-    return Finding(name, level, f"the disk of {folder} is nearly full: {free_mb:.0f} MB free", "make room on it")
+def _free_space(name: str, text: str, folder: Path) -> Finding:
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    free_mb = shutil.disk_usage(existing).free / 1e6
+    if free_mb > LOW_MB:
+        return Finding(name, Severity.OK, "disk-good", f"{text}; {free_mb / 1000:.1f} GB free")
+    level, code = (Severity.WARNING, "disk-low") if free_mb > FULL_MB else (Severity.PROBLEM, "disk-full")
+    text = f"the disk of {folder} is nearly full: {free_mb:.0f} MB free"
+    return Finding(name, level, code, text, "Free some space on it.")

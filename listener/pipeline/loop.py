@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from listener.messages import Event
 from listener.pipeline.clipper import ClipConfig, Clipper
-from listener.pipeline.loudness import Loud
+from listener.pipeline.loudness import Loudness
 from listener.pipeline.observer import Observer
 from listener.pipeline.tracker import Rules, Tracker
 from listener.pipeline.values import Clip, Features, Frames, Gate, Prediction
@@ -19,8 +19,8 @@ class Change:
     clips: ClipConfig
     hang_over_s: float
     gate: Gate | None  # None keeps the gate
-    loud: Loud | None
-    replaces_loud: bool
+    loudness: Loudness | None
+    replaces_loudness: bool
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Pipeline:
     featurise: Callable[[Clip], Features]
     classify: Callable[[Features], Prediction]
     tracker: Tracker
-    loud: Loud | None = None  # events on the level alone
+    loudness: Loudness | None = None  # reports loud sounds on the level alone
     observers: tuple[Observer, ...] = ()
 
     def events(self, stream: Iterable[Frames]) -> Iterator[Event]:
@@ -41,24 +41,24 @@ class Pipeline:
             active = self.gate(frames)
             for observer in self.observers:
                 observer.on_frames(frames, active)
-            if self.loud:
-                yield from self.loud(frames)
+            if self.loudness:
+                yield from self.loudness(frames)
             for clip in self.clipper.push(frames, active, held=lambda: self.tracker.active):
                 yield from self.tracker.update(self._predict(clip))
         for clip in self.clipper.finish():
             yield from self.tracker.update(self._predict(clip))
         yield from self.tracker.finish()
-        if self.loud:
-            yield from self.loud.finish()
+        if self.loudness:
+            yield from self.loudness.finish()
 
     def reconfigure(self, change: Change) -> Iterator[Event]:
         """Use other settings from the next frame on. Yields the ends of events that they no longer cover."""
         yield from self.tracker.reconfigure(change.rules)
         self.clipper.reconfigure(change.clips, change.hang_over_s)
         self.gate = change.gate or self.gate
-        if change.replaces_loud:
-            yield from self.loud.finish() if self.loud else ()
-            self.loud = change.loud
+        if change.replaces_loudness:
+            yield from self.loudness.finish() if self.loudness else ()
+            self.loudness = change.loudness
 
     def _predict(self, clip: Clip) -> Prediction:
         for observer in self.observers:

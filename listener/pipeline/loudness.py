@@ -1,183 +1,124 @@
-"""Loud sounds, whatever they are: events on the level alone, beside those of the model."""
+"""Loud sounds: events on the level alone, beside those of the model."""
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import count
 from math import log10
 from typing import Annotated
 
 from listener.base.schema import Meta, Section
-from listener.messages import Event, Phase
+from listener.messages import Event
+from listener.pipeline.bundle import LabelRule
+from listener.pipeline.event_machine import EventMachine, EventMaker, Evidence, State, Timing
 from listener.pipeline.gates import FLOOR_FALL, FLOOR_RISE_DB
-from listener.pipeline.tracker import REMINDER_S
 from listener.pipeline.values import SILENT_DBFS, Frames, Span
 
-LOUD = "loud"  # what an event of [loud] is called, whatever it sounds like
-LEARN_FRAMES = 50  # the first second of a stretch says how loud the room is, and nothing in it is an event
-QUIETEST_DBFS = -70.0  # no room is taken to be quieter: a muted microphone that is opened is no bang
-LIVES_AT = 0.7  # of over_db: what is loud stays so down to there, so that one sound is one event
-LOUDEST_FRAMES = 5  # 100 ms, as in the events of the model
+LOUD = "loud"  # the label of these events
+LEARN_FRAMES = 50  # the first second of a stream sets the floor, and nothing in it is an event
+QUIETEST_DBFS = -70.0  # the floor is never lower: unmuting a microphone is no bang
+STAYS_LOUD = 0.7  # share of over_db down to which a loud sound goes on, so that one sound is one event
+LOUDEST_FRAMES = 5  # window of an event's level, 100 ms
+JUST_LOUD = 0.5  # the score of a sound `over_db` above the floor
 
 
 class LoudConfig(Section, frozen=True):
-    """Loud sounds: an event called `loud` on the level alone, whatever the model makes of it."""
+    """Loud sounds: an event named `loud` on the level alone, independent of the model."""
 
-    enabled: Annotated[bool, Meta(description="true: loud sounds are events too")] = False
-    over_db: Annotated[float, Meta(ge=3, le=80, description="loud is so far over the room's own level")] = 20.0
-    min_dbfs: Annotated[float, Meta(ge=-100, le=0, description="and nothing quieter than this is loud")] = -45.0
-    min_s: Annotated[float, Meta(ge=0, le=60, description="reported when it has been loud for so long in all")] = 0.1
-    hold_s: Annotated[float, Meta(ge=0.02, le=60, description="it ends after so long that was not loud")] = 1.0
-    cooldown_s: Annotated[float, Meta(ge=0, le=3600, description="after an end, no new one for so long")] = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    span: Span
-    level_dbfs: float
+    enabled: Annotated[bool, Meta(description="true: report loud sounds as events")] = False
+    over_db: Annotated[float, Meta(ge=3, le=80, description="how far a loud sound is above the room's level")] = 20.0
+    min_dbfs: Annotated[float, Meta(ge=-100, le=0, description="nothing below this level is loud")] = -45.0
+    min_s: Annotated[float, Meta(ge=0, le=60, description="reported once it was loud for this long in all")] = 0.1
+    hold_s: Annotated[float, Meta(ge=0.02, le=60, description="it ends after this time that was not loud")] = 1.0
+    cooldown_s: Annotated[float, Meta(ge=0, le=3600, description="no new event for this time after an end")] = 0.0
 
 
-@dataclass(slots=True)
-class _Sound:
-    """A loud sound under way. Samples."""
+class Loudness:
+    """Scores the level of each frame against the room's and feeds the score to a state machine like a label's.
 
-    id: str
-    start: int
-    stop: int  # of the last loud frame
-    loud: int = 0  # in all, pauses left out
-    seq: int = 0
-    score: float = 0.0  # of the last frame that was loud
-    peak: float = 0.0
-    peak_reported: float = 0.0
-    last_report: int = 0
-    detected: int | None = None  # None until it is reported
-    level_dbfs: float = SILENT_DBFS
-    powers: list[float] = field(default_factory=lambda: [0.0] * LOUDEST_FRAMES)
+    The score is the level above the floor as a share of twice `over_db`: 0.5 is just loud enough. The floor rises by
+    1 dB a second, so that a noise that stays becomes part of the room.
 
-
-class Loud:
-    """Frames in, lines of `loud` events out; it holds back and changes no other event.
-
-    A sound is loud when a frame stands `over_db` over the room's own level, and it ends `hold_s` after its last
-    loud frame; a gap counts as quiet. The floor comes up by 1 dB a second, so that whatever stays becomes the
-    room; a hammer that pauses for less than `hold_s` is one event for as long as it does. Its score is how far
-    over the floor it is, as a share of twice `over_db`: 0.5 is just loud enough.
+    Args:
+        config: What counts as loud.
+        maker: Source of ids and common fields. It must not be shared with a tracker.
+        update_s: Shortest interval of updates.
+        sample_rate: Of the frames, in Hz.
     """
 
-    def __init__(
-        self, config: LoudConfig, *, update_s: float, sample_rate: int, source: str, model: str, prefix: str
-    ) -> None:
+    def __init__(self, config: LoudConfig, maker: EventMaker, *, update_s: float, sample_rate: int) -> None:
         self._over_db, self._min_dbfs = config.over_db, config.min_dbfs
-        self._least, self._hold, self._cooldown, self._update = (
-            round(seconds * sample_rate) for seconds in (config.min_s, config.hold_s, config.cooldown_s, update_s)
+        rule = LabelRule(
+            on=JUST_LOUD,
+            off=STAYS_LOUD * JUST_LOUD,
+            hold_s=config.hold_s,
+            min_s=config.min_s,
+            cooldown_s=config.cooldown_s,
         )
-        self._reminder = round(REMINDER_S * sample_rate)
-        self._update = min(self._update, self._reminder)
-        self._rate = sample_rate
-        self._source, self._model, self._prefix = source, model, prefix
-        self._numbers = count(1)
+        self._machine = _LevelMachine(LOUD, rule, Timing(sample_rate, update_s, hop_s=0.0, bridge_s=0.0), maker)
         self._floor = _Floor()
-        self._sound: _Sound | None = None
-        self._ready = 0  # no new event before this: cool-down
+        self._powers: deque[float] = deque([0.0] * LOUDEST_FRAMES, LOUDEST_FRAMES)
+        self._stop = 0
 
     def __call__(self, frames: Frames) -> Iterator[Event]:
         """Yield the events that begin, change or end with these frames."""
+        if frames.start > self._stop:
+            yield from self._machine.split_at_gap(frames.start)
+        self._stop, size = frames.stop, frames.frame_samples
         for number, level_dbfs in enumerate(frames.levels_dbfs.tolist()):
-            over_db = self._floor.over_db(level_dbfs)
-            if self._sound or over_db >= self._over_db:
-                start = frames.start + number * frames.frame_samples
-                yield from self._lines(_Frame(Span(start, start + frames.frame_samples), level_dbfs), over_db)
+            self._powers.append(10 ** (level_dbfs / 10))
+            score = self._score(level_dbfs)
+            if score > JUST_LOUD or self._machine.state is not State.IDLE:
+                start = frames.start + number * size
+                yield from self._machine.process(self._evidence(Span(start, start + size), score))
 
     def finish(self) -> Iterator[Event]:
-        """The end of the event under way, if any: the stretch is over, and the next may be of another room."""
-        yield from self._end(self._sound.stop if self._sound else 0)
+        """End the event under way: the stream is over, and the next may be from another room."""
+        yield from self._machine.end()
         self._floor = _Floor()
 
-    def _lines(self, frame: _Frame, over_db: float) -> Iterator[Event]:
-        if self._sound and frame.span.start - self._sound.stop >= self._hold:
-            yield from self._end(frame.span.start)
-        if self._is_loud(frame, over_db):
-            sound = self._sound = self._sound or self._begun(frame)
-            self._extend(sound, frame, over_db)
-            yield from self._report(sound)
+    def _score(self, level_dbfs: float) -> float:
+        over_db = self._floor.over_db(level_dbfs)
+        allowance_db = 0.0 if self._machine.state is State.IDLE else (1 - STAYS_LOUD) * self._over_db
+        if level_dbfs < self._min_dbfs - allowance_db:
+            return 0.0
+        return min(1.0, max(0.0, JUST_LOUD * over_db / self._over_db))
 
-    def _is_loud(self, frame: _Frame, over_db: float) -> bool:
-        if self._sound is None and frame.span.start < self._ready:
-            return False
-        less_db = 0.0 if self._sound is None else (1 - LIVES_AT) * self._over_db
-        return over_db >= self._over_db - less_db and frame.level_dbfs >= self._min_dbfs - less_db
+    def _evidence(self, span: Span, score: float) -> Evidence:
+        power = sum(self._powers) / LOUDEST_FRAMES
+        level_dbfs = max(SILENT_DBFS, 10 * log10(power)) if power > 0 else SILENT_DBFS
+        return Evidence(span, score, sounds=(span,), has_frames=True, activity=span, levels=((span.stop, level_dbfs),))
 
-    def _begun(self, frame: _Frame) -> _Sound:
-        return _Sound(f"{self._prefix}-{LOUD}-{next(self._numbers)}", frame.span.start, frame.span.stop)
 
-    def _extend(self, sound: _Sound, frame: _Frame, over_db: float) -> None:
-        sound.stop = frame.span.stop
-        sound.loud += len(frame.span)
-        sound.score = min(1.0, over_db / (2 * self._over_db))
-        sound.peak = max(sound.peak, sound.score)
-        sound.powers = [*sound.powers[1:], 10 ** (frame.level_dbfs / 10)]
-        sound.level_dbfs = max(sound.level_dbfs, _dbfs(sum(sound.powers) / LOUDEST_FRAMES))
+class _LevelMachine(EventMachine):
+    """Counts only loud frames for `min_s`; a pause between two of them counts for a label."""
 
-    def _report(self, sound: _Sound) -> Iterator[Event]:
-        if sound.detected is None:
-            if sound.loud >= self._least:
-                sound.detected = sound.stop
-                yield self._event(sound, "start")
-        elif sound.stop - sound.last_report >= (self._update if sound.peak > sound.peak_reported else self._reminder):
-            yield self._event(sound, "update")
+    _loud = 0  # samples
 
-    def _end(self, now: int) -> Iterator[Event]:
-        sound, self._sound = self._sound, None
-        if sound and sound.detected is not None:
-            self._ready = now + self._cooldown
-            yield self._event(sound, "end")
+    def _begin(self, seen: Evidence) -> None:
+        super()._begin(seen)
+        self._loud = 0
 
-    def _event(self, sound: _Sound, phase: Phase) -> Event:
-        sound.peak_reported, sound.last_report = sound.peak, sound.stop
-        sound.seq += 1
-        return Event(
-            id=sound.id,
-            seq=sound.seq - 1,
-            phase=phase,
-            label=LOUD,
-            score=round(sound.score, 4),
-            peak=round(sound.peak, 4),
-            start=None,
-            end=None,
-            start_s=self._seconds(sound.start),
-            end_s=self._seconds(sound.stop) if phase == "end" else None,
-            detected_s=self._seconds(sound.detected or sound.stop),
-            source=self._source,
-            level_dbfs=round(sound.level_dbfs, 1),
-            model=self._model,
-            top={},
-        )
+    def _keep_alive(self, seen: Evidence) -> None:
+        super()._keep_alive(seen)
+        self._loud += len(seen.span)
 
-    def _seconds(self, samples: int) -> float:
-        return round(samples / self._rate, 3)
+    def _lasted(self) -> int:
+        return self._loud
 
 
 class _Floor:
-    """The room's own level: down at once, up slowly, as the gate's.
-
-    The gate's begins low, so that a stream that opens in the middle of a sound is heard, and for its first half
-    minute any room stands far over it. This one begins with what the first second says.
-    """
+    """The level of the room. It falls at once and rises slowly, like the gate's, but starts at the first second's."""
 
     def __init__(self) -> None:
         self._first: list[float] = []
         self._dbfs = 0.0
 
     def over_db(self, level_dbfs: float) -> float:
-        """How far a frame stands over the floor; nothing while the floor is not known."""
+        """Return how far a frame is above the floor; 0 while the floor is not known."""
         level_dbfs = max(level_dbfs, QUIETEST_DBFS)
         if len(self._first) < LEARN_FRAMES:
             self._first.append(level_dbfs)
-            self._dbfs = sorted(self._first)[len(self._first) // 4]  # so that a bang in that second is no room
+            self._dbfs = sorted(self._first)[len(self._first) // 4]  # the lower quartile, whatever bangs in that second
             return 0.0
         over_db = level_dbfs - self._dbfs
         self._dbfs += FLOOR_RISE_DB if over_db > 0 else over_db * FLOOR_FALL
         return over_db
-
-
-def _dbfs(power: float) -> float:
-    return SILENT_DBFS if power <= 0 else max(SILENT_DBFS, 10 * log10(power))

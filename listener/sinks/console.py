@@ -10,7 +10,8 @@ from listener import messages
 from listener.base import text
 from listener.base.schema import Meta, Section
 from listener.errors import OutputClosed, SinkError
-from listener.routing.firsts import Firsts
+from listener.routing.first_seen import FirstSeen
+from listener.routing.sink import BaseSink
 
 
 class ConsoleConfig(Section, frozen=True):
@@ -19,7 +20,7 @@ class ConsoleConfig(Section, frozen=True):
     json: Annotated[bool, Meta(description="true: one JSON object a line; false: text for a person")] = False
 
 
-class Console:
+class Console(BaseSink):
     """Events on standard output, as text or as JSON lines.
 
     `emit` raises OutputClosed when the reader of a pipe has gone.
@@ -29,7 +30,7 @@ class Console:
 
     def __init__(self, config: ConsoleConfig, _hello: messages.Hello, stream: RawIOBase | None = None) -> None:
         self._json = config.json
-        self._stream, self._first = stream, Firsts()
+        self._stream, self._first = stream, FirstSeen()
 
     def open(self) -> None:
         # Bytes, for JSON is UTF-8 whatever the locale says; and past Python's own buffer, whose lock a reader that
@@ -51,9 +52,6 @@ class Console:
             raise OutputClosed("standard output: its reader has gone") from err
         except OSError as err:
             raise SinkError(f"standard output: cannot be written ({err.strerror}); see what it was sent to") from err
-
-    def close(self) -> None:
-        """Nothing to do: standard output belongs to the process."""
 
 
 def _human(event: messages.Event, *, first: bool) -> bytes:

@@ -14,7 +14,8 @@ from listener.base import paths, text
 from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import SinkError
-from listener.routing.firsts import Firsts
+from listener.routing.first_seen import FirstSeen
+from listener.routing.sink import BaseSink
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class LogConfig(Section, frozen=True):
     keep: Annotated[int, Meta(ge=1, le=1000, description="so many put aside are kept; older ones are deleted")] = 5
 
 
-class Log:
+class Log(BaseSink):
     """Events as JSON lines in a file that rotates; under systemd, if no file is named, as text in the journal."""
 
     Config = LogConfig
@@ -42,7 +43,7 @@ class Log:
         self._config = config
         self._journal = journal or (sys.stderr if paths.under_journal() else None)
         self._file: _Rotating | None = None
-        self._first = Firsts()
+        self._first = FirstSeen()
 
     @property
     def path(self) -> Path | None:

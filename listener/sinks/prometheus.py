@@ -16,7 +16,8 @@ from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError, SinkError
 from listener.messages import SourceState
-from listener.routing.firsts import Firsts
+from listener.routing.first_seen import FirstSeen
+from listener.routing.sink import BaseSink
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -40,7 +41,7 @@ class PrometheusConfig(Section, frozen=True):
     ] = "127.0.0.1:9774"
 
 
-class Prometheus:
+class Prometheus(BaseSink):
     """Metrics for Prometheus, over HTTP: audio heard and lost, events by label, inference time, sinks, microphones.
 
     What it shows is the daemon's latest status, once a second, and its own count of events. It shares nothing with
@@ -48,7 +49,6 @@ class Prometheus:
     """
 
     Config = PrometheusConfig
-    watched = False  # the meter's level lines are not for it
 
     def __init__(self, config: PrometheusConfig, hello: messages.Hello) -> None:
         _library()
@@ -79,17 +79,16 @@ class Prometheus:
         threading.Thread(target=self._server.serve_forever, name="prometheus", daemon=True).start()
         log.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, self._server.server_port)
 
-    def greet(self, hello: messages.Hello) -> None:
+    def on_hello(self, hello: messages.Hello) -> None:
         """Count the events of labels that are new, too."""
-        self._figures.greet(hello)
+        self._figures.on_hello(hello)
 
     def emit(self, event: messages.Event) -> None:
         self._figures.count(event)
 
-    def show(self, message: messages.Level | messages.Status) -> None:
+    def on_status(self, status: messages.Status) -> None:
         """Keep the status for the next scrape."""
-        if isinstance(message, messages.Status):
-            self._figures.status = message
+        self._figures.status = status
 
     def close(self) -> None:
         server, self._server = self._server, None
@@ -105,11 +104,11 @@ class _Figures:
         self.status: messages.Status | None = None  # replaced whole, by the daemon's thread
         self._about = {"version": hello.version, "model": hello.model, "provider": hello.provider}
         self._events: dict[tuple[str, str], int] = {}
-        self._first = Firsts()
+        self._first = FirstSeen()
         self._lock = threading.Lock()  # guards the events: one thread counts, others scrape
-        self.greet(hello)
+        self.on_hello(hello)
 
-    def greet(self, hello: messages.Hello) -> None:
+    def on_hello(self, hello: messages.Hello) -> None:
         """From nought: `increase()` does not see the first event of a series that begins with it."""
         with self._lock:
             self._events = {(label, source): 0 for label in hello.labels for source in hello.sources} | self._events

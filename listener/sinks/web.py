@@ -16,6 +16,7 @@ from listener.base.credentials import SHORTEST
 from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError
+from listener.routing.sink import BaseSink
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class WebConfig(Section, frozen=True):
     config: Annotated[str, Meta(description="which configuration says where the history is; empty: the daemon's")] = ""
 
 
-class Web:
+class Web(BaseSink):
     """A page in the browser, with what is heard and what was. Its program is no part of the one that listens.
 
     It has the daemon's events by the socket sink, and no harm comes to the daemon by whatever a browser does.
@@ -70,7 +71,7 @@ class Web:
             self._thread = threading.Thread(target=self._look_after, name="web", daemon=True)
             self._thread.start()
 
-    def greet(self, hello: messages.Hello) -> None:
+    def on_hello(self, hello: messages.Hello) -> None:
         """Have the next start of the page go by another file, where the daemon does."""
         self._of_daemon = Path(hello.config)
 

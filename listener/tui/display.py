@@ -11,6 +11,7 @@ from dataclasses import replace
 from listener import messages
 from listener.errors import ListenerError, OutputClosed
 from listener.routing.controls import Controls
+from listener.routing.sink import BaseSink
 from listener.tui import keys
 from listener.tui.canvas import Canvas
 from listener.tui.keyboard import Keyboard
@@ -27,17 +28,17 @@ SILENT_S = 5.0  # a daemon sends its status once a second
 Execute = Callable[[messages.Command], object]
 
 
-class LiveDisplay:
+class LiveDisplay(BaseSink):
     """Shows what a daemon hears. It is fed with messages, in the daemon itself or over its socket.
 
-    `emit`, `show`, `picture` and `note` may be called by any thread and take microseconds: threads of the display's
+    The methods of a sink, `show` and `note` may be called by any thread and take microseconds: threads of the display's
     own draw and read keys. `close`, or the end of the interpreter, gives the terminal back.
 
     Args:
         hello: The daemon's greeting, if it is known already.
         canvas: Where to draw.
         keyboard: Where keys come from.
-        execute: Called with the commands of keys. `steer` replaces it.
+        execute: Called with the commands of keys. `set_controls` replaces it.
         save: Called by the key that saves thresholds.
         quit: Called by the key that quits.
     """
@@ -92,16 +93,16 @@ class LiveDisplay:
         return self._is_open
 
     @property
-    def watched(self) -> bool:
+    def wants_levels(self) -> bool:
         """True: it was opened to be looked at."""
         return True
 
     @property
-    def pictured(self) -> bool:
+    def wants_spectrum(self) -> bool:
         """True while it is open."""
         return self._is_open
 
-    def steer(self, controls: Controls) -> None:
+    def set_controls(self, controls: Controls) -> None:
         """Send the commands of keys to these controls, and show their state."""
         self._controls, self._execute = controls, controls.obey
         controls.watch(self.show)
@@ -117,13 +118,18 @@ class LiveDisplay:
         if self._gone is not None:
             raise OutputClosed(f"the terminal has gone ({self._gone.strerror})", code="display-gone") from self._gone
 
-    def picture(self, spectrum: messages.Spectrum) -> None:
-        """Show columns of the spectrogram."""
-        self.show(spectrum)
-
-    def greet(self, hello: messages.Hello) -> None:
-        """Show the labels and thresholds of a changed configuration."""
+    def on_hello(self, hello: messages.Hello) -> None:
         self.show(hello)
+
+    def on_level(self, level: messages.Level) -> None:
+        self.show(level)
+
+    def on_status(self, status: messages.Status) -> None:
+        self.show(status)
+
+    def on_spectrum(self, spectrum: messages.Spectrum) -> None:
+        if self._is_open:
+            self.show(spectrum)
 
     def show(self, message: Shown) -> None:
         """Show a message of any kind. A level alone is drawn with the next picture."""

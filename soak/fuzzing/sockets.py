@@ -25,7 +25,7 @@ SUBSCRIPTIONS = [
 def server(scratch: Path) -> Iterator[Take]:
     """A real server on a real socket; each input is a client, which asks for the state last."""
     door = SocketServer(SocketConfig(path=str(scratch / "s")), HELLO)
-    door.steer(Controls(HELLO.labels, {"alarm": ["siren"]}, HELLO.sources))
+    door.set_controls(Controls(HELLO.labels, {"alarm": ["siren"]}, HELLO.sources))
     door.open()
 
     def take(lines: bytes) -> None:

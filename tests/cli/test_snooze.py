@@ -24,7 +24,7 @@ def controls() -> Controls:
 @contextmanager
 def serving(tmp_path: Path, controls: Controls) -> Iterator[str]:
     server = SocketServer(SocketConfig(path=str(tmp_path / "s")), HELLO)
-    server.steer(controls)
+    server.set_controls(controls)
     server.open()
     try:
         yield f"unix:{server.path}"

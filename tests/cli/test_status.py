@@ -30,7 +30,7 @@ def saying(server: SocketServer) -> Iterator[Callable[[messages.Status], str]]:
     def start(said: messages.Status) -> str:
         def say() -> None:
             while not done.wait(0.01):
-                server.show(said)
+                server.on_status(said)
 
         threads.append(threading.Thread(target=say))
         threads[-1].start()

@@ -127,7 +127,7 @@ def test_of_several_sources_one_is_named(tune: Tune, tmp_path: Path, restless: P
     source = '[[source]]\nkind = "file"\nname = "{}"\npath = "{}"\n'
     (tmp_path / "c.toml").write_text(source.format("hall", restless) + source.format("kitchen", restless))
     refused = tune("--config", tmp_path / "c.toml")
-    assert (refused.returncode, code(refused.stderr), "hall, kitchen" in refused.stderr) == (2, "source-unknown", True)
+    assert (refused.returncode, code(refused.stderr), "hall, kitchen" in refused.stderr) == (2, "tune-source", True)
     assert "listening to kitchen" in tune("--config", tmp_path / "c.toml", "--name", "kitchen").stdout
 
 

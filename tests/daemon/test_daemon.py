@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,8 @@ from listener.messages import Command, Event, Level, SourceState, Status
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.values import Block, Features, Prediction
 from listener.routing.controls import Controls
-from listener.routing.sink_worker import Outlet, Route, Sink
+from listener.routing.sink import BaseSink
+from listener.routing.sink_worker import SinkBinding, SinkWorker
 from listener.sources.base import BaseSource, Report
 from listener.sources.command import CommandConfig, CommandSource
 from listener.sources.file import File, FileConfig
@@ -43,11 +44,13 @@ def stream(source: BaseSource, daemon: Daemon, bundle: Bundle, classify: "Classi
     return Stream(source, loop, daemon.publish, daemon.ended)
 
 
-def run(sources: list[BaseSource], sinks: list[Sink], bundle: Bundle, classify: "Classify | None" = None) -> None:
+def run(
+    sources: list[BaseSource], sinks: Sequence[BaseSink], bundle: Bundle, classify: "Classify | None" = None
+) -> None:
     daemon = Daemon()
     daemon.run(
         [stream(source, daemon, bundle, classify) for source in sources],
-        [Route(f"{i}", s) for i, s in enumerate(sinks)],
+        [SinkBinding(f"{i}", s) for i, s in enumerate(sinks)],
     )
 
 
@@ -83,7 +86,7 @@ def test_a_source_that_is_not_live_loses_nothing_to_a_slow_classifier(tiny: Bund
     sink = FakeSink()
     daemon = Daemon()
     listening = stream(FakeSource(blocks(pcm(noise(60, -12)))), daemon, tiny, slow)
-    daemon.run([listening], [Route("sink", sink)])
+    daemon.run([listening], [SinkBinding("sink", sink)])
     assert listening.status().lost_s == 0
     assert listening.status().heard_s == pytest.approx(60, abs=0.1)
 
@@ -176,7 +179,7 @@ def test_a_hung_sink_keeps_no_event_from_the_others_nor_the_daemon_from_ending(
     hung, well = FakeSink(lambda _: release.wait(20) and None), FakeSink()
     began, daemon = time.monotonic(), Daemon()
     listening = stream(FakeSource(blocks(BARKS)), daemon, tiny)
-    background(lambda: daemon.run([listening], [Route("hung", hung), Route("well", well)])).join(5)
+    background(lambda: daemon.run([listening], [SinkBinding("hung", hung), SinkBinding("well", well)])).join(5)
     assert time.monotonic() - began < 4
     assert not daemon.lossless
     assert [event.phase for event in well.events] == ["start", "end"]
@@ -210,7 +213,7 @@ def test_a_failing_sink_is_counted_and_harms_no_other(tiny: Bundle) -> None:
 
     well, daemon = FakeSink(), Daemon()
     listening = stream(FakeSource(blocks(BARKS)), daemon, tiny)
-    daemon.run([listening], [Route("failing", FakeSink(refuse)), Route("well", well)])
+    daemon.run([listening], [SinkBinding("failing", FakeSink(refuse)), SinkBinding("well", well)])
     assert len(well.events) == 2
     assert daemon.status().sinks == {"failing": 2, "well": 0}
     assert not daemon.lossless
@@ -226,10 +229,10 @@ def test_an_event_of_the_moment_in_which_a_sink_is_exchanged_gets_out(
         return go_on.wait(20) and event.seq == 0
 
     first, old, new, daemon = FakeSink(), FakeSink(), FakeSink(), Daemon()
-    daemon.reconfigure([Route("first", first, hold), Route("second", old)])
+    daemon.reconfigure([SinkBinding("first", first, hold), SinkBinding("second", old)])
     publishing = background(lambda: daemon.publish(message(seq=0)))
     assert offered.wait(5)
-    reconfiguring = background(lambda: daemon.reconfigure([Route("first", first), Route("second", new)]))
+    reconfiguring = background(lambda: daemon.reconfigure([SinkBinding("first", first), SinkBinding("second", new)]))
     reconfiguring.join(0.3)  # long enough for it to close the old sink, were it free to
     go_on.set()
     publishing.join(5)
@@ -245,10 +248,10 @@ def test_an_event_of_the_moment_in_which_an_exchange_fails_reaches_those_that_ar
             raise SinkError("address in use")
 
     kept, again, daemon = FakeSink(), FakeSink(), Daemon()
-    daemon.reconfigure([Route("kept", kept), Route("old", FakeSink())])
+    daemon.reconfigure([SinkBinding("kept", kept), SinkBinding("old", FakeSink())])
     with pytest.raises(SinkError):
-        daemon.reconfigure([Route("kept", kept), Route("new", Refusing())])
-    daemon.reconfigure([Route("kept", kept), Route("old", again)])
+        daemon.reconfigure([SinkBinding("kept", kept), SinkBinding("new", Refusing())])
+    daemon.reconfigure([SinkBinding("kept", kept), SinkBinding("old", again)])
     daemon.publish(message(seq=1))
     daemon.reconfigure([])
     assert [[event.seq for event in sink.events] for sink in (kept, again)] == [[0, 1], [0, 1]]
@@ -271,7 +274,7 @@ def test_a_vanished_microphone_ends_the_event_that_was_under_way(
     sink, daemon = FakeSink(), Daemon()
     source = FakeSource(blocks(pcm(noise(5, -12))), live=True, then="wait")
     listening = stream(source, daemon, tiny)
-    background(lambda: daemon.run([listening], [Route("sink", sink)]))
+    background(lambda: daemon.run([listening], [SinkBinding("sink", sink)]))
     eventually(lambda: any(event.phase == "end" for event in sink.events), 8)
     daemon.stop()
 
@@ -396,7 +399,7 @@ def test_a_sound_goes_on_being_heard_after_the_microphone_came_back(
 ) -> None:
     away = blocks(BARKS) + blocks(BARKS, start=60 * 16_000)
     sink, daemon = FakeSink(), Daemon()
-    background(lambda: daemon.run([stream(FakeSource(away, then="wait"), daemon, tiny)], [Route("sink", sink)]))
+    background(lambda: daemon.run([stream(FakeSource(away, then="wait"), daemon, tiny)], [SinkBinding("sink", sink)]))
     eventually(lambda: len(sink.events) == 4)
     daemon.stop()
     assert [round(event.start_s) for event in sink.events if event.phase == "start"] == [2, 62]
@@ -408,7 +411,9 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
     sink, daemon = FakeSink(), Daemon()
     ended = FakeSource(blocks(BARKS), name="hall")
     lasting = FakeSource(blocks(BARKS), name="kitchen", then="wait")
-    background(lambda: daemon.run([stream(ended, daemon, tiny), stream(lasting, daemon, tiny)], [Route("sink", sink)]))
+    background(
+        lambda: daemon.run([stream(ended, daemon, tiny), stream(lasting, daemon, tiny)], [SinkBinding("sink", sink)])
+    )
     eventually(lambda: {event.source for event in sink.events if event.phase == "start"} == {"hall", "kitchen"})
     assert daemon.status().sources["kitchen"].state == "listening"
     daemon.stop()
@@ -417,7 +422,9 @@ def test_of_two_sources_one_may_end_and_the_other_is_still_heard(
 def test_stop_ends_within_two_seconds_at_any_moment(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     daemon = Daemon()
     thread = background(
-        lambda: daemon.run([stream(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("s", FakeSink())])
+        lambda: daemon.run(
+            [stream(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [SinkBinding("s", FakeSink())]
+        )
     )
     began = time.monotonic()
     daemon.stop()
@@ -437,7 +444,7 @@ def test_an_event_that_ends_too_late_at_the_stop_is_counted_as_lost(
 
     bark = pcm(noise(3600, -12))
     thread = background(
-        lambda: daemon.run([stream(FakeSource(blocks(bark)), daemon, tiny, slow)], [Route("log", sink)])
+        lambda: daemon.run([stream(FakeSource(blocks(bark)), daemon, tiny, slow)], [SinkBinding("log", sink)])
     )
     eventually(lambda: sink.events)
     stopping.set()
@@ -451,7 +458,9 @@ def test_an_event_that_ends_too_late_at_the_stop_is_counted_as_lost(
 def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:
     viewer, daemon = FakeViewer(), Daemon()
     background(
-        lambda: daemon.run([stream(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [Route("viewer", viewer)])
+        lambda: daemon.run(
+            [stream(FakeSource(blocks(BARKS), then="wait"), daemon, tiny)], [SinkBinding("viewer", viewer)]
+        )
     )
     eventually(lambda: {type(message) for message in viewer.shown} == {Level, Status})
     daemon.stop()
@@ -495,7 +504,7 @@ class Queue(FakeSink):
 
 def test_what_a_sink_lost_and_keeps_waiting_is_counted_with_its_outbox(tiny: Bundle) -> None:
     daemon = Daemon()
-    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("queue", Queue())])
+    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [SinkBinding("queue", Queue())])
     assert (daemon.status().sinks, daemon.status().waiting) == ({"queue": 2}, {"queue": 3})
     assert not daemon.lossless
 
@@ -503,7 +512,7 @@ def test_what_a_sink_lost_and_keeps_waiting_is_counted_with_its_outbox(tiny: Bun
 def test_a_sink_gets_what_its_filter_admits(tiny: Bundle) -> None:
     some, none = FakeSink(), FakeSink()
     daemon = Daemon()
-    routes = [Route("some", some, lambda event: event.phase == "end"), Route("none", none, lambda _: False)]
+    routes = [SinkBinding("some", some, lambda event: event.phase == "end"), SinkBinding("none", none, lambda _: False)]
     daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], routes)
     assert ([event.phase for event in some.events], none.events) == (["end"], [])
 
@@ -512,7 +521,7 @@ def test_what_is_snoozed_reaches_no_sink(tiny: Bundle) -> None:
     controls, sink = Controls(tiny.labels, {}, ["fake"]), FakeSink()
     controls.obey(Command(command="snooze", what="fake"))
     daemon = Daemon(controls)
-    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [Route("sink", sink)])
+    daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [SinkBinding("sink", sink)])
     assert sink.events == []
 
 
@@ -524,7 +533,7 @@ def test_a_sink_that_fails_is_said_once_an_episode_and_counted(caplog: pytest.Lo
         if failing[event.seq]:
             raise SinkError("the disk is full")
 
-    outlet = Outlet(Route("log", FakeSink(fail)), lambda: None)
+    outlet = SinkWorker(SinkBinding("log", FakeSink(fail)), lambda: None)
     outlet.open()
     for number in range(len(failing)):
         outlet.offer(message(seq=number))
@@ -546,17 +555,17 @@ def test_a_sink_that_hangs_is_said_once_an_episode_and_counted(caplog: pytest.Lo
     def hang(_event: Event) -> None:
         go_on.wait(10)
 
-    outlet = Outlet(Route("hung", FakeSink(hang)), lambda: None)
+    outlet = SinkWorker(SinkBinding("hung", FakeSink(hang)), lambda: None)
     outlet.open()
     for number in range(400):
         outlet.offer(message(number))
-        outlet.say_what_was_lost()
+        outlet.report_losses()
     lost = outlet.lost
     assert 400 - 256 - 2 <= lost <= 400 - 256
     go_on.set()
     outlet.finish()
     outlet.thread.join(5)
-    outlet.say_what_was_lost()
+    outlet.report_losses()
     assert [record.getMessage() for record in caplog.records] == [
         "sink hung: does not keep up, or hangs; its oldest events are dropped",
         f"sink hung: keeps up again; events lost: {lost}",

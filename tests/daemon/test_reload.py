@@ -40,7 +40,7 @@ class Sink(FakeSink):
         self.greetings, self.name = [greeting], name
         self._diary, self._refuses = diary, refuses
 
-    def greet(self, hello: Hello) -> None:
+    def on_hello(self, hello: Hello) -> None:
         if "set" in hello.labels:
             raise ConfigError("'set' is a topic already")
         self.greetings.append(hello)
@@ -350,7 +350,9 @@ def test_home_assistant_is_told_of_new_labels_over_the_same_connection(
     mqtt.open()
     topic = "homeassistant/device/listener--s/config"
     eventually(lambda: client.on(topic), "the first announcement")
-    mqtt.greet(Hello(**{name: getattr(hello, name) for name in hello.__struct_fields__} | {"labels": ["hiss", "hum"]}))
+    mqtt.on_hello(
+        Hello(**{name: getattr(hello, name) for name in hello.__struct_fields__} | {"labels": ["hiss", "hum"]})
+    )
     eventually(lambda: b'"hum"' in client.on(topic)[-1], "the announcement of the new label")
     client.gets("listener/s/hum", b"OFF")
     assert b"offline" not in client.on("listener/status")

@@ -1,77 +1,85 @@
-"""Whatever a check does, the others are made, and what it did is a finding."""
+"""Whatever a check does, the others run, and the result is a finding."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from listener.doctor.finding import Check, Finding, Severity, examine, from_error
+import pytest
+
+from listener.doctor.finding import Check, Finding, Severity, run_checks
 from listener.errors import SinkError
 
-WELL = Finding("a", Severity.OK, "well")
+
+def good(check: str) -> Finding:
+    return Finding(check, Severity.OK, "good", "")
 
 
-def says(*found: Finding) -> Check:
-    return Check(found[0].check, lambda: found)
+def codes(*lanes: list[Check]) -> list[tuple[str, str]]:
+    return [(found.check, found.code) for found in run_checks(lanes)]
 
 
 def test_findings_come_in_the_order_of_the_lanes_however_long_each_takes() -> None:
-    went_on = threading.Event()
+    quick_done = threading.Event()
 
     def slow() -> Iterator[Finding]:
-        went_on.wait(10)
-        yield Finding("slow", Severity.OK, "done")
+        assert quick_done.wait(10)
+        yield good("slow")
 
     def quick() -> Iterator[Finding]:
-        went_on.set()
-        yield Finding("quick", Severity.OK, "done")
+        quick_done.set()
+        yield good("quick")
 
-    assert [each.check for each in examine([[Check("slow", slow)], [Check("quick", quick)]])] == ["slow", "quick"]
+    assert codes([Check("slow", slow)], [Check("quick", quick)]) == [("slow", "good"), ("quick", "good")]
 
 
-def test_checks_of_one_lane_are_made_one_after_the_other() -> None:
-    running: list[str] = []
-    seen: list[list[str]] = []
+def test_checks_of_one_lane_run_one_after_the_other() -> None:
+    running: set[str] = set()
+    together: list[set[str]] = []
 
     def check(name: str) -> Iterator[Finding]:
-        running.append(name)
-        seen.append(list(running))
-        yield Finding(name, Severity.OK, "")
+        running.add(name)
+        together.append(set(running))
+        yield good(name)
         running.remove(name)
 
-    list(examine([[Check("a", lambda: check("a")), Check("b", lambda: check("b"))]]))
-    assert seen == [["a"], ["b"]]
+    codes([Check("a", lambda: check("a")), Check("b", lambda: check("b"))])
+    assert together == [{"a"}, {"b"}]
 
 
 def test_a_check_that_hangs_is_a_finding_and_what_it_had_found_is_kept() -> None:
     released = threading.Event()
 
     def hangs() -> Iterator[Finding]:
-        yield WELL
+        yield good("a")
         released.wait(30)
 
-    found = list(examine([[Check("a", hangs, limit_s=0.1), says(Finding("b", Severity.OK, ""))]]))
+    found = codes([Check("a", hangs, limit_s=0.1), Check("b", lambda: [good("b")])])
     released.set()
-    assert [(each.check, each.level) for each in found] == [("a", "ok"), ("a", "problem"), ("b", "ok")]
-    assert "no answer in 0.1 s" in found[1].text
+    assert found == [("a", "good"), ("a", "check-timeout"), ("b", "good")]
 
 
-def test_a_check_that_crashes_is_a_fault_of_ours_and_no_traceback() -> None:
-    def crashes() -> Iterator[Finding]:
-        yield WELL
-        raise ValueError("what is this")
-
-    well, fault = examine([[Check("a", crashes)]])
-    assert well == WELL
-    assert fault.level is Severity.PROBLEM
-    assert "ValueError('what is this'). This is a fault in listener" in fault.text
-
-
-def test_an_error_of_ours_is_what_is_wrong_and_what_to_do() -> None:
+def raising(err: Exception) -> Callable[[], Iterator[Finding]]:
     def fails() -> Iterator[Finding]:
-        raise SinkError("mqtt h:1: nobody listens there; start the broker, or check port")
+        yield good("a")
+        raise err
 
-    (found,) = examine([[Check("a", fails)]])
-    assert found == Finding("a", Severity.PROBLEM, "mqtt h:1: nobody listens there", "start the broker, or check port")
+    return fails
 
 
-def test_an_error_without_a_remedy_has_none() -> None:
-    assert from_error("a", "it is broken").remedy == ""
+@pytest.mark.parametrize(
+    ("err", "finding"),
+    [
+        (
+            SinkError("nothing listens at h:1", code="mqtt-away", remedy="Start the broker."),
+            Finding("a", Severity.PROBLEM, "mqtt-away", "nothing listens at h:1", "Start the broker."),
+        ),
+        (SinkError("broken", code="x"), Finding("a", Severity.PROBLEM, "x", "broken")),
+    ],
+)
+def test_an_error_becomes_a_finding_with_its_code_and_remedy(err: SinkError, finding: Finding) -> None:
+    assert list(run_checks([[Check("a", raising(err))]])) == [good("a"), finding]
+
+
+def test_a_check_that_crashes_is_a_bug_and_no_traceback() -> None:
+    _, crash = run_checks([[Check("a", raising(ValueError("no")))]])
+    assert (crash.level, crash.code) == (Severity.PROBLEM, "check-failed")
+    assert "ValueError('no')" in crash.text

@@ -29,12 +29,12 @@ def telling(tmp_path: Path) -> Iterator[Tell]:
     ended = threading.Event()
 
     def tell(first: Level, then: Level) -> None:
-        while not server.watched and not ended.wait(0.01):
+        while not server.wants_levels and not ended.wait(0.01):
             pass
-        server.show(first)
+        server.on_level(first)
         ended.wait(LATE_S)
         while not ended.wait(0.02):
-            server.show(then)
+            server.on_level(then)
 
     threads = []
 
@@ -51,7 +51,7 @@ def telling(tmp_path: Path) -> Iterator[Tell]:
 
 def test_a_daemon_that_begins_late_is_heard_for_the_whole_time(telling: Tell) -> None:
     config = telling(level(source="hall"), level(level_dbfs=-50.0))
-    room = running.room(config, "kitchen", LATE_S / 2)
+    room = running.measure(config, "kitchen", LATE_S / 2)
     assert room.usual_dbfs == -50.0
     assert room.seconds >= LATE_S / 2
     assert len(room.levels_dbfs) > 2
@@ -59,13 +59,13 @@ def test_a_daemon_that_begins_late_is_heard_for_the_whole_time(telling: Tell) ->
 
 def test_what_its_meter_says_before_anything_was_heard_is_no_silence(telling: Tell) -> None:
     config = telling(level(at_s=0.0, level_dbfs=-100.0), level(level_dbfs=-50.0))
-    room = running.room(config, "kitchen", LATE_S / 2)
+    room = running.measure(config, "kitchen", LATE_S / 2)
     assert (room.dead, room.usual_dbfs) == (0.0, -50.0)
 
 
 def test_a_meter_that_never_says_anything_is_not_waited_for_longer_than_that(telling: Tell) -> None:
     config = telling(level(source="hall"), level(source="hall"))
     began = time.monotonic()
-    room = running.room(config, "kitchen", 0.1)
+    room = running.measure(config, "kitchen", 0.1)
     assert running.FIRST_S <= time.monotonic() - began < running.FIRST_S + 3
     assert len(room.levels_dbfs) == 0

@@ -11,8 +11,9 @@ from listener.daemon.build import build_pipeline
 from listener.errors import ConfigError
 from listener.messages import Event
 from listener.pipeline.bundle import Bundle
+from listener.pipeline.event_machine import EventMaker
 from listener.pipeline.framer import Framer
-from listener.pipeline.loudness import Loud, LoudConfig
+from listener.pipeline.loudness import LOUD, LoudConfig, Loudness
 from listener.pipeline.values import Frames
 from tests.conftest import with_manifest
 from tests.fakes import FRAME, SPEC, FakeClassifier, blocks, frames, noise, pcm
@@ -20,9 +21,10 @@ from tests.fakes import FRAME, SPEC, FakeClassifier, blocks, frames, noise, pcm
 ROOM, BANG = -60.0, -20.0
 
 
-def loud(**settings: float) -> Loud:
+def loud(**settings: float) -> Loudness:
     config = LoudConfig(enabled=True, **settings)  # type: ignore[arg-type]
-    return Loud(config, update_s=1.0, sample_rate=SPEC.sample_rate, source="hall", model="tiny", prefix="x")
+    maker = EventMaker("hall", "tiny", f"x-{LOUD}")
+    return Loudness(config, maker, update_s=1.0, sample_rate=SPEC.sample_rate)
 
 
 def stretch(*levels: tuple[float, float], start_s: float = 0.0) -> Iterator[Frames]:
@@ -34,7 +36,7 @@ def stretch(*levels: tuple[float, float], start_s: float = 0.0) -> Iterator[Fram
             position += FRAME
 
 
-def heard(stage: Loud, stream: Iterable[Frames]) -> list[Event]:
+def heard(stage: Loudness, stream: Iterable[Frames]) -> list[Event]:
     return [event for one in stream for event in stage(one)] + list(stage.finish())
 
 
@@ -50,6 +52,14 @@ def test_a_bang_is_one_event_with_the_times_it_had() -> None:
     assert {(event.id, event.label, event.source, event.model) for event in events} == {
         ("x-loud-1", "loud", "hall", "tiny")
     }
+
+
+def test_its_end_is_reported_when_the_hold_is_over_and_not_with_the_next_bang() -> None:
+    stage, ended_at = loud(), None
+    for quiet in stretch((10, ROOM), (0.3, BANG), (5, ROOM)):
+        if "end" in [event.phase for event in stage(quiet)]:
+            ended_at = quiet.stop / SPEC.sample_rate
+    assert ended_at == pytest.approx(11.3, abs=0.03)
 
 
 def test_its_score_is_how_far_over_the_room_it_was() -> None:

@@ -132,7 +132,7 @@ def test_with_the_gate_open_throughout_the_start_is_near_the_rise() -> None:
 
 
 def test_what_is_like_nothing_the_model_knows_begins_no_event_but_does_not_end_one() -> None:
-    rules = Rules(("bark", "siren"), {"bark": RULE}, {}, 0.0, 1.0, RATE, 0.5, GRID, familiar=0.4)
+    rules = Rules(("bark", "siren"), {"bark": RULE}, {}, 0.0, 1.0, RATE, 0.5, GRID, min_similarity=0.4)
     subject = Tracker(rules, source="kitchen", model="test", prefix="t")
     familiarities = [0.1, 0.3, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
     scores = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
@@ -147,7 +147,7 @@ def test_what_is_like_nothing_the_model_knows_begins_no_event_but_does_not_end_o
 
 def test_a_label_may_be_told_however_unfamiliar_it_is() -> None:
     rule = LabelRule(on=0.7, off=0.4, familiar=-1.0)
-    rules = Rules(("bark", "siren"), {"bark": rule}, {}, 0.0, 1.0, RATE, 0.5, GRID, familiar=0.4)
+    rules = Rules(("bark", "siren"), {"bark": rule}, {}, 0.0, 1.0, RATE, 0.5, GRID, min_similarity=0.4)
     subject = Tracker(rules, source="kitchen", model="test", prefix="t")
     assert phases(subject.update(replace(prediction(0, 0.9), similarity=-0.2))) == ["start"]
 

@@ -12,7 +12,7 @@ from listener.daemon.stream import Stream
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.values import ClipContext, Prediction, Span
 from listener.routing.recorder import Recorder
-from listener.routing.sink_worker import Route
+from listener.routing.sink_worker import SinkBinding
 from tests.fakes import FRAME, FakeClassifier, FakeSink, FakeSource, blocks, frames, noise, pcm
 
 RATE = 16_000
@@ -109,12 +109,14 @@ def test_one_thread_may_ask_while_another_fills() -> None:
 class RecordingSink(FakeSink):
     """A sink that may want audio."""
 
-    def __init__(self, *, records: bool) -> None:
+    wants_audio = False
+
+    def __init__(self, *, wants_audio: bool) -> None:
         super().__init__()
-        self.records = records
+        self.wants_audio = wants_audio
         self.recorders: list[Recorder] = []
 
-    def hear(self, recorder: Recorder) -> None:
+    def add_recorder(self, recorder: Recorder) -> None:
         assert not self.calls  # it is not open yet
         self.recorders.append(recorder)
 
@@ -125,12 +127,12 @@ def run(sink: RecordingSink, bundle: Bundle, audio: "np.ndarray") -> Stream:
     source = FakeSource(blocks(audio))
     loop = build_pipeline(config, bundle, FakeClassifier(3), source.name)
     stream = Stream(source, loop, daemon.publish, daemon.ended)
-    daemon.run([stream], [Route("sink", sink)])
+    daemon.run([stream], [SinkBinding("sink", sink)])
     return stream
 
 
 def test_the_daemon_gives_a_sink_that_wants_audio_a_recorder_of_each_source(tiny: Bundle) -> None:
-    sink, audio = RecordingSink(records=True), pcm(noise(4, -20))
+    sink, audio = RecordingSink(wants_audio=True), pcm(noise(4, -20))
     run(sink, tiny, audio)
     (recorder,) = sink.recorders
     excerpt = recorder.excerpt(1, 3)
@@ -141,7 +143,7 @@ def test_the_daemon_gives_a_sink_that_wants_audio_a_recorder_of_each_source(tiny
 
 
 def test_and_records_nothing_for_one_that_does_not(tiny: Bundle) -> None:
-    sink = RecordingSink(records=False)
+    sink = RecordingSink(wants_audio=False)
     stream = run(sink, tiny, pcm(noise(4, -20)))
     assert sink.recorders == []
     assert not any(isinstance(observer, Recorder) for observer in stream._pipeline.observers)

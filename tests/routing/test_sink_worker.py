@@ -5,14 +5,14 @@ import logging
 import pytest
 
 from listener.errors import ConfigError, SinkError
-from listener.routing.sink_worker import OUTBOX_EVENTS, Outlet, Route
+from listener.routing.sink_worker import QUEUE_EVENTS, SinkBinding, SinkWorker
 from tests.fakes import FakeSink
 from tests.sinks.messages import event
 from tests.waiting import eventually
 
 
-def outlet(sink: FakeSink, *spared: type[Exception], retry_s: float = 0.01) -> Outlet:
-    made = Outlet(Route("log", sink, spared=spared), lambda: None, retry_s)
+def outlet(sink: FakeSink, *retry_on: type[Exception], retry_s: float = 0.01) -> SinkWorker:
+    made = SinkWorker(SinkBinding("log", sink, retry_on=retry_on), lambda: None, retry_s)
     made.open()
     return made
 
@@ -47,20 +47,20 @@ def test_one_that_is_spared_is_said_once_and_opened_when_it_can_be(caplog: pytes
 
 def test_what_waited_for_it_in_vain_is_lost_and_counted() -> None:
     never = outlet(FakeSink(refusals=1_000_000), SinkError, retry_s=3600)
-    for number in range(OUTBOX_EVENTS + 3):
+    for number in range(QUEUE_EVENTS + 3):
         never.offer(event(number))
-    assert (never.waiting, never.lost) == (OUTBOX_EVENTS, 3)
+    assert (never.waiting, never.lost) == (QUEUE_EVENTS, 3)
     never.finish()
     never.thread.join(5)
     assert not never.thread.is_alive()
-    assert (never.waiting, never.lost) == (0, OUTBOX_EVENTS + 3)
+    assert (never.waiting, never.lost) == (0, QUEUE_EVENTS + 3)
 
 
 def test_one_that_is_not_there_is_not_said_to_be_slow(caplog: pytest.LogCaptureFixture) -> None:
     never = outlet(FakeSink(refusals=1_000_000), SinkError, retry_s=3600)
-    for number in range(OUTBOX_EVENTS + 1):
+    for number in range(QUEUE_EVENTS + 1):
         never.offer(event(number))
-    never.say_what_was_lost()
+    never.report_losses()
     assert caplog.messages[-1] == "sink log: is not open yet; its oldest events are dropped"
     never.finish()
     never.thread.join(5)

@@ -27,7 +27,7 @@ def test_one_that_was_never_opened_is_forgotten_when_it_is_closed(
 ) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
     sink = make(tmp_path)
-    sink.steer(controls)
+    sink.set_controls(controls)
     sink.close()
     gone = weakref.ref(sink)
     del sink

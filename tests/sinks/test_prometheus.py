@@ -21,7 +21,7 @@ from listener.daemon.stream import Stream
 from listener.errors import ConfigError, SinkError
 from listener.messages import Event, Hello
 from listener.pipeline.bundle import Bundle
-from listener.routing.sink_worker import Route
+from listener.routing.sink_worker import SinkBinding
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
 from tests.sinks.messages import HELLO, event, level, status
@@ -97,8 +97,8 @@ def test_events_whose_ends_are_filtered_out_are_not_remembered_for_ever(serve: S
 
 def test_the_status_is_shown_source_by_source(serve: Serve) -> None:
     sink = serve()
-    sink.show(status(lost_s=1.5, waiting_s=0.3, level_dbfs=-31.0, peak_dbfs=-12.0, floor_dbfs=-60.0))
-    sink.show(level())
+    sink.on_status(status(lost_s=1.5, waiting_s=0.3, level_dbfs=-31.0, peak_dbfs=-12.0, floor_dbfs=-60.0))
+    sink.on_level(level())
     scrape = Scrape(sink)
     assert (scrape("uptime_seconds"), scrape("cpu_ratio")) == (3800.0, 0.02)
     figures = {
@@ -115,13 +115,13 @@ def test_the_status_is_shown_source_by_source(serve: Serve) -> None:
 
 def test_a_gate_without_a_floor_has_no_floor(serve: Serve) -> None:
     sink = serve()
-    sink.show(status(floor_dbfs=None))
+    sink.on_status(status(floor_dbfs=None))
     assert Scrape(sink).series("floor_dbfs") == []
 
 
 def test_of_the_states_of_a_source_one_is_set(serve: Serve) -> None:
     sink = serve()
-    sink.show(status(state="recovering"))
+    sink.on_status(status(state="recovering"))
     scrape = Scrape(sink)
     states = {labels["state"]: scrape("source_state", **labels) for labels in scrape.series("source_state")}
     assert states == {"waiting": 0, "listening": 0, "recovering": 1, "ended": 0}
@@ -129,15 +129,15 @@ def test_of_the_states_of_a_source_one_is_set(serve: Serve) -> None:
 
 def test_a_source_in_trouble_is_counted_as_one(serve: Serve) -> None:
     sink = serve()
-    sink.show(status())
+    sink.on_status(status())
     assert Scrape(sink)("source_trouble", source="kitchen") == 0
-    sink.show(status(trouble="only digital silence for 10 s"))
+    sink.on_status(status(trouble="only digital silence for 10 s"))
     assert Scrape(sink)("source_trouble", source="kitchen") == 1
 
 
 def test_inference_is_a_histogram_in_seconds(serve: Serve) -> None:
     sink = serve()
-    sink.show(status(inference_s=0.25, inference_le_ms={"1": 0, "5": 30, "100": 41, "inf": 42}))
+    sink.on_status(status(inference_s=0.25, inference_le_ms={"1": 0, "5": 30, "100": 41, "inf": 42}))
     scrape = Scrape(sink)
     buckets = [(labels["le"], scrape("inference_seconds_bucket", **labels)) for labels in _buckets(scrape)]
     assert buckets == [("0.001", 0), ("0.005", 30), ("0.1", 41), ("+Inf", 42)]
@@ -158,7 +158,7 @@ def test_names_that_are_hard_to_write_come_back_as_they_were(serve: Serve) -> No
 
 def test_it_is_open_metrics_to_the_letter(serve: Serve) -> None:
     sink = serve()
-    sink.show(status(inference_s=0.25, inference_le_ms={"1": 0, "inf": 42}))
+    sink.on_status(status(inference_s=0.25, inference_le_ms={"1": 0, "inf": 42}))
     sink.emit(event())
     families = list(strictly_parsed(fetched(sink, "application/openmetrics-text; version=1.0.0")))
     assert {family.type for family in families} == {"info", "gauge", "counter", "histogram"}
@@ -230,7 +230,7 @@ def test_scraped_from_a_running_daemon_it_tells_what_that_did(serve: Serve, tiny
     source = FakeSource(blocks(pcm(bang)), name="kitchen", then="wait")
     loop = build_pipeline(config, tiny, FakeClassifier(3), "kitchen")
     stream = Stream(source, loop, daemon.publish, daemon.ended)
-    routes = [Route("metrics", sink), Route("failing", FakeSink(refuse))]
+    routes = [SinkBinding("metrics", sink), SinkBinding("failing", FakeSink(refuse))]
     thread = threading.Thread(target=daemon.run, args=([stream], routes))
     thread.start()
     try:

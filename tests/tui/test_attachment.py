@@ -22,7 +22,7 @@ from tests.waiting import eventually
 def served(folder: Path) -> SocketServer:
     """A daemon's socket that can be steered."""
     server = SocketServer(SocketConfig(path=str(folder / "s"), tcp="127.0.0.1:0"), HELLO)
-    server.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    server.set_controls(Controls(HELLO.labels, {}, HELLO.sources))
     server.open()
     return server
 
@@ -47,7 +47,7 @@ class Following:
         """Wait until it hears what this daemon says."""
 
         def heard() -> bool:
-            server.show(status())
+            server.on_status(status())
             return self.display.scene.absence is None and self.display.scene.status == status()
 
         eventually(heard, "a status")

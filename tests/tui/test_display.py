@@ -79,7 +79,7 @@ def display(canvas: FakeCanvas, keyboard: FakeKeyboard) -> Iterator[LiveDisplay]
 
 
 def test_messages_are_drawn(display: LiveDisplay, canvas: FakeCanvas) -> None:
-    display.picture(spectrum())
+    display.on_spectrum(spectrum())
     display.show(level())
     display.show(status())
     display.emit(event())
@@ -103,7 +103,7 @@ def test_a_paused_picture_stands_and_catches_up(
 
 def test_keys_change_what_the_daemon_does(display: LiveDisplay, canvas: FakeCanvas, keyboard: FakeKeyboard) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
-    display.steer(controls)
+    display.set_controls(controls)
     keyboard.press("down", "+", "m")
     canvas.shows("from 0.55*")
     canvas.shows("muted")
@@ -113,7 +113,7 @@ def test_keys_change_what_the_daemon_does(display: LiveDisplay, canvas: FakeCanv
 
 def test_a_change_by_another_client_is_shown(display: LiveDisplay, canvas: FakeCanvas) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
-    display.steer(controls)
+    display.set_controls(controls)
     controls.obey(Command(command="threshold", what="rain", on=0.25))
     canvas.shows("from 0.25*")
 
@@ -134,7 +134,7 @@ def test_w_saves_changed_thresholds_and_shows_where(canvas: FakeCanvas, keyboard
         return SaveResult({label: {"on": on} for label, on in thresholds.items()}, Path("/etc") / hello.model)
 
     display = LiveDisplay(HELLO, canvas=canvas, keyboard=keyboard, save=save)
-    display.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    display.set_controls(Controls(HELLO.labels, {}, HELLO.sources))
     display.open()
     keyboard.press("down", "+", "w")
     canvas.shows("/etc/tiny")
@@ -147,7 +147,7 @@ def test_w_saves_changed_thresholds_and_shows_where(canvas: FakeCanvas, keyboard
 def test_the_lines_to_add_are_shown_if_nothing_can_be_saved(
     display: LiveDisplay, canvas: FakeCanvas, keyboard: FakeKeyboard
 ) -> None:
-    display.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    display.set_controls(Controls(HELLO.labels, {}, HELLO.sources))
     keyboard.press("down", "+", "w")
     canvas.shows("on = 0.55")
     assert "[labels.dog_bark]" in canvas.shown

@@ -25,8 +25,8 @@ from tests.waiting import eventually
 
 Start = Callable[..., str]
 FINDINGS = [
-    Finding("model", Severity.OK, "it runs on cpu"),
-    Finding("devices", Severity.PROBLEM, "there is none", "plug one in"),
+    Finding("model", Severity.OK, "model-on-cpu", "runs on cpu"),
+    Finding("devices", Severity.PROBLEM, "device-none", "no input device", "Connect a microphone."),
 ]
 
 
@@ -36,7 +36,7 @@ class Daemon:
     def __init__(self, path: Path) -> None:
         self.socket = SocketServer(SocketConfig(path=str(path)), HELLO)
         self.controls = Controls(HELLO.labels, HELLO.groups, HELLO.sources)
-        self.socket.steer(self.controls)
+        self.socket.set_controls(self.controls)
         self.socket.open()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell)
@@ -44,7 +44,7 @@ class Daemon:
 
     def _tell(self) -> None:
         while not self._ended.wait(0.05):
-            self.socket.show(status())
+            self.socket.on_status(status())
 
     def end(self) -> None:
         self._ended.set()

@@ -122,10 +122,10 @@ def test_the_list_of_events_does_not_grow_for_ever(daemon: Daemon, visit: Open) 
 
 def test_level_gate_labels_and_spectrogram_are_drawn(daemon: Daemon, visit: Open) -> None:
     page = visit()
-    eventually(lambda: daemon.socket.pictured, "the page is looked at")
+    eventually(lambda: daemon.socket.wants_spectrum, "the page is looked at")
     for number in range(12):
-        daemon.socket.picture(spectrum(number))
-        daemon.socket.show(level())
+        daemon.socket.on_spectrum(spectrum(number))
+        daemon.socket.on_level(level())
         time.sleep(0.05)
     page.until("document.querySelector('.figures').textContent === '\u221230 dBFS, floor \u221260, gate open'")
     assert page.page.inner_text(".top li.over").split() == ["dog", "bark", "0.90"]
@@ -229,9 +229,9 @@ def test_the_best_score_of_a_label_is_that_of_the_microphone_that_hears_it_best(
     page = visit()
     page.until(ATTACHED)
     page.show("Labels")
-    eventually(lambda: daemon.socket.watched, "the page is looked at")
-    daemon.socket.show(level(top={"dog_bark": 0.9}))
-    daemon.socket.show(level(source="garden", top={"dog_bark": 0.1, "siren": 0.7}))
+    eventually(lambda: daemon.socket.wants_levels, "the page is looked at")
+    daemon.socket.on_level(level(top={"dog_bark": 0.9}))
+    daemon.socket.on_level(level(source="garden", top={"dog_bark": 0.1, "siren": 0.7}))
     bars = "[...document.querySelectorAll('#thresholds i')].map((bar) => bar.style.transform).join()"
     page.until(f"{bars}.includes('0.7')")
     assert page.page.evaluate(bars) == "scaleX(0.9),scaleX(0.7),scaleX(0)"
@@ -340,7 +340,7 @@ def test_the_doctors_findings_are_words(visit: Open) -> None:
     page.show("Health")
     page.page.get_by_role("button", name="Examine").click()
     page.until("document.querySelectorAll('#findings li').length === 2")
-    assert "plug one in" in page.page.inner_text("#findings .problem")
+    assert "Connect a microphone." in page.page.inner_text("#findings .problem")
 
 
 def test_a_daemon_that_comes_back_is_attached_again(tmp_path: Path, visit: Open) -> None:
@@ -429,8 +429,8 @@ def test_axe_finds_nothing_that_keeps_anybody_out(
     daemon.socket.emit(event(2, label="siren", phase="end", end_s=14.0))
     daemon.socket.emit(event(3, label="rain"))
     for number in range(3):
-        daemon.socket.picture(spectrum(number))
-        daemon.socket.show(level())
+        daemon.socket.on_spectrum(spectrum(number))
+        daemon.socket.on_level(level())
     page.page.wait_for_selector("#feed li[data-id=e3]")
     for view in VIEWS:
         page.show(view)
@@ -460,9 +460,9 @@ def test_everything_is_reached_by_the_keyboard(visit: Open) -> None:
 
 def test_where_no_motion_is_wanted_the_spectrogram_steps(daemon: Daemon, visit: Open) -> None:
     page = visit(reduced_motion="reduce")
-    eventually(lambda: daemon.socket.pictured, "the page is looked at")
+    eventually(lambda: daemon.socket.wants_spectrum, "the page is looked at")
     for number in range(12):
-        daemon.socket.picture(spectrum(number))
+        daemon.socket.on_spectrum(spectrum(number))
     has_pane = "async () => (await import('/page/live.js')).panes.has('kitchen')"
     eventually(lambda: page.page.evaluate(has_pane), "the microphone's pane")
     counted = """async () => {

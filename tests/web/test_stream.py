@@ -58,10 +58,12 @@ def test_a_page_that_opens_is_told_each_of_the_latest_events_once(daemon: Daemon
 
 def test_the_daemon_makes_levels_and_spectra_only_while_a_page_is_open(daemon: Daemon, page: httpx.Client) -> None:
     with opened(page) as stream:
-        eventually(lambda: daemon.socket.watched and daemon.socket.pictured, "the open page's levels are asked for")
-        daemon.socket.show(level())
+        eventually(
+            lambda: daemon.socket.wants_levels and daemon.socket.wants_spectrum, "the open page's levels are asked for"
+        )
+        daemon.socket.on_level(level())
         stream.until(lambda message: message["type"] == "level")
-    eventually(lambda: not daemon.socket.watched and not daemon.socket.pictured, "nobody looks any more")
+    eventually(lambda: not daemon.socket.wants_levels and not daemon.socket.wants_spectrum, "nobody looks any more")
 
 
 def test_twenty_pages_are_one_client_of_the_daemon(daemon: Daemon, start: Start) -> None:
@@ -69,7 +71,7 @@ def test_twenty_pages_are_one_client_of_the_daemon(daemon: Daemon, start: Start)
     pages = [browser(url) for _ in range(20)]
     streams = [opened(page) for page in pages]
     opened_ones = [stream.__enter__() for stream in streams]
-    eventually(lambda: daemon.socket.watched, "they are looked at")
+    eventually(lambda: daemon.socket.wants_levels, "they are looked at")
     assert daemon.socket.clients == 1
     daemon.socket.emit(event(1))
     assert [stream.event()["id"] for stream in opened_ones] == ["e1"] * 20
@@ -153,7 +155,7 @@ def test_a_command_without_a_daemon_says_how_to_start_one(page: httpx.Client) ->
 def test_the_doctors_findings_come_a_line_each(page: httpx.Client) -> None:
     lines = page.post("/api/doctor").text.splitlines()
     assert len(lines) == 2
-    assert '"remedy": "plug one in"' in lines[1]
+    assert '"remedy": "Connect a microphone."' in lines[1]
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_a_configuration_that_cannot_be_read_again_is_not_handed_on(tmp_path: Pa
 
 def test_after_a_reload_by_another_file_the_next_start_goes_by_that(tmp_path: Path) -> None:
     sink = Web(WebConfig(), HELLO)
-    sink.greet(msgspec.structs.replace(HELLO, config=config_of(tmp_path)))
+    sink.on_hello(msgspec.structs.replace(HELLO, config=config_of(tmp_path)))
     assert flag(sink._argv(), "--config") == config_of(tmp_path)
 
 

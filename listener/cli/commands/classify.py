@@ -25,7 +25,7 @@ from listener.sources.file import read_blocks
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per event.")
 @click.option(
     "--scores", "as_scores", is_flag=True, help="Print one JSON line per file: the mean score of every label."

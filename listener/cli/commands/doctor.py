@@ -37,7 +37,9 @@ def command(as_json: bool, seconds: float, config: Path | None, overrides: Seque
     """Find out what works on this machine, and how to fix what does not."""
     if not (isfinite(seconds) and seconds > 0):
         raise ConfigError(
-            f"--seconds {seconds:g}: must be more than 0", code="cli-seconds", remedy="Write it as --seconds 10."
+            f"--seconds {seconds:g}: must be above 0 and finite",
+            code="cli-seconds",
+            remedy="Write it as --seconds 10.",
         )
     common.silence()
     findings = chain.walk(config, list(overrides), seconds)

@@ -22,7 +22,7 @@ from listener.errors import ConfigError, SourceError
 from listener.messages import Hello
 from listener.pipeline.bundle import ASSETS
 from listener.pipeline.classifier import Classifier
-from listener.routing.sink_worker import Sink
+from listener.routing.sink import BaseSink
 from listener.sources.base import BaseSource
 from listener.sources.fallback import Fallback
 
@@ -103,7 +103,7 @@ def command(
 def _service(
     setup: Setup,
     sources: Sequence[BaseSource],
-    make_sink: Callable[[Part, Hello], Sink],
+    make_sink: Callable[[Part, Hello], BaseSink],
     read: Callable[[], Config],
     *,
     wait: bool,
@@ -142,16 +142,18 @@ def _source(part: Part, *, or_demo: bool) -> BaseSource:
     return Fallback(source, demo.factory(demo.config), "there is no microphone: playing the demo recording")
 
 
-def _sink(part: Part, greeting: Hello, *, plain: bool, quit: Callable[[], None], displays: list["LiveDisplay"]) -> Sink:
+def _sink(
+    part: Part, hello: Hello, *, plain: bool, quit: Callable[[], None], displays: list["LiveDisplay"]
+) -> BaseSink:
     if part.kind == "console" and not part.config.json and not plain and sys.stdout.isatty():
         from listener.tui.canvas import Canvas
         from listener.tui.display import LiveDisplay
 
         canvas = Canvas()
         if canvas.usable:
-            display = LiveDisplay(greeting, canvas=canvas, save=save_thresholds.by_daemon(), quit=quit)
+            display = LiveDisplay(hello, canvas=canvas, save=save_thresholds.by_daemon(), quit=quit)
             logs.show_on(display)
             displays.append(display)
             return display
-    sink: Sink = part.factory(part.config, greeting)
+    sink: BaseSink = part.factory(part.config, hello)
     return sink

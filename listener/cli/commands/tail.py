@@ -11,7 +11,7 @@ from listener.cli import options
 from listener.daemon.signals import Capture
 from listener.errors import SinkError
 from listener.messages import Event
-from listener.routing.firsts import Firsts
+from listener.routing.first_seen import FirstSeen
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(
     """Print the events of a running listener, until it stops."""
     client = options.client(connect, token_file)
     capture.deliver_to(client.close)
-    first = Firsts()
+    first = FirstSeen()
     for message in client.receive(["event"], labels or None, replay):
         if isinstance(message, Event):
             line = messages.encode(message).decode() if as_json else _text(message, first=first(message))

@@ -121,7 +121,9 @@ def _seconds(minutes: float | None, part: Part) -> float:
         return inf if part.kind == "file" else 60 * MINUTES
     if not (isfinite(minutes) and minutes > 0):
         raise ConfigError(
-            f"--minutes {minutes:g}: must be more than 0", code="cli-minutes", remedy="Write it as --minutes 3."
+            f"--minutes {minutes:g}: must be above 0",
+            code="cli-minutes",
+            remedy="Write it as --minutes 3.",
         )
     return 60 * minutes
 

@@ -17,7 +17,8 @@ from listener.base.schema import Meta, Section
 from listener.base.trouble import Trouble
 from listener.errors import ConfigError, SinkError
 from listener.messages import Event
-from listener.routing.firsts import Firsts
+from listener.routing.first_seen import FirstSeen
+from listener.routing.sink import BaseSink
 from listener.sinks.command.process import Child
 
 log = logging.getLogger(__name__)
@@ -47,24 +48,24 @@ class HookConfig(Section, frozen=True):
     ] = 16
 
 
-class Hook:
+class Hook(BaseSink):
     """A program that is run for events, told of them by standard input and environment.
 
     `emit` never waits for it. What it does wrong is said in the log, once an episode, and harms nothing else.
     """
 
     Config = HookConfig
+    lost = 0  # events for which the program did not run
 
     def __init__(self, config: HookConfig, _hello: messages.Hello) -> None:
         self._argv = _checked(config.run)
         self._config = config
-        self._first = Firsts()
+        self._first = FirstSeen()
         self._lock = threading.Lock()  # guards what follows
         self._waiting: deque[Event] = deque()
         self._threads: set[threading.Thread] = set()
         self._stop_at = inf  # monotonic; set once it is closed
         self._left_out = 0  # of this episode
-        self.lost = 0  # events the program did not run for
         self._name = f"command [{config.run[0]!r}{', …' if config.run[1:] else ''}]"  # arguments may hold passwords
         self._trouble, self._crowd = Trouble(self._name, log), Trouble(self._name, log)
 

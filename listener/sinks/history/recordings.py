@@ -14,7 +14,7 @@ from pathlib import Path
 from listener.base.trouble import Trouble
 from listener.errors import SinkError
 from listener.messages import Event
-from listener.routing.firsts import UNDER_WAY
+from listener.routing.first_seen import MAX_EVENTS
 from listener.routing.recorder import Excerpt, Recorder
 from listener.storage.history import DAY_S, History
 
@@ -125,7 +125,7 @@ class Clips:
         self._thread: threading.Thread | None = None
         self._trouble = Trouble(str(folder.path), log)
 
-    def hear(self, recorder: Recorder) -> None:
+    def add_recorder(self, recorder: Recorder) -> None:
         """Take the audio of a source from here."""
         self._recorders[recorder.source] = recorder
         if not recorder.knows_speech and not self._speech:
@@ -206,7 +206,7 @@ class Clips:
 
     def _note_done(self, event_id: str) -> None:
         self._done[event_id] = None
-        if len(self._done) > UNDER_WAY:  # a filter may leave out ends, which would take them off
+        if len(self._done) > MAX_EVENTS:  # a filter may leave out ends, which would take them off
             del self._done[next(iter(self._done))]
 
     def _run(self) -> None:

@@ -13,6 +13,7 @@ from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError
 from listener.routing.controls import Controls, is_muted
 from listener.routing.recorder import VOICES, Recorder
+from listener.routing.sink import BaseSink
 from listener.sinks.history.recordings import Clips, Folder
 from listener.storage import history
 
@@ -35,7 +36,7 @@ class HistoryConfig(Section, frozen=True):
     clip_speech: Annotated[bool, Meta(description="keep clips in which, or beside which, someone speaks")] = False
 
 
-class History:
+class History(BaseSink):
     """Events in a database on this machine, for `listener history`; their audio too, if it is asked for."""
 
     Config = HistoryConfig
@@ -61,7 +62,7 @@ class History:
             held=self._is_held,
         )
 
-    def greet(self, hello: messages.Hello) -> None:
+    def on_hello(self, hello: messages.Hello) -> None:
         """Keep the audio of what its groups mean now."""
         self._clip_labels = _clip_labels(self._config, hello)
         self._hello = hello
@@ -76,20 +77,20 @@ class History:
         return Requirements(writes=(self.path,), databases=(self.path,), labels={"clips": self._config.clips})
 
     @property
-    def records(self) -> bool:
+    def wants_audio(self) -> bool:
         """Whether audio is asked for."""
         return bool(self._clip_labels)
 
-    def hear(self, recorder: Recorder) -> None:
-        self._clips.hear(recorder)
+    def add_recorder(self, recorder: Recorder) -> None:
+        self._clips.add_recorder(recorder)
 
-    def steer(self, controls: Controls) -> None:
+    def set_controls(self, controls: Controls) -> None:
         self._controls = controls
         controls.watch(self._heed)
 
     def open(self) -> None:
         self._history.open()
-        if self.records or self._folder.path.exists():  # clips of earlier days grow old, too
+        if self.wants_audio or self._folder.path.exists():  # clips of earlier days grow old, too
             self._clips.open()
 
     def emit(self, event: messages.Event) -> None:

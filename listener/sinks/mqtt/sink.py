@@ -14,6 +14,7 @@ from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
+from listener.routing.sink import BaseSink
 from listener.sinks.mqtt import homeassistant
 from listener.sinks.mqtt.retained import Memory
 from listener.sinks.mqtt.state import News
@@ -61,7 +62,7 @@ class MqttConfig(Section, frozen=True):
     ] = ("alarm",)
 
 
-class Mqtt:
+class Mqtt(BaseSink):
     """Events, levels and status over MQTT, and commands from there. What cannot be sent waits on disk."""
 
     Config = MqttConfig
@@ -93,23 +94,23 @@ class Mqtt:
             labels={"discovery_labels": config.discovery_labels if config.discovery else ()},
         )
 
-    def reach(self) -> str:
+    def probe(self) -> str:
         """Connect as another client and go, and say how. LinkError where that fails. Nothing is published."""
         from listener.sinks.mqtt.connection import reach
 
         return reach(self._broker)
 
-    def steer(self, controls: Controls) -> None:
+    def set_controls(self, controls: Controls) -> None:
         """Take commands from now on, and tell of every change."""
         self._controls = controls
         self._news.follow(controls)
         controls.watch(self._note_steering)
 
-    def greet(self, hello: messages.Hello) -> None:
+    def on_hello(self, hello: messages.Hello) -> None:
         """Tell of other labels from now on, Home Assistant included. The connection stays."""
         topics = Topics(self._config.base, hello.sources, hello.labels)
         self._hello, self._topics = hello, topics
-        self._news.greet(topics)
+        self._news.set_topics(topics)
         if self._thread is not None:
             self._labels = self._discovered()
             self._bell.ring()
@@ -151,14 +152,9 @@ class Mqtt:
             spool.put(self._news.note_event(event))
         self._bell.ring()
 
-    @property
-    def watched(self) -> bool:
-        """Never: the status has the levels that are sent."""
-        return False
-
-    def show(self, message: messages.Level | messages.Status) -> None:
+    def on_status(self, status: messages.Status) -> None:
         """Note how the sources are doing."""
-        if isinstance(message, messages.Status) and self._news.note_status(message) and self._thread is not None:
+        if self._news.note_status(status) and self._thread is not None:
             self._bell.ring()
 
     def close(self) -> None:

@@ -53,7 +53,7 @@ class News:
         self._steered = False
         self._renamed = False
 
-    def greet(self, topics: Topics) -> None:
+    def set_topics(self, topics: Topics) -> None:
         """Tell of the labels of these topics from now on."""
         with self._lock:
             self._topics, self._renamed = topics, True

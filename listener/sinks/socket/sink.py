@@ -12,6 +12,7 @@ from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
+from listener.routing.sink import BaseSink
 from listener.sinks.socket import listen
 from listener.sinks.socket.auth import Guard
 from listener.sinks.socket.clients import Clients
@@ -39,7 +40,7 @@ class SocketConfig(Section, frozen=True):
     ] = 60.0
 
 
-class SocketServer:
+class SocketServer(BaseSink):
     """Events on a Unix socket, for `listener tail`, `listener watch` and programs; on TCP as well, if asked.
 
     One thread serves all clients without ever waiting for one.
@@ -67,12 +68,12 @@ class SocketServer:
         binds = (self.path, self._tcp) if self._tcp else (self.path,)
         return Requirements(binds=binds, secrets=secrets, secret_min_chars=credentials.SHORTEST)
 
-    def steer(self, controls: Controls) -> None:
+    def set_controls(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""
         self._controls = controls
         controls.watch(self._note_steering)
 
-    def greet(self, hello: messages.Hello) -> None:
+    def on_hello(self, hello: messages.Hello) -> None:
         """Greet with this from now on, and tell those who asked for status."""
         self._hello = hello
         self._offer("status", hello)
@@ -110,20 +111,22 @@ class SocketServer:
         return len(self._clients)
 
     @property
-    def watched(self) -> bool:
+    def wants_levels(self) -> bool:
         """Whether a client has asked for levels."""
         return self._clients.want("level")
 
-    def show(self, message: messages.Level | messages.Status) -> None:
-        """Offer a meter line to those who asked for it."""
-        self._offer("level" if isinstance(message, messages.Level) else "status", message)
+    def on_level(self, level: messages.Level) -> None:
+        self._offer("level", level)
+
+    def on_status(self, status: messages.Status) -> None:
+        self._offer("status", status)
 
     @property
-    def pictured(self) -> bool:
+    def wants_spectrum(self) -> bool:
         """Whether a client has asked for the spectrogram."""
         return self._clients.want("spectrum")
 
-    def picture(self, spectrum: messages.Spectrum) -> None:
+    def on_spectrum(self, spectrum: messages.Spectrum) -> None:
         """Offer columns to those who asked for them."""
         self._offer("spectrum", spectrum)
 

@@ -18,7 +18,8 @@ from listener.base.schema import Meta, Section
 from listener.base.trouble import Trouble
 from listener.errors import ConfigError
 from listener.messages import Event
-from listener.routing.firsts import Firsts
+from listener.routing.first_seen import FirstSeen
+from listener.routing.sink import BaseSink
 from listener.sinks.webhook import http, templates
 from listener.sinks.webhook.sender import Answer, Sender
 from listener.storage.spool import MOST_LINES, Spool, own_spool
@@ -66,7 +67,7 @@ class WebhookConfig(Section, frozen=True):
     oldest_s: Annotated[float, Meta(gt=0, description="what has waited for so long is dropped")] = 86_400.0
 
 
-class Webhook:
+class Webhook(BaseSink):
     """Events as HTTP POST requests, one at a time and in order; they wait on disk while the receiver is away."""
 
     Config = WebhookConfig
@@ -75,7 +76,7 @@ class Webhook:
         self._config = config
         self._target = _target(config)
         self._headers = http.headers(config.headers, hello.version)
-        self._first = Firsts()
+        self._first = FirstSeen()
         self._spool: Spool | None = None
         self._sender: Sender | None = None
 
@@ -89,7 +90,7 @@ class Webhook:
             folders=(paths.state_folder(),),
         )
 
-    def reach(self) -> str:
+    def probe(self) -> str:
         """Connect, and say how. SinkError where that fails. Nothing is sent, for a receiver may act on any request."""
         import httpx
 

@@ -18,7 +18,7 @@ import pytest
 from listener import config as configuration
 from listener import messages
 from listener.errors import ConfigError
-from listener.routing.firsts import UNDER_WAY, Firsts
+from listener.routing.first_seen import MAX_EVENTS, FirstSeen
 from listener.sinks.command.sink import Hook, HookConfig
 from tests.sinks.messages import HELLO, event
 from tests.waiting import eventually
@@ -352,9 +352,9 @@ def test_the_documentation_is_a_configuration_and_names_every_variable() -> None
 
 
 def test_the_first_line_of_an_event_is_known_however_many_came_and_never_ended() -> None:
-    first = Firsts()
+    first = FirstSeen()
     lasting = event(seq=1)
     assert first(lasting)
-    for number in range(1, 2 * UNDER_WAY):
+    for number in range(1, 2 * MAX_EVENTS):
         assert first(event(number))
         assert not first(lasting)

@@ -24,7 +24,7 @@ from listener.pipeline.bundle import Bundle
 from listener.pipeline.values import ClipContext, Prediction, Span
 from listener.routing.controls import Controls
 from listener.routing.recorder import Recorder
-from listener.routing.sink_worker import Recording, Route, Sink, Steering
+from listener.routing.sink_worker import SinkBinding
 from listener.sinks.history.recordings import Clips, Folder
 from listener.sinks.history.sink import History, HistoryConfig
 from listener.storage.history import History as Store
@@ -70,9 +70,9 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
         sink = History(HistoryConfig(**settings | changes), HELLO_HERE, uptime=lambda: up_s)
         up_s = 3601.0  # from then on age counts
         if controls:
-            sink.steer(controls)
+            sink.set_controls(controls)
         if room:
-            sink.hear(room.recorder)
+            sink.add_recorder(room.recorder)
         sink.open()
         sinks.append(sink)
         return sink
@@ -136,13 +136,8 @@ def test_without_a_path_the_state_folder_has_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_audio_is_wanted_only_where_clips_are(tmp_path: Path) -> None:
-    without: Sink = History(HistoryConfig(path=str(tmp_path / "h.db")), HELLO)
-    wanting: Sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("siren",)), HELLO)
-    assert isinstance(without, Recording)
-    assert not without.records
-    assert isinstance(wanting, Recording)
-    assert wanting.records
-    assert isinstance(wanting, Steering)
+    assert not History(HistoryConfig(path=str(tmp_path / "h.db")), HELLO).wants_audio
+    assert History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("siren",)), HELLO).wants_audio
 
 
 def test_a_clip_is_the_event_with_its_pre_roll_as_flac(tmp_path: Path, opened: Opened) -> None:
@@ -170,7 +165,7 @@ def following(tmp_path: Path, room: Room, clock: Callable[[], float] = time.mono
     history.open()
     folder = Folder(tmp_path / "h-clips", keep_days=30, max_mb=100, ageing=history.ageing)
     writer = Clips(history, folder, pre_s=2, most_s=20, speech=False, clock=clock)
-    writer.hear(room.recorder)
+    writer.add_recorder(room.recorder)
     writer.follow(event(start_s=10.0))
     writer.follow(event(start_s=10.0, phase="end", end_s=12.0))
     return writer
@@ -340,8 +335,8 @@ def test_what_was_snoozed_meanwhile_is_not_kept(what: str, tmp_path: Path) -> No
     room = Room()
     hello = msgspec.structs.replace(HELLO, groups={"pets": ["dog_bark"]})
     sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("pets",)), hello)
-    sink.steer(controls)
-    sink.hear(room.recorder)
+    sink.set_controls(controls)
+    sink.add_recorder(room.recorder)
     sink.open()
     room.hear(12)
     sink.emit(event(start_s=10.0))
@@ -507,7 +502,7 @@ def test_the_daemon_records_an_event_with_its_audio(tmp_path: Path, tiny: Bundle
     assert not list(loop.tracker.reconfigure(told))
     stream = Stream(source, loop, daemon.publish, daemon.ended)
     sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("hiss",)), HELLO)
-    daemon.run([stream], [Route("history", sink)])
+    daemon.run([stream], [SinkBinding("history", sink)])
     (row,) = rows(tmp_path)
     assert row.label == "hiss"
     assert row.end_s is not None

@@ -125,7 +125,7 @@ def test_what_another_sink_of_the_broker_has_left_is_sent(tmp_path: Path) -> Non
 def test_the_end_of_an_event_whose_label_is_no_more_leaves_nothing_at_the_broker(tmp_path: Path) -> None:
     spool, news = Spool(tmp_path / "spool.db"), News(TOPICS)
     spool.put(news.note_event(event(label="smoke_alarm")))
-    news.greet(Topics("listener", ["kitchen"], ["rain"]))
+    news.set_topics(Topics("listener", ["kitchen"], ["rain"]))
     spool.put(news.note_event(event(label="smoke_alarm", phase="end")))
     link = serve(spool, news, turns=2)
     assert link.on(LABEL) == [b"ON", b"OFF"]

@@ -41,7 +41,7 @@ def make(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     def made(hello: messages.Hello = HELLO, **changes: Any) -> Mqtt:
         sink = Mqtt(MqttConfig(**broker.settings(**changes)), hello, back_off_s=QUICK)
-        sink.steer(Controls(hello.labels, hello.groups, hello.sources))
+        sink.set_controls(Controls(hello.labels, hello.groups, hello.sources))
         sink.open()
         sinks.append(sink)
         return sink
@@ -90,7 +90,7 @@ def test_an_event_is_told_line_by_line_once_as_detected_and_as_on_and_off(make: 
 def test_who_comes_later_finds_what_is_retained_and_no_event(make: Make, client: Client, broker: Broker) -> None:
     sink = make()
     sink.emit(event())
-    sink.show(status())
+    sink.on_status(status())
     client.gets("listener/kitchen/dog_bark", b"ON")
     client.gets("listener/kitchen/availability", b"online")
     late = Client(broker, "listener/#", name="late")
@@ -108,7 +108,7 @@ def test_trouble_is_told_at_once_though_the_microphone_is_heard(make: Make, clie
     told = []
     for trouble in ("", "only digital silence for 10 s", ""):
         told.append(trouble)
-        sink.show(status(trouble=trouble))
+        sink.on_status(status(trouble=trouble))
         eventually(lambda: len(client.on("listener/kitchen/status")) == len(told), "the status")
     assert [json.loads(said)["trouble"] for said in client.on("listener/kitchen/status")] == told
     assert client.on("listener/kitchen/availability")[-1] == b"online"
@@ -117,7 +117,7 @@ def test_trouble_is_told_at_once_though_the_microphone_is_heard(make: Make, clie
 def test_a_status_is_sent_when_it_changes_and_the_level_each_time(make: Make, client: Client) -> None:
     sink = make()
     for state in ("listening", "listening", "recovering"):
-        sink.show(status(state=state, level_dbfs=-30.0))
+        sink.on_status(status(state=state, level_dbfs=-30.0))
         eventually(lambda: len(client.on("listener/kitchen/level")) > 0, "a level")
     client.gets("listener/kitchen/availability", b"offline")
     eventually(lambda: len(client.on("listener/kitchen/status")) == 2, "two statuses")
@@ -141,7 +141,7 @@ def test_a_status_that_says_nothing_new_waits_half_a_minute() -> None:
 
 def test_the_level_can_be_left_out(make: Make, client: Client) -> None:
     sink = make(level=False)
-    sink.show(status())
+    sink.on_status(status())
     client.gets("listener/kitchen/availability", b"online")
     assert not client.on("listener/kitchen/level")
 
@@ -248,7 +248,7 @@ def test_a_frozen_broker_holds_nobody_up(make: Make, client: Client, broker: Bro
     for number in range(300):
         began = time.monotonic()
         sink.emit(event(number, phase="end"))
-        sink.show(status())
+        sink.on_status(status())
         slowest_s = max(slowest_s, time.monotonic() - began)
     broker.thaw()
     eventually(lambda: len(arrived(client)) == 300, "all events")
@@ -510,9 +510,9 @@ def test_what_the_broker_keeps_of_a_source_or_label_that_is_no_more_is_taken_bac
 def test_a_label_that_comes_back_is_told_again(make: Make, client: Client) -> None:
     sink = make(changed(**ALARMS))
     client.gets("listener/kitchen/rain", b"OFF")
-    sink.greet(changed(labels=["smoke_alarm"], groups={"alarm": ["smoke_alarm"]}))
+    sink.on_hello(changed(labels=["smoke_alarm"], groups={"alarm": ["smoke_alarm"]}))
     client.gets("listener/kitchen/rain", b"")
-    sink.greet(changed(**ALARMS))
+    sink.on_hello(changed(**ALARMS))
     eventually(lambda: client.on("listener/kitchen/rain") == [b"OFF", b"", b"OFF"], "it is told again")
 
 

@@ -78,9 +78,9 @@ def test_a_subscription_replaces_what_a_client_gets(serve: Serve) -> None:
         subscribe=["level", "status"], labels=None, replay=0
     )
     server.emit(event())
-    server.show(level())
+    server.on_level(level())
     assert visitor.next() == level()
-    server.show(status())
+    server.on_status(status())
     assert visitor.next() == status()
 
 
@@ -95,7 +95,7 @@ def test_only_the_labels_that_were_asked_for_come(serve: Serve) -> None:
 
 def test_labels_are_asked_for_as_they_are_reported_since_the_last_reload(serve: Serve) -> None:
     server = serve()
-    server.greet(msgspec.structs.replace(HELLO, labels=["Rex"]))
+    server.on_hello(msgspec.structs.replace(HELLO, labels=["Rex"]))
     assert Visitor(server).ask(subscribe=["event"], labels=["Rex"]) == messages.Ack(
         subscribe=["event"], labels=["Rex"], replay=0
     )
@@ -104,7 +104,7 @@ def test_labels_are_asked_for_as_they_are_reported_since_the_last_reload(serve: 
 
 def test_a_group_is_no_label_unless_it_is_both(serve: Serve) -> None:
     server = serve()
-    server.greet(msgspec.structs.replace(HELLO, groups={"weather": ["rain"], "siren": ["siren", "rain"]}))
+    server.on_hello(msgspec.structs.replace(HELLO, groups={"weather": ["rain"], "siren": ["siren", "rain"]}))
     assert "rain" in Visitor(server).ask(subscribe=["event"], labels=["weather"]).message
     assert isinstance(Visitor(server).ask(subscribe=["event"], labels=["siren"]), messages.Ack)
 
@@ -129,7 +129,7 @@ def test_replay_of_more_than_there_is_says_how_many_it_gives(serve: Serve) -> No
 
 def test_a_command_is_done_and_answered_with_the_state(serve: Serve) -> None:
     server, controls = serve(), Controls(HELLO.labels, {}, HELLO.sources)
-    server.steer(controls)
+    server.set_controls(controls)
     watching, asking = Visitor(server), Visitor(server)
     watching.ask(subscribe=["status"])
     state = asking.ask(command="snooze", what="rain")
@@ -141,7 +141,7 @@ def test_a_command_is_done_and_answered_with_the_state(serve: Serve) -> None:
 
 def test_a_command_that_makes_no_sense_is_refused_and_the_client_stays(serve: Serve) -> None:
     server = serve()
-    server.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    server.set_controls(Controls(HELLO.labels, {}, HELLO.sources))
     visitor = Visitor(server)
     answer = visitor.ask(command="snooze", what="rian")
     assert isinstance(answer, messages.Refusal)
@@ -152,7 +152,7 @@ def test_a_command_that_makes_no_sense_is_refused_and_the_client_stays(serve: Se
 
 def test_over_tcp_nobody_commands(serve: Serve) -> None:
     server = serve(tcp="127.0.0.1:0")
-    server.steer(Controls(HELLO.labels, {}, HELLO.sources))
+    server.set_controls(Controls(HELLO.labels, {}, HELLO.sources))
     with socket.create_connection(("127.0.0.1", server.port or 0), 10) as connection:
         lines = connection.makefile("rb")
         lines.readline()
@@ -242,7 +242,7 @@ def test_meters_never_push_out_events(serve: Serve) -> None:
         visitor.ask(subscribe=["event", "level"])
     server.emit(event())
     for _ in range(5000):
-        server.show(level())
+        server.on_level(level())
     server.emit(event(1))
     seen = []
     while event(1) not in seen:
@@ -421,11 +421,11 @@ def test_it_can_be_opened_again(serve: Serve) -> None:
 def test_the_spectrogram_goes_to_those_who_asked_for_it_and_only_then_is_it_wanted(serve: Serve) -> None:
     server = serve()
     columns = messages.Spectrum(source="a", at_s=1, column_s=0.016, low_db=-70, high_db=20, mels=2, columns=b"\x01\xff")
-    assert not server.pictured
+    assert not server.wants_spectrum
     looking = Visitor(server)
     looking.ask(subscribe=["spectrum"])
-    assert server.pictured
-    server.picture(columns)
+    assert server.wants_spectrum
+    server.on_spectrum(columns)
     assert looking.next() == columns
 
 

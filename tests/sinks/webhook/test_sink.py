@@ -25,7 +25,6 @@ import pytest
 from listener import config as configuration
 from listener import messages
 from listener.base.trouble import Trouble
-from listener.base.version import __version__
 from listener.errors import ConfigError, SinkError
 from listener.sinks.webhook.http import judged
 from listener.sinks.webhook.sender import Answer, Sender
@@ -99,7 +98,7 @@ def test_an_event_is_posted_as_json_once_at_its_first_line(serve: Callable[..., 
     assert [messages.decode(body) for _, _, body in server.requests] == [said[0], said[2]]
     path, headers, _ = server.requests[0]
     assert path == "/hooks/s3cret?key=s3cret"
-    assert (headers["content-type"], headers["user-agent"]) == ("application/json", f"listener/{__version__}")
+    assert (headers["content-type"], headers["user-agent"]) == ("application/json", f"listener/{HELLO.version}")
     assert "x-listener-signature" not in headers
 
 
