@@ -39,6 +39,26 @@ class DaemonConfig(Section, frozen=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="what the program says of itself, on stderr")
     ] = "info"
+    socket: Annotated[
+        bool | str,
+        Meta(
+            description="the control socket, which tail, watch, status, snooze and the page use: true, its path, or "
+            "false for none"
+        ),
+    ] = True
+    tcp: Annotated[
+        str,
+        Meta(
+            description="also serve it on TCP, as 127.0.0.1:8790; any other address than loopback needs token_file; "
+            "port 0: any; empty: no"
+        ),
+    ] = ""
+    token_file: Annotated[
+        str, Meta(description="file with the token that clients on TCP must send; or a systemd credential")
+    ] = ""
+    stall_s: Annotated[
+        float, Meta(ge=0.05, le=86_400, description="disconnect a client that reads nothing for this long")
+    ] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +87,18 @@ class Config:
     sources: tuple[Part, ...]
     sinks: tuple[Part, ...]
 
+    @property
+    def outputs(self) -> list[tuple[Place, Part]]:
+        """The sinks, and the control socket unless it is switched off, each with its place in the file."""
+        found = [(Place(("sink", n), f"sink {n + 1} ({part.kind})"), part) for n, part in enumerate(self.sinks)]
+        daemon = self.daemon
+        if daemon.socket and all(part.kind != SOCKET for part in self.sinks):
+            factory = registry.sink(SOCKET)
+            path = daemon.socket if isinstance(daemon.socket, str) else ""
+            section = factory.Config(path=path, tcp=daemon.tcp, token_file=daemon.token_file, stall_s=daemon.stall_s)
+            found.append((Place(("daemon", "socket"), "daemon.socket"), Part(SOCKET, factory, section)))
+        return found
+
 
 SECTIONS: dict[str, type[Section]] = {
     "daemon": DaemonConfig,
@@ -76,9 +108,11 @@ SECTIONS: dict[str, type[Section]] = {
     "events": EventConfig,
     "loud": LoudConfig,
 }
+SOCKET_REMEDY = "Remove the section; set socket, tcp and token_file in [daemon] if you need them."
 TABLES = (*SECTIONS, "labels", "groups", "source", "sink")
 DEFAULT_SOURCES = ({"kind": "microphone"},)
-DEFAULT_SINKS = ({"kind": "console"}, {"kind": "socket"})
+DEFAULT_SINKS = ({"kind": "console"},)
+SOCKET = "socket"  # was a kind of sink; such a section is still understood
 
 
 def part(what: Literal["source", "sink"], table: object, place: Place | None = None) -> Part:
@@ -204,6 +238,20 @@ def groups(config: Config, bundle: Bundle) -> dict[str, list[str]]:
         group: [called.get(label, label) for label in labels]
         for group, labels in (bundle.groups | config.groups).items()
     }
+
+
+def deprecations(config: Config) -> list[ConfigError]:
+    """Find sections that are still understood, but have moved."""
+    errors = Errors()
+    with errors.collected(), located(config.path):
+        Errors(
+            [
+                place.error("the control socket is no longer a sink", "sink-socket-moved", SOCKET_REMEDY)
+                for place, part in config.outputs
+                if part.kind == SOCKET and place.key[0] == "sink"
+            ]
+        ).raise_any()
+    return [each for err in errors.found for each in (err.errors if isinstance(err, ConfigErrors) else [err])]
 
 
 def mismatches(config: Config, bundle: Bundle) -> list[ConfigError]:

@@ -25,9 +25,9 @@ The file is TOML: `--config FILE`, else `~/.config/listener/config.toml`, else `
 defaults. What is left out has its default; `listener run --set gate.kind=bands` changes one key for one run.
 `listener check` says what is wrong with a file, or what would run; `listener check --defaults` prints a fresh one.
 
-Without a `[[source]]` the default microphone is listened to; without a `[[sink]]` events go to the terminal and to the
-socket. One `[[source]]` or `[[sink]]` of your own takes the place of those: begin your sinks with `kind = "socket"`, or
-`tail`, `watch`, `status`, `snooze` and the page find no daemon. The examples below show one part each.
+Without a `[[source]]` the default microphone is used; without a `[[sink]]` events go to the terminal. The control
+socket, which `tail`, `watch`, `status`, `snooze` and the page use, is always there unless `[daemon] socket` switches it
+off. The examples below show one part each.
 
 | word | |
 | --- | --- |
@@ -91,7 +91,6 @@ EXAMPLES = {
     "source file": 'kind = "file"\npath = "holiday.wav"\nrealtime = true',
     "sink console": 'kind = "console"\njson = true',
     "sink log": 'kind = "log"\npath = "/var/log/listener/events.jsonl"\nmax_mb = 50',
-    "sink socket": 'kind = "socket"\ntcp = "127.0.0.1:8790"',
     "sink command": 'kind = "command"\nrun = ["/usr/local/bin/bark.sh"]\nwhen = { labels = ["dog_bark"] }',
     "sink webhook": (
         'kind = "webhook"\ntemplate = "ntfy"\nurl = "https://ntfy.sh/your-topic"\n'
@@ -113,7 +112,6 @@ MORE = {
     "sink history": "history.md",
     "sink prometheus": "prometheus.md",
     "sink web": "web.md",
-    "sink socket": "events.md",
 }
 
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "true or false"}

@@ -33,9 +33,8 @@ name = "demo"
 path = "{path}"
 realtime = true
 
-[[sink]]
-kind = "socket"
-path = "{socket}"
+[daemon]
+socket = "{socket}"
 """
 
 

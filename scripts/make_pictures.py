@@ -53,9 +53,8 @@ name = "kitchen"
 path = "demo.ogg"
 realtime = true
 
-[[sink]]
-kind = "socket"
-path = "{folder}/s"
+[daemon]
+socket = "{folder}/s"
 
 [[sink]]
 kind = "history"

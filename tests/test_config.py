@@ -41,7 +41,7 @@ def error(text: str, tmp_path: Path) -> ConfigError:
         ("[[source]]\nname = 'x'", "1: source 1", "part-kind-missing", "kind"),
         ("source = [3]", "1: source 1", "part-kind-missing", "kind"),
         ("[[source]]\nkind = 'microfone'", "1: source 1 (microfone)", "part-kind-unknown", "'microphone'"),
-        ("[[sink]]\nkind = 'sockt'", "1: sink 1 (sockt)", "part-kind-unknown", "'socket'"),
+        ("[[sink]]\nkind = 'webhok'", "1: sink 1 (webhok)", "part-kind-unknown", "'webhook'"),
         ("[[sink]]\nkind = 'socket'\npth = 'x'", "3: sink 1 (socket).pth", "config-key-unknown", "'path'"),
         (f"{STDIN}[[source]]\nkind = 'file'", "3: source 2 (file)", "source-path-missing", ""),
         (f"{MICROPHONE}{MICROPHONE}", "3: source 2 (microphone).name", "name-duplicate", ""),
@@ -207,3 +207,27 @@ def test_a_source_with_the_name_of_a_label_or_group_is_a_mismatch(name: str, tin
 def test_groups_have_labels_under_their_reported_names(tiny: Bundle, tmp_path: Path) -> None:
     config = load("[labels.hiss]\nname = 'kettle'\n[groups]\nmine = ['hiss']", tmp_path)
     assert configuration.groups(config, tiny) == {"all": ["kettle", "hum", "nothing"], "mine": ["kettle"]}
+
+
+def test_a_sink_of_ones_own_leaves_the_control_socket_on(tmp_path: Path) -> None:
+    config = load('[[sink]]\nkind = "log"\n', tmp_path)
+    assert [part.kind for _, part in config.outputs] == ["log", "socket"]
+
+
+@pytest.mark.parametrize("value", ["false", '""'])
+def test_the_control_socket_can_be_switched_off(value: str, tmp_path: Path) -> None:
+    config = load(f"[daemon]\nsocket = {value}\n", tmp_path)
+    assert [part.kind for _, part in config.outputs] == ["console"]
+
+
+def test_the_control_socket_takes_its_settings_from_the_daemon_section(tmp_path: Path) -> None:
+    config = load('[daemon]\nsocket = "/run/s"\ntcp = "127.0.0.1:0"\nstall_s = 5\n', tmp_path)
+    (socket,) = (part.config for _, part in config.outputs if part.kind == "socket")
+    assert (socket.path, socket.tcp, socket.stall_s) == ("/run/s", "127.0.0.1:0", 5)
+
+
+def test_a_socket_section_among_the_sinks_is_understood_with_a_warning(tmp_path: Path) -> None:
+    config = load('[[sink]]\nkind = "socket"\npath = "/run/s"\n', tmp_path)
+    assert [part.config.path for _, part in config.outputs] == ["/run/s"]
+    (warning,) = configuration.deprecations(config)
+    assert (warning.code, warning.key) == ("sink-socket-moved", ("sink", 0))

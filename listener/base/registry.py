@@ -20,7 +20,6 @@ SOURCES = {
 SINKS = {
     "console": "listener.sinks.console:Console",
     "log": "listener.sinks.log:Log",
-    "socket": "listener.sinks.socket.sink:SocketServer",
     "command": "listener.sinks.command.sink:Hook",
     "webhook": "listener.sinks.webhook.sink:Webhook",
     "mqtt": "listener.sinks.mqtt.sink:Mqtt",
@@ -28,6 +27,7 @@ SINKS = {
     "prometheus": "listener.sinks.prometheus:Prometheus",
     "web": "listener.sinks.web:Web",
 }
+CONTROL_SOCKET = {"socket": "listener.sinks.socket.sink:SocketServer"}  # described by [daemon], not by a [[sink]]
 
 
 def source(kind: str) -> Any:
@@ -45,6 +45,8 @@ def sink(kind: str) -> Any:
     Raises:
         ConfigError: There is no such kind, or it cannot be imported.
     """
+    if kind in CONTROL_SOCKET:
+        return _find(kind, CONTROL_SOCKET, "listener.sinks", "sink")
     return _find(kind, SINKS, "listener.sinks", "sink")
 
 

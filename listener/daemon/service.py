@@ -121,8 +121,8 @@ class Service:
             sinks = self._configured_sinks(config, greeting)
             _greet(_kept(self._sinks, sinks), greeting, self._hello)
         self._exchange(sinks)
-        for mismatch in configuration.mismatches(config, self._bundle):
-            log.warning("%s", mismatch)
+        for problem in (*configuration.mismatches(config, self._bundle), *configuration.deprecations(config)):
+            log.warning("%s", problem)
         self._config, self._hello = config, greeting
         self.controls.reconfigure(greeting.labels, greeting.groups, waiting)
         for stream in self._streams:
@@ -149,7 +149,7 @@ class Service:
     def _configured_sinks(self, config: Config, greeting: Hello) -> list[ConfiguredSink]:
         """Every sink of a configuration: the one that is there where nothing but its filter has changed, else new."""
         free, sinks = list(self._sinks), list[ConfiguredSink]()
-        for part in config.sinks:
+        for _, part in config.outputs:
             there = next(
                 (each for each in free if (each.part.kind, each.part.config) == (part.kind, part.config)), None
             )

@@ -74,7 +74,7 @@ def measure(config: Config, source: str, seconds: float) -> AmbientLevel:
 
 def address(config: Config) -> str | None:
     """Return the address of the configured socket; None for the usual one."""
-    named = [part.config.path for part in config.sinks if part.kind == "socket" and part.config.path]
+    named = [part.config.path for _, part in config.outputs if part.kind == "socket" and part.config.path]
     return f"unix:{named[0]}" if named else None
 
 

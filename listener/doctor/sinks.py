@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -30,12 +30,11 @@ OURS = {"/metrics": b"\nlistener_", "/login": b"<title>listener"}  # pages of ou
 
 def lanes(config: Config) -> list[Lane]:
     """Return one lane for the disk, one for each sink, and one for what they share."""
-    names = [f"sink {number} ({part.kind})" for number, part in enumerate(config.sinks, 1)]
     each = [
-        [Check(name, lambda part=part, name=name: sink(name, part, config), LIMIT_S)]  # type: ignore[misc]
-        for name, part in zip(names, config.sinks, strict=True)
+        [Check(place.words, lambda part=part, name=place.words: sink(name, part, config), LIMIT_S)]  # type: ignore[misc]
+        for place, part in config.outputs
     ]
-    return [[Check("disk", disk)], *each, [Check("sinks", lambda: conflicts(names, config))]]
+    return [[Check("disk", disk)], *each, [Check("sinks", lambda: conflicts(config))]]
 
 
 def disk(folder: Path | None = None) -> Iterator[Finding]:
@@ -73,12 +72,12 @@ def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
     yield from found or [Finding(name, Severity.OK, "sink-good", "nothing is missing")]
 
 
-def conflicts(names: Sequence[str], config: Config) -> Iterator[Finding]:
+def conflicts(config: Config) -> Iterator[Finding]:
     """Check for files, addresses and the like that only one sink can use and several want."""
     required = []
-    for name, part in zip(names, config.sinks, strict=True):
+    for place, part in config.outputs:
         try:
-            required.append((name, requirements.of(part.factory(part.config, _hello(config)))))
+            required.append((place.words, requirements.of(part.factory(part.config, _hello(config)))))
         except ListenerError:
             continue  # reported by the check of that sink
     yield from (from_error("sinks", conflict) for conflict in requirements.conflicts(required))

@@ -35,7 +35,7 @@ class WebConfig(Section, frozen=True):
     names: Annotated[
         tuple[str, ...], Meta(description="names by which browsers reach it, beside its address, as a proxy's")
     ] = ()
-    connect: Annotated[str, Meta(description="the daemon, as unix:PATH; empty: where its socket sink is")] = ""
+    connect: Annotated[str, Meta(description="the daemon, as unix:PATH; empty: its control socket")] = ""
     config: Annotated[str, Meta(description="which configuration says where the history is; empty: the daemon's")] = ""
 
 

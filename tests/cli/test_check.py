@@ -17,7 +17,7 @@ def test_check_says_what_would_run(listener: Listener) -> None:
 
 
 def test_check_says_who_cannot_find_a_daemon_without_a_socket(tmp_path: Path, listener: Listener) -> None:
-    (tmp_path / "c.toml").write_text('[[sink]]\nkind = "console"\n')
+    (tmp_path / "c.toml").write_text("[daemon]\nsocket = false\n")
     done = listener("check", "--config", tmp_path / "c.toml")
     assert done.returncode == 0, done.stderr
     assert "\nnote " in done.stdout
@@ -35,7 +35,7 @@ def test_a_label_that_the_model_lacks_is_an_error_for_check(tmp_path: Path, list
     [
         ("[[source]]\nkind = 'file'", "path"),
         ("[[source]]\nkind = 'command'", "command"),
-        ("[[sink]]\nkind = 'socket'\ntcp = '0.0.0.0:80'", "token_file"),
+        ("[daemon]\ntcp = '0.0.0.0:80'", "token_file"),
         ("[labels.rain]\non = 0.2", "labels.rain"),
     ],
 )
@@ -54,7 +54,7 @@ def test_check_finds_what_run_would_refuse(text: str, names: str, tmp_path: Path
         "[model]\nbundle = '~no-such-user/b'",
         "[[source]]\nkind = 'file'\npath = '~no-such-user/s.wav'",
         "[[sink]]\nkind = 'log'\npath = '~no-such-user/l.jsonl'",
-        "[[sink]]\nkind = 'socket'\npath = '~no-such-user/l.sock'",
+        "[daemon]\nsocket = '~no-such-user/l.sock'",
         "[[sink]]\nkind = 'command'\nrun = ['~no-such-user/notify']",
         "[[sink]]\nkind = 'webhook'\nurl = 'https://localhost'\nca_file = '~no-such-user/ca.pem'",
         "[[sink]]\nkind = 'web'\nconfig = '~no-such-user/c.toml'",

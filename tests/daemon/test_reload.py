@@ -99,7 +99,7 @@ class Running:
 
     def write(self, text: str) -> None:
         """Change the file, and no more."""
-        self._path.write_text(text)
+        self._path.write_text(text if "[daemon]" in text else f"{text}\n[daemon]\nsocket = false\n")
 
     def events(self, name: str = "a") -> list[tuple[str | None, str]]:
         return [(event.phase, event.label) for event in self.sinks[name].events if event.phase != "update"]

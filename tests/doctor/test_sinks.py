@@ -178,7 +178,7 @@ def test_a_name_that_is_no_label_is_a_warning() -> None:
 
 def test_two_sinks_that_want_one_thing_are_a_problem(tmp_path: Path) -> None:
     log = {"kind": "log", "path": str(tmp_path / "events.jsonl")}
-    (found,) = sink_checks.conflicts(["sink 1", "sink 2"], with_sinks(log, log))
+    (found,) = sink_checks.conflicts(with_sinks(log, log))
     assert (found.level, found.code) == (Severity.PROBLEM, "part-conflict")
 
 

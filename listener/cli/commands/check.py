@@ -40,9 +40,9 @@ def _part_errors(setup: Setup, provider: str) -> Iterator[ConfigError]:
     known = [*configuration.event_labels(config, bundle), *configuration.groups(config, bundle)]
     hello = service.hello(config, bundle, provider)
     required = []
-    for what, parts, more in (("source", config.sources, ()), ("sink", config.sinks, (hello,))):
-        for number, part in enumerate(parts):
-            place = Place((what, number), f"{what} {number + 1} ({part.kind})")
+    sources = [(Place(("source", n), f"source {n + 1} ({part.kind})"), part) for n, part in enumerate(config.sources)]
+    for parts, more in ((sources, ()), (config.outputs, (hello,))):
+        for place, part in parts:
             with errors.collected(), place.named():
                 wanted = requirements.of(part.factory(part.config, *more))
                 required.append((place.words, wanted))
@@ -61,8 +61,10 @@ def _print(setup: Setup, provider: str) -> None:
     print(f"gate           {config.gate.kind}")
     for group, labels in configuration.groups(config, bundle).items():
         print(f"group          {group}: {', '.join(labels)}")
-    if all(part.kind != "socket" for part in config.sinks):
-        print("note           no sink is a socket: tail, watch, status, snooze and the page do not find this daemon")
+    for problem in configuration.deprecations(config):
+        print(f"note           {problem}")
+    if not any(part.kind == configuration.SOCKET for _, part in config.outputs):
+        print("note           [daemon] socket is off: tail, watch, status, snooze and the page do not find this daemon")
     tables.show(("label", "reported as", "on", "off", "hold s", "at least s", "cool-down s", "repeat s"), _rows(setup))
 
 

@@ -72,11 +72,11 @@ def _unit(config: Config, bundle: Bundle, named: Path | None, *, user: bool) -> 
     with configuration.located(config.path):
         greeting = hello(config, bundle, "cpu")
         parts = [part.factory(part.config) for part in config.sources]
-        parts += [part.factory(part.config, greeting) for part in config.sinks]
+        parts += [part.factory(part.config, greeting) for _, part in config.outputs]
     return systemd_units.unit(
         "user" if user else "system",
         command,
-        network=systemd_units.uses_network([*config.sources, *config.sinks]),
+        network=systemd_units.uses_network([*config.sources, *(part for _, part in config.outputs)]),
         secrets=systemd_units.secrets([requirements.of(part) for part in parts]),
         folder=configuration.user_file().parent if user else systemd_units.CREDENTIALS,
     )

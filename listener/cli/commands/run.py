@@ -109,8 +109,8 @@ def _service(
     wait: bool,
 ) -> Service:
     config = setup.config
-    for stranger in configuration.mismatches(config, setup.bundle):
-        log.warning("%s", stranger)
+    for problem in (*configuration.mismatches(config, setup.bundle), *configuration.deprecations(config)):
+        log.warning("%s", problem)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
     with configuration.located(config.path):

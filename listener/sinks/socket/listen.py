@@ -1,4 +1,4 @@
-"""Where the socket listens: a path, taken once, taken over from the dead, left clean; and a port of this machine."""
+"""Create the listening sockets: a Unix socket that replaces that of a dead daemon, and a TCP port."""
 
 import fcntl
 import os
@@ -21,9 +21,10 @@ BACKLOG = 64
 
 
 def bind_unix(path: Path) -> socket.socket:
-    """A listening Unix socket, mode 0660.
+    """Return a listening Unix socket with mode 0660.
 
-    SinkError where a living process has the path, something else lies there, or it cannot be made.
+    Raises:
+        SinkError: A running process uses the path, another file has it, or the socket cannot be created.
     """
     try:
         with _alone(path.parent):
@@ -31,37 +32,42 @@ def bind_unix(path: Path) -> socket.socket:
             return _bound(path)
     except OSError as err:
         reason = err.strerror or str(err)
-        raise SinkError(f"socket {path}: cannot be made ({reason}); give the socket sink another path") from err
+        raise _error(f"socket {path} cannot be created ({reason})", "unusable") from err
 
 
 def tcp_address(address: str, *, guarded: bool) -> Address:
-    """Host and port. ConfigError where it is none, or lets other machines in that nobody asks for a token."""
-    return addresses.of_door(address, "socket.tcp", "127.0.0.1:8790", guarded=guarded)
+    """Parse host and port.
+
+    Raises:
+        ConfigError: They cannot be parsed, or let other machines in although no token is `guarded`.
+    """
+    return addresses.of_door(address, "tcp", "127.0.0.1:8790", guarded=guarded)
 
 
 def bind_tcp(address: tuple[str, int]) -> socket.socket:
-    """A listening TCP socket. SinkError where the port is taken."""
+    """Return a listening TCP socket, or raise SinkError if the port is taken."""
     try:
         door = socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     except OSError as err:
-        raise SinkError(f"socket: tcp port {address[1]} is not to be had ({err.strerror}); try another") from err
+        problem = f"TCP port {address[1]} cannot be used ({err.strerror})"
+        raise SinkError(problem, code="socket-port-unusable", remedy="Set tcp in [daemon] to another port.") from err
     door.setblocking(False)
     return door
 
 
 def own_folder(folder: Path) -> None:
-    """Make the default folder. SinkError where a stranger made it before us, as anybody may in /tmp."""
+    """Create the default folder, or raise SinkError if another user has: everybody can do that in /tmp."""
     try:
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
     except OSError as err:
-        raise SinkError(f"socket: {folder} cannot be made ({err.strerror}); give the socket sink a path") from err
+        raise _error(f"folder {folder} of the socket cannot be created ({err.strerror})", "unusable") from err
     if owner not in (0, os.getuid()):
-        raise SinkError(f"socket: {folder} belongs to another user ({owner}); give the socket sink a path")
+        raise _error(f"folder {folder} of the socket belongs to another user ({owner})", "foreign")
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file this is, so that its maker knows it again; None where there is none."""
+    """Return device and inode of a file, by which its creator recognises it; None if there is none."""
     try:
         status = path.lstat()
     except OSError:
@@ -69,9 +75,13 @@ def identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def _error(message: str, code: str, remedy: str = "Set socket in [daemon] to another path.") -> SinkError:
+    return SinkError(message, code=f"socket-{code}", remedy=remedy)
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two daemons that start together must not both find a dead socket and take it over from each other."""
+    """Hold the folder's lock: two daemons that start together must not replace each other's socket."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(handle, folder)
@@ -81,7 +91,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _lock(handle: int, folder: Path) -> None:
-    """Take the lock within a second: whoever keeps it longer is no daemon that starts."""
+    """Take the lock within a second. A starting daemon holds it for less."""
     deadline = time.monotonic() + 1.0
     while True:
         try:
@@ -89,9 +99,7 @@ def _lock(handle: int, folder: Path) -> None:
             return
         except BlockingIOError as err:
             if time.monotonic() > deadline:
-                raise SinkError(
-                    f"socket: {folder} is locked; give the socket sink a path in a folder of its own"
-                ) from err
+                raise _error(f"folder {folder} of the socket is locked", "locked") from err
             time.sleep(0.01)
 
 
@@ -101,22 +109,22 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise SinkError(f"socket {path}: something else has this name; remove it, or give the socket sink another path")
+        raise _error(f"socket {path}: another file has this name", "taken")
     holder = _holder(path)
     if holder:
-        raise SinkError(f"socket {path}: in use by {holder}; stop it, or give the socket sink another path")
+        raise _error(f"socket {path} is in use by {holder}", "in-use", "Stop it, or set socket in [daemon].")
     path.unlink(missing_ok=True)
 
 
 def _holder(path: Path) -> str:
-    """Who listens there, in words; empty where nobody does."""
+    """Return which process listens there, in words; empty if none does."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(PROBE_S)
         try:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             return ""
-        except (TimeoutError, BlockingIOError):  # its queue of clients is full: hung, but alive
+        except (TimeoutError, BlockingIOError):  # its backlog is full: it hangs, but is alive
             return "a process that does not answer"
         credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid = struct.unpack("3i", credentials)[0]
@@ -126,9 +134,9 @@ def _holder(path: Path) -> str:
 def _bound(path: Path) -> socket.socket:
     server = socket.socket(socket.AF_UNIX)
     try:
-        os.fchmod(server.fileno(), MODE)  # so that it is never open wider, not even between bind and chmod
+        os.fchmod(server.fileno(), MODE)  # never wider, not even between bind and chmod
         server.bind(str(path))
-        path.chmod(MODE)  # the umask may have taken the group's part
+        path.chmod(MODE)  # the umask may have removed the group's permissions
         server.listen(BACKLOG)
     except OSError:
         server.close()

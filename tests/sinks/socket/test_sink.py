@@ -336,7 +336,7 @@ def test_the_socket_is_for_the_group_and_gone_after_closing(serve: Serve) -> Non
 
 def test_a_path_in_use_by_a_living_daemon_is_refused_with_its_pid(serve: Serve, tmp_path: Path) -> None:
     serve()
-    with pytest.raises(SinkError, match=f"in use by process {os.getpid()}; stop it"):
+    with pytest.raises(SinkError, match=f"{os.getpid()}"):
         SocketServer(SocketConfig(path=str(tmp_path / "s")), HELLO).open()
 
 
@@ -366,15 +366,16 @@ def test_a_successors_socket_is_not_removed(serve: Serve, tmp_path: Path) -> Non
 
 def test_a_file_that_is_no_socket_is_not_touched(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
-    with pytest.raises(SinkError, match="something else has this name"):
+    with pytest.raises(SinkError, match=str(tmp_path)):
         serve()
     assert (tmp_path / "s").read_text() == "precious"
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/s", "x" * 200])
 def test_a_path_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path, path: str) -> None:
-    with pytest.raises(SinkError, match="give the socket sink another path"):
+    with pytest.raises(SinkError) as caught:
         SocketServer(SocketConfig(path=str(tmp_path / path)), HELLO).open()
+    assert caught.value.code == "socket-unusable"
 
 
 def test_without_a_path_the_runtime_folder_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
