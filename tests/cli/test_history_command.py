@@ -101,6 +101,7 @@ def test_or_comma_separated_values(path: Path, said: Said) -> None:
     [
         ("--label rain", ["e0"]),
         ("--label rain --label dog_bark", ["e0", "e1", "e2"]),
+        ("--label Rain --label dog", ["e0", "e1", "e2"]),
         ("--group nature", ["e0"]),
         ("--group animals --label rain", ["e0", "e1", "e2"]),
         ("--source hall", ["e1"]),
@@ -217,7 +218,7 @@ def test_where_there_is_none_it_says_what_to_do(tmp_path: Path, said: Said) -> N
         ("--until 5x", "cli-time"),
         ("--since 0001-01-01T00:00", "cli-time"),
         ("--json --csv", "history-options"),
-        ("--group animal", "group-unknown"),
+        ("--group animal", "label-unknown"),
         ("--limit 0", "history-limit"),
         ("--limit 99999999999999999999", "history-limit"),
         ("--counts --limit 2", "history-options"),

@@ -15,7 +15,7 @@ import click
 
 from listener import config as configuration
 from listener.base import paths
-from listener.base.schema import suggestion
+from listener.base.label_names import resolve_label
 from listener.base.text import duration
 from listener.cli import options, tables, times
 from listener.config import Config
@@ -54,10 +54,11 @@ def command(
     """Show what was heard earlier, the oldest event first."""
     _refuse_idle_flags(flags, counts=counts, by=by)
     read = configuration.load(config or configuration.find()) if path is None or groups else None
-    query = _query(flags, _labels(groups, read), counts=counts)
     form = "json" if flags["as_json"] else "csv" if flags["as_csv"] else "table"
+    grouped = list(_labels(groups, read))
     reader = Reader(there(candidates(path, read)))
     try:
+        query = _query(flags, [*_recorded_labels(flags["labels"], reader), *grouped], counts=counts)
         if counts:
             _print_counts(form, by or "hour", reader.counts(query, BUCKETS[by or "hour"]))
         else:
@@ -90,7 +91,7 @@ def _query(flags: Mapping[str, Any], labels: Iterable[str], *, counts: bool) -> 
     now = time.time()
     in_table = not (flags["as_json"] or flags["as_csv"] or counts)
     return Query(
-        labels=(*flags["labels"], *labels),
+        labels=tuple(labels),
         sources=flags["sources"],
         since=times.unix_time(flags["since"], now) if flags["since"] else None,
         until=times.unix_time(flags["until"], now) if flags["until"] else None,
@@ -99,17 +100,23 @@ def _query(flags: Mapping[str, Any], labels: Iterable[str], *, counts: bool) -> 
     )
 
 
+def _recorded_labels(names: Sequence[str], reader: Reader) -> Iterator[str]:
+    """The labels in the history that names mean; a name that means none is taken as it is, and finds nothing."""
+    recorded = sorted({label for label, _ in reader.counts(Query(), "%Y")}) if names else []
+    for name in names:
+        try:
+            yield resolve_label(name, recorded)
+        except ConfigError:
+            yield name
+
+
 def _labels(groups: Sequence[str], config: Config | None) -> Iterator[str]:
     """The labels of groups: the model's, and the configuration's."""
     if not groups or config is None:
         return
     known = configuration.groups(config, bundles.load(bundles.find(config.model.bundle)))
     for group in groups:
-        if group not in known:
-            raise ConfigError(
-                f"--group: there is no group {group!r}", code="group-unknown", remedy=suggestion(group, known)
-            )
-        yield from known[group]
+        yield from known[resolve_label(group, list(known))]
 
 
 def candidates(path: Path | None, config: Config | None) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from listener import config as configuration
+from listener.base.label_names import resolve_label
 from listener.base.schema import changed, suggestion
 from listener.base.text import duration
 from listener.cli import common, options
@@ -78,7 +79,7 @@ def command(
     setup = common.read(config, overrides, common.source_table(source, **settings))
     part = _chosen(setup.config, name)
     seconds = _seconds(minutes, part)
-    _check_labels(keep, setup)
+    keep = [resolve_label(label, setup.bundle.labels) for label in keep]
     found = _listen(setup, part, seconds, capture)
     if found is None:
         return 0  # the signal says the rest
@@ -126,16 +127,6 @@ def _seconds(minutes: float | None, part: Part) -> float:
             remedy="Write it as --minutes 3.",
         )
     return 60 * minutes
-
-
-def _check_labels(kept: Sequence[str], setup: Setup) -> None:
-    for label in kept:
-        if label not in setup.bundle.labels:
-            raise ConfigError(
-                f"--keep: model {setup.bundle.name} has no label {label!r}",
-                code="label-unknown",
-                remedy=suggestion(label, setup.bundle.labels),
-            )
 
 
 def _source(part: Part) -> BaseSource:
