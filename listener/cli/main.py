@@ -3,7 +3,6 @@
 0: success. 1: something failed while running. 2: a wrong configuration, option, bundle or device; nothing was started.
 """
 
-import errno
 import io
 import os
 import sys
@@ -14,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from listener.base.version import __version__
+from listener.cli.reporting import DEBUG_VARIABLE, discard_output, report_error
 from listener.daemon import signals
 
 COMMANDS = {
@@ -47,8 +47,6 @@ Examples:
 """
 
 COMPLETE_VARIABLE = "_LISTENER_COMPLETE"  # set by the completion script of a shell; click's name for it
-LONGEST_LINE = 1000  # of an error message
-DEBUG_VARIABLE = "LISTENER_DEBUG"  # set by a developer who wants the traceback of an unexpected error
 
 
 class _LazyGroup(click.Group):
@@ -125,74 +123,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception as err:
             if os.environ.get(DEBUG_VARIABLE):
                 raise
-            return max(map(_reported, getattr(err, "errors", [err])))  # a configuration may have several
-
-
-def _reported(err: Exception) -> int:
-    """Print an error; return the exit status."""
-    from listener.errors import ConfigErrors
-
-    if isinstance(err, ConfigErrors):
-        return max(_reported(each) for each in err.errors)
-    if isinstance(err, OSError):
-        _discard_output()
-    return 0 if isinstance(err, BrokenPipeError) else _fail(*_described(err))  # the reader of our output has gone
-
-
-def _described(err: Exception) -> tuple[int, str, str, str]:
-    """The exit status, message, code and remedy of an error."""
-    from listener.errors import BundleError, ConfigError, ListenerError
-
-    match err:
-        case click.ClickException():
-            name = err.ctx.command_path if isinstance(err, click.UsageError) and err.ctx else "listener"
-            return 2, err.format_message(), "cli-usage", f"Try `{name} --help`."
-        case ListenerError():
-            return 2 if isinstance(err, ConfigError | BundleError) else 1, err.message, err.code, err.remedy
-        case _ if _is_lack_of_memory(err):
-            return 1, f"there is not enough memory ({type(err).__name__})", "cli-memory", "Free some memory."
-        case OSError():
-            return 1, f"{err.filename or 'standard output'}: {err.strerror or err}", "cli-system", ""
-    remedy = f"Please report it, with the traceback that {DEBUG_VARIABLE}=1 prints."
-    return 1, f"unexpected error: {type(err).__name__}: {err}", "cli-unexpected", remedy
-
-
-def _is_lack_of_memory(err: Exception) -> bool:
-    """Whether Python, the kernel, the dynamic linker or the thread library found no memory."""
-    texts = ("failed to map segment", "start new thread", "cannot allocate memory")
-    return (
-        isinstance(err, MemoryError)
-        or (isinstance(err, OSError) and err.errno == errno.ENOMEM)
-        or any(text in str(err).lower() for text in texts)
-    )
-
-
-def _fail(status: int, message: str, code: str, remedy: str = "") -> int:
-    """Print an error on standard error; return the exit status."""
-    lines = [_shown(line) for line in message.splitlines()]
-    if code:
-        lines[-1] += f" [{code}]"
-    print(f"listener: {lines[0]}", *lines[1:], *([f"  {_shown(remedy)}"] if remedy else []), sep="\n", file=sys.stderr)
-    return status
-
-
-def _shown(line: str) -> str:
-    """The line without control characters, which could come from others and steer the terminal; and not endless."""
-    line = "".join(char if char.isprintable() else "?" for char in line)
-    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..."
+            return report_error(err)
 
 
 def _make_output_safe() -> None:
     """Make printing survive every locale, and a standard output or error that was closed."""
     if sys.stdout is None:
-        _discard_output()
+        discard_output()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def _discard_output() -> None:
-    """Replace standard output: the interpreter flushes it once more at the end, which would fail again."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123

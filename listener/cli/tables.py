@@ -1,4 +1,4 @@
-"""Tables for a person."""
+"""Tables on standard output."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -7,11 +7,11 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
-WIDEST = 1000  # of a table in a pipe, where no line is too long
+WIDEST = 1000  # columns in a pipe, where lines are not wrapped
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """Print a table as wide as it needs to be, also where standard output is a pipe."""
+    """Print a table, in a pipe as wide as it needs to be."""
     table = Table(*columns, title=title, title_justify="left", box=None)
     for row in rows:
         table.add_row(*row)
@@ -20,7 +20,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | Non
 
 
 class _Console(Console):
-    """One that leaves it to the cli what it means that a reader has had enough; rich exits with 1."""
+    """Raises BrokenPipeError when the reader has gone, where rich would exit with status 1."""
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError

@@ -147,8 +147,9 @@ def test_it_prints_the_unit_and_writes_nothing(
 
 def test_a_configuration_that_the_service_could_not_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
     hidden = config(tmp_path, "")  # pytest's folders are in /tmp, and closed to others
-    with pytest.raises(ConfigError, match=r"hidden from it|closed to other users|for all"):
+    with pytest.raises(ConfigError) as raised:
         systemd_units.refuse_closed(hidden, Path("/usr"))
+    assert raised.value.code in ("service-program", "service-config")  # this interpreter may be hidden as well
 
 
 def test_a_wrong_configuration_is_no_service(

@@ -12,6 +12,7 @@ import numpy as np
 from listener import messages
 from listener.cli import common, options, tables
 from listener.cli.common import Setup
+from listener.cli.reporting import report_error
 from listener.daemon.build import build_pipeline
 from listener.errors import SourceError
 from listener.messages import Event
@@ -48,8 +49,7 @@ def command(files: Sequence[str], as_json: bool, as_scores: bool, config: Path |
             else:
                 _print_events(name, whole_events(path, setup, classifier), as_json=as_json)
         except SourceError as err:
-            print(f"listener: {messages.printable(str(err))}", file=sys.stderr)
-            status = 1
+            status = report_error(err)
     return status
 
 

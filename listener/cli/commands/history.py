@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
@@ -55,10 +55,10 @@ def command(
     _refuse_idle_flags(flags, counts=counts, by=by)
     read = configuration.load(config or configuration.find()) if path is None or groups else None
     form = "json" if flags["as_json"] else "csv" if flags["as_csv"] else "table"
-    grouped = list(_labels(groups, read))
+    query, grouped = _query(flags, counts=counts), list(_labels(groups, read))
     reader = Reader(there(candidates(path, read)))
     try:
-        query = _query(flags, [*_recorded_labels(flags["labels"], reader), *grouped], counts=counts)
+        query = replace(query, labels=(*_recorded_labels(flags["labels"], reader), *grouped))
         if counts:
             _print_counts(form, by or "hour", reader.counts(query, BUCKETS[by or "hour"]))
         else:
@@ -87,11 +87,10 @@ def _refuse_idle_flags(flags: Mapping[str, Any], *, counts: bool, by: str | None
         )
 
 
-def _query(flags: Mapping[str, Any], labels: Iterable[str], *, counts: bool) -> Query:
+def _query(flags: Mapping[str, Any], *, counts: bool) -> Query:
     now = time.time()
     in_table = not (flags["as_json"] or flags["as_csv"] or counts)
     return Query(
-        labels=tuple(labels),
         sources=flags["sources"],
         since=times.unix_time(flags["since"], now) if flags["since"] else None,
         until=times.unix_time(flags["until"], now) if flags["until"] else None,
