@@ -237,6 +237,11 @@ def at_wall_clock(event: Event, began_at: float, now_at: float) -> Event:
     return msgspec.structs.replace(event, start=wall_clock(began_at + event.start_s), end=end)
 
 
+def renamed_source(event: Event, source: str) -> Event:
+    """Return the event under another source's name."""
+    return msgspec.structs.replace(event, source=source)
+
+
 def whole(event: Event) -> Event:
     """The last line of an event as the one line that tells all of it."""
     return msgspec.structs.replace(event, phase=None, seq=0)

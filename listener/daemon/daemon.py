@@ -1,4 +1,4 @@
-"""The daemon: threads, and their ordered start and stop."""
+"""The daemon: starts and stops all threads in order, and looks after them while they run."""
 
 import logging
 import resource
@@ -6,92 +6,114 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
 from listener.daemon.stream import Stream
 from listener.daemon.systemd import notify
 from listener.errors import ListenerError
-from listener.messages import Event, Spectrum, Status
+from listener.messages import Event, Spectrum, Status, renamed_source
 from listener.routing.controls import Controls
 from listener.routing.sink import BaseSink
 from listener.routing.sink_worker import QUEUE_EVENTS, SinkBinding, SinkWorker
 
 log = logging.getLogger(__name__)
 
-STOP_S = 1.8  # the whole stop, the sinks' last deliveries included
+STOP_S = 1.8  # for the whole stop, including the last deliveries of the sinks
 METER_S = 0.1
 STATUS_S = 1.0
 
+Reload = Callable[[], str]  # applies a new configuration and returns a report; raises ListenerError if it refuses
+
 
 class Daemon:
-    """Streams feed it, workers drain it. `run` returns when all sources have ended or `stop` was called.
+    """Streams publish events to it, and it passes them to the workers of the sinks.
 
-    `tell` is given what systemd wants to know.
+    Args:
+        controls: What users have snoozed and changed.
+        tell: Receives state notifications for systemd.
+        on_tick: Called about once a second by the thread in `run`.
     """
 
-    def __init__(self, controls: Controls | None = None, tell: Callable[..., object] = notify) -> None:
-        self._tell = tell
+    def __init__(
+        self,
+        controls: Controls | None = None,
+        tell: Callable[..., object] = notify,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._tell, self._on_tick = tell, on_tick
         self._controls = controls or Controls((), {}, ())
         self._streams: dict[str, Stream] = {}
-        self._workers: Sequence[SinkWorker] = ()  # replaced whole
-        self._publishing = threading.Lock()  # no worker goes while a stream's thread is offering to it
-        # What came while workers are exchanged: where that fails, those that come in their place have not had it.
-        self._meanwhile: deque[Event] | None = None
+        self._workers: Sequence[SinkWorker] = ()  # replaced as a whole
+        self._publishing = threading.Lock()  # workers are not exchanged while a stream offers an event
+        self._during_exchange: deque[Event] | None = None  # published since the last exchange of workers began
         self._ended: set[str] = set()
         self._error: ListenerError | None = None
         self._unfinished: list[str] = []
-        self._lossy = False  # a sink that has gone left events behind
-        self._stopping = False
-        # What is to be done soon. Unlike an Event, it may be put to by a signal handler.
-        self._wake: SimpleQueue[Callable[[], str] | None] = SimpleQueue()
-        self._news = ""  # what the last reload came to, for systemd
+        self._retired_lost = False  # whether a sink that was closed left events behind
+        self._stopping = self._stopped = False
+        self._wake: SimpleQueue[tuple[Reload, Future[str]] | None] = SimpleQueue()  # safe in signal handlers
+        self._reloading: Future[str] | None = None
+        self._last_reload = ""  # report, for systemd
         self._began = time.monotonic()
-        self._cpu = _CpuShare()
+        self._cpu = _CpuMeter()
 
     def stop(self) -> None:
-        """End `run` soon. For any thread and for signal handlers."""
+        """Make `run` return soon. For any thread and for signal handlers."""
         self._stopping = True
         self._wake.put(None)
 
-    def reload(self, change: Callable[[], str]) -> None:
-        """Have `run` call `change` soon, and tell systemd what it returns. For any thread and for signal handlers."""
-        self._wake.put(change)
+    def reload(self, change: Reload) -> "Future[str]":
+        """Make `run` call `change` soon. For any thread and for signal handlers.
+
+        Returns:
+            The report of `change`, or the error with which it refused. It is done before a sink is closed that
+            takes commands, because that sink may be waiting for it. Cancelled if the daemon stops first.
+        """
+        future: Future[str] = Future()
+        self._wake.put((change, future))
+        if self._stopped:
+            future.cancel()
+        return future
 
     @property
     def lossless(self) -> bool:
-        """After `run`: whether every event got out, and every thread has ended."""
-        return not (self._unfinished or self._lossy or any(worker.lost for worker in self._workers))
+        """After `run`: whether every event was delivered and every thread has ended."""
+        return not (self._unfinished or self._retired_lost or any(worker.lost for worker in self._workers))
 
     def publish(self, event: Event) -> None:
-        """Offer an event to every sink, unless a user has asked not to be told of it."""
+        """Offer an event to every sink, unless the user's controls suppress it."""
         if not self._controls.admits(event):
             return
+        if (stream := self._streams.get(event.source)) and stream.substitute_name:
+            event = renamed_source(event, stream.substitute_name)
         with self._publishing:
-            if self._meanwhile is not None:
-                self._meanwhile.append(event)
+            if self._during_exchange is not None:
+                self._during_exchange.append(event)
             for worker in self._workers:
                 worker.offer(event)
 
     def wants_spectrum(self) -> bool:
-        """Whether anybody looks at the live spectrogram."""
+        """Return whether anybody watches the live spectrogram."""
         return any(worker.sink.wants_spectrum for worker in self._workers)
 
     def on_spectrum(self, spectrum: Spectrum) -> None:
-        """Show columns of the spectrogram to those who look."""
+        """Pass columns of the live spectrogram to the sinks."""
         for worker in self._workers:
             worker.sink.on_spectrum(spectrum)
 
     def ended(self, name: str, error: ListenerError | None) -> None:
-        """A stream has ended, well or with an error. The daemon stops on an error or when no stream is left."""
+        """Note that a stream has ended. The daemon stops on an error, and when no stream is left."""
         self._error = self._error or error
         self._ended.add(name)
         if error or self._ended >= self._streams.keys():
             self.stop()
 
     def run(self, streams: Sequence[Stream], bindings: Sequence[SinkBinding]) -> None:
-        """Start everything, look after it until it is over, and stop it in the opposite order.
+        """Start everything, look after it until all sources have ended or `stop` is called, and stop everything.
 
-        Raises what ended it, where that was an error.
+        Raises:
+            ListenerError: A source or sink failed.
         """
         self._streams = {stream.name: stream for stream in streams}
         try:
@@ -106,44 +128,47 @@ class Daemon:
             raise self._error
 
     def reconfigure(self, bindings: Sequence[SinkBinding]) -> None:
-        """Go on with these sinks: one that is open stays as it is, one that is left out is closed. For `run`'s thread.
+        """Exchange the sinks. Those that are open and still bound stay open. For the thread in `run`.
 
-        Those that go are closed before those that come are opened, for both may want the same file or port; an event
-        of that moment waits in the outbox of the new. Raises where one cannot be opened; those that are then opened
-        in their place are given what came meanwhile.
+        Old sinks are closed before new ones are opened, because both may want the same file or port; an event of that
+        moment waits in the queues of the new ones. If one cannot be opened, its error is raised, and the sinks of the
+        next call also get the events that came meanwhile.
         """
-        before, open_ones = self._workers, {id(worker.sink): worker for worker in self._workers if worker.is_open}
-        workers = [open_ones.get(id(binding.sink)) or SinkWorker(binding, self.stop) for binding in bindings]
+        before, open_workers = self._workers, {id(each.sink): each for each in self._workers if each.is_open}
+        workers = [open_workers.get(id(binding.sink)) or SinkWorker(binding, self.stop) for binding in bindings]
         with self._publishing:
-            for event in self._meanwhile or ():
+            for event in self._during_exchange or ():
                 for worker in workers:
                     if worker not in before:
                         worker.offer(event)
-            self._meanwhile = deque(maxlen=QUEUE_EVENTS)
+            self._during_exchange = deque(maxlen=QUEUE_EVENTS)
             self._workers = workers
-        self._retire([worker for worker in before if worker not in self._workers])
+        self._retire([worker for worker in before if worker not in workers])
         self._record()
-        for worker, binding in zip(self._workers, bindings, strict=True):
+        for worker, binding in zip(workers, bindings, strict=True):
             if worker.is_open:
                 worker.rebind(binding)
-                continue
-            worker.sink.set_controls(self._controls)
-            worker.open()
+            else:
+                worker.sink.set_controls(self._controls)
+                worker.open()
         with self._publishing:
-            self._meanwhile = None
+            self._during_exchange = None
 
     def _retire(self, workers: Sequence[SinkWorker]) -> None:
+        closing = [worker for worker in workers if worker.is_open]
+        if self._reloading and any(_takes_commands(worker.sink) for worker in closing):
+            self._reloading.set_result("")
+            self._reloading = None
         for worker in workers:
             worker.finish()
-        closing = [worker for worker in workers if worker.is_open]
         _join([worker.thread for worker in closing], time.monotonic() + STOP_S)
         for worker in closing:
-            self._lossy |= worker.thread.is_alive() or worker.lost > 0
+            self._retired_lost |= worker.thread.is_alive() or worker.lost > 0
             if worker.thread.is_alive():
                 log.warning("sink %s: did not close in %.1f s", worker.name, STOP_S)
 
     def _record(self) -> None:
-        """Record the sources for the sinks that want their audio, if there is one: else it is not kept anywhere."""
+        """Keep the recent audio of the sources if a sink wants it, and none otherwise."""
         wanting = [worker for worker in self._workers if worker.sink.wants_audio]
         for stream in self._streams.values():
             if not wanting:
@@ -167,32 +192,49 @@ class Daemon:
                 self._tick(sinks)
 
     def _sleep(self, seconds: float) -> None:
-        """Until it is time, `stop` is called, or a reload was asked for and is done."""
+        """Wait until it is time or `stop` is called, or do a reload that was asked for."""
         try:
-            change = self._wake.get(timeout=seconds)
+            request = self._wake.get(timeout=seconds)
         except Empty:
             return
-        if change and not self._stopping:
+        if request and not self._stopping:
             self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-            news = " ".join(change().splitlines())
-            self._tell("READY=1", f"STATUS={news}")
-            self._news = f"; {news}"
+            report = " ".join(self._reloaded(*request).splitlines())
+            self._tell("READY=1", f"STATUS={report}")
+            self._last_reload = f"; {report}"
+        elif request:
+            request[1].cancel()
+
+    def _reloaded(self, change: Reload, future: "Future[str]") -> str:
+        self._reloading = future
+        try:
+            report = change()
+        except ListenerError as err:
+            report = f"reload refused: {err}"
+            if self._reloading:
+                future.set_exception(err)
+        else:
+            if self._reloading:
+                future.set_result(report)
+        self._reloading = None
+        return report
 
     def _tick(self, sinks: Sequence[BaseSink]) -> None:
         self._controls.tick()
+        self._on_tick()
         status = self.status()
         for sink in sinks:
             sink.on_status(status)
         for stream in self._streams.values():
-            stream.say_what_was_lost(time.monotonic())
+            stream.report_losses(time.monotonic())
         for worker in self._workers:
             worker.report_losses()
-        self._tell(f"STATUS={_summary(status)}{self._news}")
+        self._tell(f"STATUS={_summary(status)}{self._last_reload}")
         if all(stream.healthy(time.monotonic()) for stream in self._streams.values()):
             self._tell("WATCHDOG=1")
 
     def status(self) -> Status:
-        """How everything is doing."""
+        """Return the state of all sources and sinks."""
         return Status(
             uptime_s=round(time.monotonic() - self._began, 1),
             cpu=self._cpu.share(),
@@ -202,23 +244,32 @@ class Daemon:
         )
 
     def _shut_down(self) -> None:
-        """Stop flows with the audio: streams close, their loops end, outboxes close, sinks drain and close."""
+        """Stop in the direction of the audio: close streams, wait for their last events, let the sinks deliver."""
         self._tell("STOPPING=1")
+        self._stopping = True
         deadline = time.monotonic() + STOP_S
         for stream in self._streams.values():
             stream.close()
         listening = [thread for stream in self._streams.values() for thread in stream.threads]
-        _join(listening, time.monotonic() + STOP_S / 2)  # the ends that they still say are for open outboxes
+        _join(listening, time.monotonic() + STOP_S / 2)
         for worker in self._workers:
             worker.finish()
         draining = [worker.thread for worker in self._workers if worker.is_open]
         _join([*draining, *listening], deadline)
         for worker in self._workers:
             if worker.late:
-                log.warning("sink %s: %d events came too late at the stop, and are lost", worker.name, worker.late)
+                log.warning("sink %s: lost %d events that came too late at the stop", worker.name, worker.late)
         self._unfinished = [thread.name for thread in [*listening, *draining] if thread.is_alive()]
         if self._unfinished:
             log.warning("did not stop in %.1f s: %s", STOP_S, ", ".join(self._unfinished))
+        self._on_tick()
+        self._stopped = True
+        while not self._wake.empty():
+            self._sleep(0)
+
+
+def _takes_commands(sink: BaseSink) -> bool:
+    return type(sink).set_controls is not BaseSink.set_controls
 
 
 def _summary(status: Status) -> str:
@@ -228,13 +279,14 @@ def _summary(status: Status) -> str:
     )
 
 
-class _CpuShare:
-    """The share of one core that this process used since it was last asked."""
+class _CpuMeter:
+    """Measures the share of one core that this process uses."""
 
     def __init__(self) -> None:
         self._before = (time.monotonic(), _cpu_s())
 
     def share(self) -> float:
+        """Return the share since the last call."""
         now, used_s = time.monotonic(), _cpu_s()
         before, used_before_s = self._before
         self._before = (now, used_s)

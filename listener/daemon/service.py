@@ -1,9 +1,13 @@
-"""The daemon as a configuration describes it; and as another one does, while it runs."""
+"""Builds a daemon from a configuration, and applies another configuration while it runs."""
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 from listener import config as configuration
 from listener import messages
@@ -12,9 +16,10 @@ from listener.config import Config, Part
 from listener.daemon.build import build_pipeline, change_pipeline
 from listener.daemon.daemon import Daemon
 from listener.daemon.live_spectrogram import LiveSpectrogram
+from listener.daemon.saved_controls import SavedControls
 from listener.daemon.stream import Stream
 from listener.errors import ConfigError, ListenerError, SinkError
-from listener.messages import Hello
+from listener.messages import Event, Hello
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.classifier import Classifier
 from listener.routing.controls import Controls
@@ -25,14 +30,16 @@ from listener.sources.base import BaseSource
 
 log = logging.getLogger(__name__)
 
-FIXED = {"model": "model", "source": "sources", "daemon": "daemon"}  # as it was at the start, until the end
+FIXED = {"model": "model", "source": "sources", "daemon": "daemon"}  # sections that only a restart changes
+LOCAL_SINKS = ("console", "socket")  # the only ones that get events of a substitute source, such as the demo
+RELOAD_S = 10.0  # a command to reload waits this long for the sinks
 
 SinkMaker = Callable[[Part, Hello], BaseSink]
 
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredSink:
-    """A sink of the configuration, made."""
+    """A sink with the part of the configuration that describes it."""
 
     part: Part
     sink: BaseSink
@@ -40,10 +47,17 @@ class ConfiguredSink:
 
 
 class Service:
-    """A daemon with its streams, sinks and controls, from a configuration that was read and checked.
+    """A daemon with its streams, sinks and controls.
 
-    `make_sink` makes a sink of its part: the console is a live display where there is a terminal. `read` gives the
-    configuration as it is now. `patient`: a sink that cannot be opened at the start is waited for while others serve.
+    Args:
+        config: The configuration, read and checked.
+        bundle: Its model.
+        classifier: The model, ready to run.
+        sources: Its sources.
+        make_sink: Makes a sink from its part; on a terminal, the console is a live display.
+        read: Reads the configuration again, for a reload.
+        patient: Whether sinks that cannot be opened at the start are retried while the others serve.
+        saved: The file that keeps the user's controls over a restart; None keeps nothing.
     """
 
     def __init__(
@@ -56,55 +70,82 @@ class Service:
         make_sink: SinkMaker,
         read: Callable[[], Config],
         patient: bool = False,
+        saved: Path | None = None,
     ) -> None:
         self._read, self._patient = read, patient
         self._config, self._bundle, self._provider, self._make_sink = config, bundle, classifier.provider, make_sink
         self._hello = hello(config, bundle, classifier.provider)
         known = self._hello.labels, self._hello.groups, self._hello.sources
         self.controls = Controls(*known, self._retune, reload=self._check_and_reload)
-        self.daemon = Daemon(self.controls)
+        self._saved = SavedControls(saved, self.controls, lambda: self._hello.thresholds) if saved else None
+        self.daemon = Daemon(self.controls, on_tick=self._saved.save if self._saved else lambda: None)
+        self._substitutes = {source.substitute_name for source in sources} - {""}
         self._sinks: list[ConfiguredSink] = []
         self._sinks = self._configured_sinks(config, self._hello)
         self._streams = [self._stream(source, classifier) for source in sources]
 
     @property
     def has_heard(self) -> bool:
-        """Whether any source has given any audio."""
+        """Whether any source has delivered audio."""
         return any(stream.meter.position for stream in self._streams)
 
     def run(self) -> None:
-        """Until every source has ended, or the daemon is stopped."""
-        self.daemon.run(self._streams, _bindings(self._sinks, self._retry_on))
+        """Run until every source has ended or the daemon is stopped."""
+        if self._saved:
+            self._saved.restore()
+        self.daemon.run(self._streams, self._bindings(self._sinks, self._retry_on))
 
     def _retry_on(self, kind: str) -> tuple[type[Exception], ...]:
-        """Without its socket nobody could ask it how it is, and another daemon may have it."""
+        """Errors that a patient start survives. Without its socket a daemon is of no use: another one may have it."""
         return (SinkError,) if self._patient and kind != "socket" else ()
 
     def reload(self) -> None:
-        """Go by the configuration as it is now, soon. For any thread and for signal handlers."""
+        """Apply the configuration as it is now, soon. For any thread and for signal handlers."""
         self.daemon.reload(self._reload)
 
     def _check_and_reload(self) -> list[str]:
-        """Likewise, at a user's command: what only a restart changes. ListenerError where it is wrong."""
+        """Apply it for a user who waits for the result.
+
+        Returns:
+            The sections that only a restart changes.
+
+        Raises:
+            ListenerError: It was refused.
+        """
         wanted = self._read()
         possible = self._possible(wanted)
         with configuration.located(wanted.path):
             greeting = hello(possible, self._bundle, self._provider)
             for part in possible.sinks:
                 if part not in self._config.sinks:
-                    part.factory(part.config, greeting)  # to have it say what is wrong; `_reload` makes its own
-        self.reload()
-        return _differences(wanted, self._config)
+                    part.factory(part.config, greeting)  # raises its errors; `_reload` makes its own
+        differences = _differences(wanted, self._config)
+        try:
+            self.daemon.reload(self._reload).result(RELOAD_S)
+        except TimeoutError:
+            log.warning("a reload takes longer than %g s", RELOAD_S)
+        except CancelledError as err:
+            raise ListenerError("the daemon is stopping", code="reload-stopping") from err
+        return differences
 
     def _reload(self) -> str:
-        """Go by what is read, as far as a running daemon can; what came of it, in words. Nothing, if it is wrong."""
+        """Apply what can be applied to a running daemon.
+
+        Returns:
+            A report for the log and systemd.
+
+        Raises:
+            ListenerError: The configuration is wrong, and the old one stays in force.
+        """
         try:
             wanted = self._read()
             self._apply(self._possible(wanted), _differences(wanted, self._config))
-        except Exception as err:  # whatever is wrong with the new one, the old one is still good
-            fault = None if isinstance(err, ListenerError) else err
-            log.error("reload refused, the configuration is as it was: %s", err, exc_info=fault)  # noqa: TRY400
-            return f"reload refused: {err}"
+        except ListenerError as err:
+            log.error("reload refused, the configuration is as it was: %s", err)  # noqa: TRY400
+            raise
+        except Exception as err:  # a fault in a part; the old configuration is still good
+            log.exception("reload refused, the configuration is as it was")
+            raise ListenerError(f"a part failed: {err!r}", code="reload-failed") from err
         waiting = _differences(wanted, self._config)
         report = f"reloaded; only a restart changes: {', '.join(waiting)}" if waiting else "reloaded"
         log.log(logging.WARNING if waiting else logging.INFO, "%s", report)
@@ -114,7 +155,7 @@ class Service:
         return replace(wanted, **{name: getattr(self._config, name) for name in FIXED.values()})
 
     def _apply(self, config: Config, waiting: Sequence[str]) -> None:
-        """The sinks first: they can refuse, and what comes after cannot."""
+        """Exchange the sinks first, because they can fail, then change what cannot."""
         before = self._config
         with configuration.located(config.path):
             greeting = hello(config, self._bundle, self._provider)
@@ -124,30 +165,28 @@ class Service:
         for problem in (*configuration.mismatches(config, self._bundle), *configuration.deprecations(config)):
             log.warning("%s", problem)
         self._config, self._hello = config, greeting
+        _follow_time_zone()
         self.controls.reconfigure(greeting.labels, greeting.groups, waiting)
         for stream in self._streams:
             stream.reconfigure(change_pipeline(before, config, self._bundle, stream.name))
 
     def _exchange(self, sinks: list[ConfiguredSink]) -> None:
-        """Open what is new and close what is gone; where that fails, have it all again as it was.
-
-        Whoever cannot be opened again then must not keep the others from it.
-        """
+        """Open new sinks and close old ones. If that fails, restore the old ones, and retry any that do not open."""
         before, self._sinks = self._sinks, sinks
         try:
-            self.daemon.reconfigure(_bindings(sinks))
+            self.daemon.reconfigure(self._bindings(sinks))
         except Exception:
             kept = _kept(before, sinks)
             _greet(kept, self._hello, self._hello)
             self._sinks = [each if each.sink in kept else self._remade(each) for each in before]
-            self.daemon.reconfigure(_bindings(self._sinks, lambda _kind: (Exception,)))
+            self.daemon.reconfigure(self._bindings(self._sinks, lambda _kind: (Exception,)))
             raise
 
     def _remade(self, each: ConfiguredSink) -> ConfiguredSink:
         return replace(each, sink=self._make_sink(each.part, self._hello))
 
     def _configured_sinks(self, config: Config, greeting: Hello) -> list[ConfiguredSink]:
-        """Every sink of a configuration: the one that is there where nothing but its filter has changed, else new."""
+        """The sinks of a configuration. One that differs in nothing but its filter is kept."""
         free, sinks = list(self._sinks), list[ConfiguredSink]()
         for _, part in config.outputs:
             there = next(
@@ -159,6 +198,24 @@ class Service:
             before = there.filter if there else None
             sinks.append(ConfiguredSink(part, sink, Filter(part.when, greeting.groups, before=before)))
         return sinks
+
+    def _bindings(
+        self, sinks: Sequence[ConfiguredSink], retry_on: Callable[[str], tuple[type[Exception], ...]] = lambda _: ()
+    ) -> list[SinkBinding]:
+        """Bind sinks under their kinds, numbered if there are several of one kind."""
+        kinds = [each.part.kind for each in sinks]
+        names = [
+            kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)
+        ]
+        return [
+            SinkBinding(name, each.sink, partial(self._accepts, each), retry_on(each.part.kind))
+            for name, each in zip(names, sinks, strict=True)
+        ]
+
+    def _accepts(self, each: ConfiguredSink, event: Event) -> bool:
+        if event.source in self._substitutes and each.part.kind not in LOCAL_SINKS:
+            return False
+        return each.filter(event)
 
     def _stream(self, source: BaseSource, classifier: Classifier) -> Stream:
         bundle, daemon = self._bundle, self.daemon
@@ -177,7 +234,7 @@ class Service:
 
 
 def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
-    """Who we are, for sinks and their clients."""
+    """Return what the daemon tells sinks and their clients about itself."""
     rules, names = configuration.rules(config, bundle), configuration.names(config)
     return Hello(
         version=__version__,
@@ -192,26 +249,14 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
     )
 
 
-def _bindings(
-    sinks: Sequence[ConfiguredSink], retry_on: Callable[[str], tuple[type[Exception], ...]] = lambda _kind: ()
-) -> list[SinkBinding]:
-    """The sinks by their kinds, numbered where there are several of one, and what each is retry_on."""
-    kinds = [each.part.kind for each in sinks]
-    names = [kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)]
-    return [
-        SinkBinding(name, each.sink, each.filter, retry_on(each.part.kind))
-        for name, each in zip(names, sinks, strict=True)
-    ]
-
-
 def _kept(before: Sequence[ConfiguredSink], after: Sequence[ConfiguredSink]) -> list[BaseSink]:
-    """The sinks that are in both."""
+    """The sinks of both lists."""
     there = {id(each.sink) for each in before}
     return [each.sink for each in after if id(each.sink) in there]
 
 
 def _greet(sinks: Sequence[BaseSink], greeting: Hello, before: Hello) -> None:
-    """Tell those that want to know who we are now; if one cannot say it, all say again who we were."""
+    """Pass the new labels to sinks. If one refuses, restore the old ones in all of them."""
     try:
         for sink in sinks:
             sink.on_hello(greeting)
@@ -222,5 +267,14 @@ def _greet(sinks: Sequence[BaseSink], greeting: Hello, before: Hello) -> None:
 
 
 def _differences(wanted: Config, running: Config) -> list[str]:
-    """The sections, as the file calls them, that were changed and stay as they were."""
+    """The sections, by their names in the file, that differ and stay as they were."""
     return [name for name, section in FIXED.items() if getattr(wanted, section) != getattr(running, section)]
+
+
+def _follow_time_zone() -> None:
+    """Use the machine's time zone as it is now, for local times in sinks and for `hours` in filters."""
+    before = time.strftime("%Z %z")
+    time.tzset()
+    after = time.strftime("%Z %z")
+    if after != before:
+        log.info("time zone: %s, was %s", after, before)

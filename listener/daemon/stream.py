@@ -1,4 +1,4 @@
-"""One source being listened to: a capture thread that reads it, and a listen thread that runs the loop over it."""
+"""One source: a capture thread that reads it, and a listen thread that runs the pipeline over it."""
 
 import logging
 import threading
@@ -19,18 +19,22 @@ from listener.sources.base import BaseSource
 log = logging.getLogger(__name__)
 
 CHANNEL_S = 10.0  # of audio between the two threads
-# What is dropped when it is full, at once: a gap at every block would leave the model no whole clip, for as long as the
-# machine is too slow and longer, for clips are cut at gaps as well.
+# Dropped at once when it is full. Dropping a block for each new one would put a gap before every block, and no clip
+# would be whole while the machine is too slow, or for some time after.
 SPARE_S = 5.0
-STARVED_S = 3.0  # without audio for so long, events under way are ended
-CLOCK_SET_S, DRIFT = 1.0, 1e-3  # sample clocks run off by less, and a wall clock that moves by more was set
-DEAF_S = 10.0  # a source that says it listens and is not heard for so long is not healthy, unless it is patient
+STARVED_S = 3.0  # without audio for this long, events under way end
+CLOCK_SET_S, DRIFT = 1.0, 1e-3  # sample clocks drift by less; a wall clock that moved by more was set
+DEAF_S = 10.0  # a source that reports LISTENING and delivers nothing for this long is unhealthy
 
 
 class Stream:
     """A source, its pipeline, and the two threads between them.
 
-    `publish` gets each event as it is known; `fail` gets what ended the stream, or None where its source ended.
+    Args:
+        source: Where the audio comes from.
+        pipeline: The stages. An observer for level and cost is added to them.
+        publish: Receives each event as soon as it is known.
+        ended: Receives the name of the source when it has ended, and the error that ended it, if any.
     """
 
     def __init__(
@@ -38,7 +42,7 @@ class Stream:
         source: BaseSource,
         pipeline: Pipeline,
         publish: Callable[[Event], None],
-        fail: Callable[[str, ListenerError | None], None],
+        ended: Callable[[str, ListenerError | None], None],
     ) -> None:
         self.name = source.name
         self._source = source
@@ -48,7 +52,7 @@ class Stream:
         self._blocks: Channel[Block] = Channel(
             CHANNEL_S, "drop_oldest" if source.live else "block", _seconds, spare=SPARE_S
         )
-        self._publish, self._fail = publish, fail
+        self._publish, self._ended = publish, ended
         self._threads = [
             threading.Thread(
                 target=self._guard, args=(stage,), name=f"{stage.__name__.strip('_')} {self.name}", daemon=True
@@ -64,23 +68,28 @@ class Stream:
         self._cost_before = (0, 0.0)
 
     def open(self) -> None:
-        """Start to listen."""
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """Stop, dropping what was not heard yet. Returns at once; `threads` then end by themselves."""
+        """Stop, and drop the audio that waits. Returns at once; `threads` then end by themselves."""
         self._closing = True
         self._source.close()
         self._blocks.close(discard=True)
 
     @property
+    def substitute_name(self) -> str:
+        """The name that events carry instead of the source's while a substitute is read; else empty."""
+        return self._source.substitute_name if self._source.is_substituted else ""
+
+    @property
     def threads(self) -> list[threading.Thread]:
-        """Those that were started."""
+        """The threads that were started."""
         return [thread for thread in self._threads if thread.ident]
 
     def retune(self, label: str, on: float | None) -> None:
-        """Give a label another on-threshold; None: the configured one. It holds from the next block on."""
+        """Change the on-threshold of a label from the next block on. None restores the configured one."""
 
         def retuned() -> Iterable[Event]:
             self._pipeline.tracker.retune(label, on)
@@ -89,7 +98,7 @@ class Stream:
         self._changes.append(retuned)
 
     def reconfigure(self, change: Change) -> None:
-        """Go by something else from the next block on; no audio is lost."""
+        """Use other settings from the next block on. No audio is lost."""
         self._changes.append(lambda: self._pipeline.reconfigure(change))
 
     def record(self) -> Recorder:
@@ -106,11 +115,11 @@ class Stream:
         self._recorder = None
 
     def level(self) -> Level:
-        """The meter, for displays."""
+        """Return the meter's readings, for displays."""
         return self.meter.level()
 
     def status(self) -> SourceStatus:
-        """How it is doing; its inference time is the mean since the status before."""
+        """Return its state. The inference time is the mean since the last call."""
         clips, busy_s = self.meter.clips, self.meter.busy_s
         before_clips, before_busy_s = self._cost_before
         self._cost_before = (clips, busy_s)
@@ -133,16 +142,16 @@ class Stream:
         )
 
     def healthy(self, now: float) -> bool:
-        """Whether audio flows, or there is none and the source is known to be looked after. `now` is monotonic."""
+        """Return whether audio flows, or the source is recovering from its absence. `now` is monotonic time."""
         unheard_s = now - self.meter.updated_at
         if self._blocks.waiting:
             return unheard_s < DEAF_S
         timeout_s = DEAF_S + self._source.silence_timeout_s
         return self._health.state is not SourceState.LISTENING or unheard_s < timeout_s
 
-    def say_what_was_lost(self, now: float) -> None:
-        """Log lost audio, one line an episode, or a minute where it does not end: to be called about once a second."""
-        is_known = self._health.interrupted  # for it says for how long it was deaf
+    def report_losses(self, now: float) -> None:
+        """Log lost audio, at most a line a minute. Called about once a second; `now` is monotonic time."""
+        is_known = self._health.interrupted  # it logs how long the interruption was
         if news_s := self._losses.news(self._framer.lost_s, now, known=is_known):
             log.warning("%s: lost %.1f s of audio", self.name, news_s)
         self._health.tick()
@@ -151,7 +160,7 @@ class Stream:
         try:
             for block in self._source.blocks(self._health.report):
                 self._blocks.put(block)
-                is_now = self._source.live or block.captured_at is not None  # a pipe of a microphone's is not live
+                is_now = self._source.live or block.captured_at is not None  # a pipe from a microphone is not live
                 if is_now and not self._health.heard(block):
                     self._source.on_signal_fault()
             if not self._closing:
@@ -166,16 +175,16 @@ class Stream:
             self._take_changes()
         if self._recorder:
             self._recorder.is_over = True
-        self._fail(self.name, None)
+        self._ended(self.name, None)
 
     def _stretch(self) -> Iterable[Frames]:
-        """Frames until no more come: the source ended, or it is silent for so long that events must end."""
+        """Frames until the source ends, or delivers nothing for so long that events must end."""
         yield from self._framer.frames(self._audio())
         if self._blocks.finished:
             yield from self._framer.flush()
 
     def _audio(self) -> Iterator[Block]:
-        """Blocks until no more come. Between two of them the loop stands still, and what is to change, does."""
+        """Blocks until no more come. Between two of them the pipeline may be changed."""
         for block in self._blocks.until_starved(STARVED_S):
             self._take_changes()
             yield block
@@ -186,10 +195,10 @@ class Stream:
                 self._publish(self._stamped(event))
 
     def _stamped(self, event: Event) -> Event:
-        """The event with wall-clock times, anchored anew by the latest block: sample clocks drift.
+        """Add wall-clock times to an event, anchored at the latest block because sample clocks drift.
 
-        All lines of an event say the same start, so its anchor is kept until the end, and beyond where the wall clock
-        was set meanwhile: an end before its start would help nobody.
+        All lines of an event have the same start, so the anchor of its start is kept until the end. If the wall clock
+        was set in between, the end uses it, too: no event may end before it starts.
         """
         now_at = self._framer.clock_offset_s
         if now_at is None:
@@ -203,15 +212,18 @@ class Stream:
         return at_wall_clock(event, began_at, now_at)
 
     def _guard(self, stage: Callable[[], None]) -> None:
-        """A thread never ends quietly: what ends it reaches the daemon."""
+        """Run a thread's work and report the error that ends it."""
         try:
             stage()
         except ListenerError as err:
-            self._fail(self.name, err)
+            self._ended(self.name, err)
         except Exception as err:
             log.exception("%s: %s failed", self.name, stage.__name__.strip("_"))
-            self._fail(
-                self.name, ListenerError(f"{self.name}: {err!r}. This is a fault in listener; please report it.")
+            self._ended(
+                self.name,
+                ListenerError(
+                    f"{self.name}: {err!r}", code="internal", remedy="This is a fault in listener. Please report it."
+                ),
             )
 
 

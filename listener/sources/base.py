@@ -26,6 +26,8 @@ class BaseSource(ABC):
         Config: The section of the configuration that describes such a source.
         name: The name that events carry.
         live: Whether audio that is not read in time is lost, as with a microphone.
+        substitute_name: The name that events carry instead while a substitute is read; empty if there is none.
+        is_substituted: Whether a substitute is read.
         silence_timeout_s: How long the source may deliver no audio while it is LISTENING, and still be well.
         requirements: Files, programs and other things that the source needs.
     """
@@ -34,6 +36,8 @@ class BaseSource(ABC):
     name: str
     live: bool = False
     silence_timeout_s: float = 0.0
+    substitute_name: str = ""
+    is_substituted: bool = False
     requirements: Requirements = Requirements()
 
     def __init_subclass__(cls) -> None:

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Fallback(BaseSource):
-    """Reads the first source or, if that fails before it delivers audio, the second one under the same name.
+    """Reads the first source or, if that fails before it delivers audio, the second one.
 
     Args:
         first: The source that is tried first. Its name and whether it is live are this source's, too.
@@ -23,7 +23,7 @@ class Fallback(BaseSource):
     """
 
     def __init__(self, first: BaseSource, second: BaseSource, detail: str) -> None:
-        self.name, self.live = first.name, first.live
+        self.name, self.live, self.substitute_name = first.name, first.live, second.name
         self.silence_timeout_s = first.silence_timeout_s
         self._first, self._second = first, second
         self._detail = detail

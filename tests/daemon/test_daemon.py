@@ -121,7 +121,7 @@ def test_a_source_that_loses_audio_again_and_again_is_in_trouble(
         assert not listening.status().trouble or lost_s > 0.12
         go_on.release()
         eventually(lambda due=lost_s: listening.status().lost_s == due)  # type: ignore[misc]
-        listening.say_what_was_lost(time.monotonic())
+        listening.report_losses(time.monotonic())
     assert "does not keep up" in listening.status().trouble
     go_on.release()
 
@@ -452,7 +452,7 @@ def test_an_event_that_ends_too_late_at_the_stop_is_counted_as_lost(
     thread.join(5)
     assert "end" not in [event.phase for event in sink.events]
     assert not daemon.lossless
-    assert "sink log: 1 events came too late at the stop, and are lost" in caplog.messages
+    assert any("too late" in message for message in caplog.messages)
 
 
 def test_a_viewer_is_shown_level_and_status(tiny: Bundle, background: Callable[..., threading.Thread]) -> None:

@@ -6,26 +6,34 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
+import numpy as np
 import pytest
 
 from listener import config as configuration
 from listener import messages as wire
 from listener.client import Client
 from listener.config import Config, Part
+from listener.daemon.build import build_pipeline
+from listener.daemon.daemon import Daemon
 from listener.daemon.service import Service, hello
-from listener.errors import ConfigError, SinkError
+from listener.daemon.stream import Stream
+from listener.errors import ConfigError, SinkError, SourceError
 from listener.messages import Hello
 from listener.pipeline.bundle import Bundle
 from listener.pipeline.values import Block
+from listener.routing.controls import Controls
+from listener.routing.sink_worker import SinkBinding
+from listener.sources.fallback import Fallback
 from tests.broker import MOSQUITTO, Broker, certificates
 from tests.broker import Client as Subscriber
 from tests.conftest import HEEDING_HANGUPS
-from tests.fakes import FakeClassifier, FakeSink, FakeSource, noise, pcm
+from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
 from tests.waiting import eventually
 
 RATE = 16_000
@@ -60,7 +68,8 @@ class Sink(FakeSink):
 class Running:
     """A service on a source that is fed by hand. A sink is a log whose path is its name; `refusing` cannot open."""
 
-    def __init__(self, bundle: Bundle, folder: Path, text: str) -> None:
+    def __init__(self, bundle: Bundle, folder: Path, text: str, kind: type[Sink] = Sink) -> None:
+        self.kind = kind
         self.diary: list[str] = []
         self.sinks: dict[str, Sink] = {}
         self.told: list[str] = []
@@ -126,7 +135,7 @@ class Running:
         name = part.config.path
         if name == "broken":
             raise ZeroDivisionError("a stranger's sink is broken")
-        self.sinks[name] = Sink(greeting, self.diary, name, refuses=name == "refusing")
+        self.sinks[name] = self.kind(greeting, self.diary, name, refuses=name == "refusing")
         return self.sinks[name]
 
 
@@ -418,3 +427,101 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
     eventually((tmp_path / "listener.sock").exists, "it serves", 30)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGHUP
+
+
+def test_a_reload_is_answered_after_its_sinks_are_open(start: Callable[[str], Running]) -> None:
+    service = start(sink("a"))
+    service.write(SOURCE + sink("a") + sink("b"))
+    service.service.controls.obey(wire.Command(command="reload"))
+    assert service.diary == ["open a", "open b"]
+
+
+def test_a_reload_whose_sinks_cannot_be_opened_is_refused_to_the_user(start: Callable[[str], Running]) -> None:
+    service = start(sink("a"))
+    service.write(SOURCE + sink("a") + sink("refusing"))
+    with pytest.raises(ValueError, match="the port is taken"):
+        service.service.controls.obey(wire.Command(command="reload"))
+
+
+class Commanding(Sink):
+    """A sink that waits, as it closes, for the command of a client: a reload."""
+
+    def set_controls(self, controls: Controls) -> None:
+        self._controls = controls
+
+    def open(self) -> None:
+        super().open()
+        self.answered = threading.Event()
+
+    def command(self) -> None:
+        self._controls.obey(wire.Command(command="reload"))
+        self.answered.set()
+
+    def close(self) -> None:
+        assert self.answered.wait(5)
+        super().close()
+
+
+def test_a_sink_that_is_closed_by_the_reload_it_was_asked_for_is_answered_first(tiny: Bundle, tmp_path: Path) -> None:
+    service = Running(tiny, tmp_path, SOURCE + sink("a"), kind=Commanding)
+    try:
+        commanding = service.sinks["a"]
+        assert isinstance(commanding, Commanding)
+        service.write(SOURCE + sink("b"))
+        asking = threading.Thread(target=commanding.command)
+        asking.start()
+        eventually(lambda: "close a" in service.diary, "the sink is closed")
+        asking.join(5)
+        commanding_b = service.sinks["b"]
+        assert isinstance(commanding_b, Commanding)
+        commanding_b.answered.set()
+        assert service.service.daemon.lossless
+    finally:
+        service.end()
+
+
+def test_a_reload_after_the_end_is_refused(start: Callable[[str], Running]) -> None:
+    service = start(sink("a"))
+    service.end()
+    with pytest.raises(ValueError, match="stop"):
+        service.service.controls.obey(wire.Command(command="reload"))
+
+
+def test_a_time_zone_that_was_changed_is_followed_by_a_reload(
+    start: Callable[[str], Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start(sink("a"))
+    monkeypatch.setenv("TZ", "XYZ-5")
+    service.reload(SOURCE + sink("a"))
+    assert time.localtime().tm_zone == "XYZ"
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_substitutes_events_have_its_name_and_reach_local_sinks_alone(tiny: Bundle, tmp_path: Path) -> None:
+    microphone = FakeSource([], name="kitchen", live=True, then=SourceError("no input device"))
+    barks = pcm(np.concatenate([noise(3, QUIET), noise(1, LOUD, seed=1), noise(3, QUIET)]))
+    source = Fallback(microphone, FakeSource(blocks(barks), name="demo"), "playing the demo")
+    sinks: dict[str, FakeSink] = {}
+
+    def make(part: Part, _hello: Hello) -> FakeSink:
+        return sinks.setdefault(part.kind, FakeSink())
+
+    path = tmp_path / "config.toml"
+    path.write_text('[[source]]\nkind = "microphone"\nname = "kitchen"\n' + "[[sink]]\nkind = 'console'\n" + sink("a"))
+    config, classifier = configuration.load(path), FakeClassifier(3)
+    classifier.provider = "cpu"  # type: ignore[attr-defined]
+    service = Service(config, tiny, classifier, [source], make_sink=make, read=lambda: config)  # type: ignore[arg-type]
+    service.run()
+    assert {(event.source, event.phase) for event in sinks["console"].events} == {("demo", "start"), ("demo", "end")}
+    assert sinks["log"].events == []
+
+
+def test_a_snooze_of_the_microphone_silences_its_substitute(tiny: Bundle) -> None:
+    daemon, sink = Daemon(Controls(["hiss"], {}, ["kitchen"])), FakeSink()
+    daemon._controls.obey(wire.Command(command="snooze", what="kitchen"))
+    microphone = FakeSource([], name="kitchen", then=SourceError("no input device"))
+    source = Fallback(microphone, FakeSource(blocks(pcm(noise(3, LOUD))), name="demo"), "playing the demo")
+    loop = build_pipeline(configuration.load(None), tiny, FakeClassifier(3), source.name)
+    daemon.run([Stream(source, loop, daemon.publish, daemon.ended)], [SinkBinding("sink", sink)])
+    assert sink.events == []

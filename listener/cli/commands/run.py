@@ -16,6 +16,7 @@ from listener.cli import common, demo, options, save_thresholds
 from listener.cli.common import Setup
 from listener.config import Config, Part
 from listener.daemon import logs
+from listener.daemon.saved_controls import path_for
 from listener.daemon.service import Service
 from listener.daemon.signals import Capture
 from listener.errors import ConfigError, SourceError
@@ -82,7 +83,8 @@ def command(
     make_sink = partial(_sink, plain=plain, quit=quit, displays=displays)
     with configuration.located(setup.config.path):
         sources = [_source(part, or_demo=or_demo) for part in setup.config.sources]
-    service = _service(setup, sources, make_sink, lambda: read().config, wait=wait)
+    saved = None if table else _saved_controls(setup.config)
+    service = _service(setup, sources, make_sink, lambda: read().config, wait=wait, saved=saved)
     capture.deliver_to(service.daemon.stop, service.reload)
     try:
         service.run()
@@ -107,6 +109,7 @@ def _service(
     read: Callable[[], Config],
     *,
     wait: bool,
+    saved: Path | None,
 ) -> Service:
     config = setup.config
     for problem in (*configuration.mismatches(config, setup.bundle), *configuration.deprecations(config)):
@@ -114,7 +117,17 @@ def _service(
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
     with configuration.located(config.path):
-        return Service(config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=wait)
+        return Service(
+            config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=wait, saved=saved
+        )
+
+
+def _saved_controls(config: Config) -> Path | None:
+    """The file of the user's controls. A run with a source of its own on the command line has none."""
+    try:
+        return path_for(config.path)
+    except ConfigError:  # no home
+        return None
 
 
 def _wired(config: Config, *, wait: bool, as_json: bool) -> Config:
