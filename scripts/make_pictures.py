@@ -71,8 +71,8 @@ def main() -> None:
         (Path(folder) / "config.toml").write_text(CONFIG.format(folder=folder))
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         with running("web", folder, "--address", "127.0.0.1:8797"):
-            for name, glyphs in LOOKS.items():
-                page = opened(browser, **glyphs)
+            for name, look in LOOKS.items():
+                page = opened(browser, **look)
                 with running("run", folder, "--plain"):
                     if name == "light":
                         take_history(page)
@@ -92,9 +92,9 @@ def take_history(page: Any) -> None:
     page.get_by_role("link", name="Live").click()
 
 
-def opened(browser: Any, **glyphs: Any) -> Any:
+def opened(browser: Any, **look: Any) -> Any:
     """A page, once its program answers."""
-    page = browser.new_context(reduced_motion="reduce", **glyphs).new_page()  # which leaves the machine to the daemon
+    page = browser.new_context(reduced_motion="reduce", **look).new_page()  # which leaves the machine to the daemon
     page.set_default_timeout(DEMO_MS)
     deadline = time.monotonic() + START_MS / 1000
     while True:

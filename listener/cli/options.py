@@ -26,9 +26,11 @@ class Name(click.ParamType[str]):
         self.name = "|".join(kinds)
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Take the name as it is: the daemon or the model knows which there are."""
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer the names that the configuration on the command line has."""
         try:
             names = self._names(ctx)
         except (ListenerError, OSError):  # completion has nowhere to say so

@@ -119,15 +119,19 @@ class LiveDisplay(BaseSink):
             raise OutputClosed(f"the terminal has gone ({self._gone.strerror})", code="display-gone") from self._gone
 
     def on_hello(self, hello: messages.Hello) -> None:
+        """Show the labels and thresholds of a changed configuration."""
         self.show(hello)
 
     def on_level(self, level: messages.Level) -> None:
+        """Show a level with the next picture."""
         self.show(level)
 
     def on_status(self, status: messages.Status) -> None:
+        """Show how the daemon is doing."""
         self.show(status)
 
     def on_spectrum(self, spectrum: messages.Spectrum) -> None:
+        """Show columns of the spectrogram."""
         if self._is_open:
             self.show(spectrum)
 

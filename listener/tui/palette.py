@@ -34,7 +34,7 @@ def _colour(share: float, chroma: float) -> str:
 
 
 def _linear_srgb(lightness: float, a: float, b: float) -> tuple[float, float, float]:
-    """Linear sRGB of a colour in Oklab: https://bottosson.github.io/posts/oklab/"""
+    """Convert Oklab to linear sRGB (https://bottosson.github.io/posts/oklab)."""
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
     short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3

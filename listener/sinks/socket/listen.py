@@ -17,6 +17,7 @@ from listener.errors import SinkError
 MODE = 0o660  # the daemon's user and group, nobody else
 FOLDER_MODE = 0o750
 PROBE_S = 1.0
+IN_USE = "Use `listener watch` to see what it hears, stop it, or set socket in [daemon]."
 BACKLOG = 64
 
 
@@ -112,7 +113,7 @@ def _clear(path: Path) -> None:
         raise _error(f"socket {path}: another file has this name", "taken")
     holder = _holder(path)
     if holder:
-        raise _error(f"socket {path} is in use by {holder}", "in-use", "Stop it, or set socket in [daemon].")
+        raise _error(f"socket {path} is in use by {holder}", "in-use", IN_USE)
     path.unlink(missing_ok=True)
 
 
