@@ -81,16 +81,14 @@ class Client:
             raise ConfigError(
                 f"replay is {replay}", code="client-replay", remedy=f"Give a number from 0 to {MOST_REPLAY}."
             )
-        asked = messages.Subscribe(
-            subscribe=list(subscribe), labels=None if labels is None else list(labels), replay=replay
-        )
         self._connection = self._connect()
         if self._closed:  # while it connected
             self.close()
         with self._connection:
             lines = _Lines(self._connection)
             hello = self._greeted(self._connection, lines)
-            asked = _resolved(asked, hello)
+            known = None if labels is None else [resolve_label(label, hello.labels) for label in labels]
+            asked = messages.Subscribe(subscribe=list(subscribe), labels=known, replay=replay)
             yield hello
             with _breaking():
                 self._connection.sendall(messages.encode(asked))
@@ -328,12 +326,6 @@ def _greeting(lines: _Lines) -> messages.Hello:
             remedy="Update the older of the two.",
         )
     return first
-
-
-def _resolved(asked: messages.Subscribe, hello: messages.Hello) -> messages.Subscribe:
-    """Return the subscription with labels as the daemon calls them."""
-    labels = asked.labels and [resolve_label(label, hello.labels) for label in asked.labels]
-    return messages.Subscribe(subscribe=asked.subscribe, labels=labels, replay=asked.replay)
 
 
 def _subscribed(lines: _Lines, patience_s: float | None) -> Iterator[messages.Message]:

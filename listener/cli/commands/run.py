@@ -67,7 +67,7 @@ def command(
     On a terminal it shows a live display. It ends when every source has ended, or by a signal.
     """
     if wait and or_demo:
-        raise ConfigError("--wait and --or-demo exclude each other", code="run-options", remedy="Give one of them.")
+        raise click.UsageError("--wait and --or-demo exclude each other")
     table = common.source_table(source, **settings)
 
     def read() -> Setup:
@@ -81,23 +81,12 @@ def command(
     logs.set_up(setup.config.daemon.log_level)
     displays: list[LiveDisplay] = []
     make_sink = partial(_sink, plain=plain, quit=quit, displays=displays)
-    with configuration.located(setup.config.path):
-        sources = [_source(part, or_demo=or_demo) for part in setup.config.sources]
-    saved = None if table else _saved_controls(setup.config)
-    service = _service(setup, sources, make_sink, lambda: read().config, wait=wait, saved=saved)
+    sources = _sources(setup.config, or_demo=or_demo)
+    service = _service(setup, sources, make_sink, lambda: read().config, wait=wait, saves_controls=not table)
     capture.deliver_to(service.daemon.stop, service.reload)
-    try:
-        service.run()
-    except SourceError as err:
-        if service.has_heard:
-            raise
-        # Nothing was ever heard: the configuration names something that does not exist.
-        raise ConfigError(err.message, code=err.code, remedy=err.remedy) from err
-    if (
-        sys.stdout.isatty()
-        and not as_json
-        and any(isinstance(each, Fallback) and each.is_substituted for each in sources)
-    ):
+    _run(service)
+    played_demo = any(isinstance(each, Fallback) and each.is_substituted for each in sources)
+    if played_demo and sys.stdout.isatty() and not as_json:
         print(demo.farewell(event for display in displays for event in display.scene.events.values()), end="")
     return 0 if service.daemon.lossless else 1  # the log has reported the losses
 
@@ -109,17 +98,28 @@ def _service(
     read: Callable[[], Config],
     *,
     wait: bool,
-    saved: Path | None,
+    saves_controls: bool,
 ) -> Service:
     config = setup.config
     for problem in (*configuration.mismatches(config, setup.bundle), *configuration.deprecations(config)):
         log.warning("%s", problem)
     classifier = Classifier(setup.bundle, config.model.providers)
     log.info("model %s on %s", setup.bundle.name, classifier.provider)
+    saved = _saved_controls(config) if saves_controls else None
     with configuration.located(config.path):
         return Service(
             config, setup.bundle, classifier, sources, make_sink=make_sink, read=read, patient=wait, saved=saved
         )
+
+
+def _run(service: Service) -> None:
+    try:
+        service.run()
+    except SourceError as err:
+        if service.has_heard:
+            raise
+        # Nothing was ever heard: the configuration names something that does not exist.
+        raise ConfigError(err.message, code=err.code, remedy=err.remedy) from err
 
 
 def _saved_controls(config: Config) -> Path | None:
@@ -144,6 +144,11 @@ def _wired(config: Config, *, wait: bool, as_json: bool) -> Config:
 
 def _changed(part: Part, **changes: Any) -> Part:
     return replace(part, config=changed(part.config, **changes))
+
+
+def _sources(config: Config, *, or_demo: bool) -> list[BaseSource]:
+    with configuration.located(config.path):
+        return [_source(part, or_demo=or_demo) for part in config.sources]
 
 
 def _source(part: Part, *, or_demo: bool) -> BaseSource:
