@@ -25,7 +25,10 @@ SYNTHESISED = "synthesised"
 
 EVERY_FOLD = 0  # of what is synthesised: there is more of it for the test, from other seeds
 
-Entry = tuple[str, str, str, int, int, int]  # label, dataset, source, fold, start, stop
+SECONDS = 9.0  # of a synthesised sound
+COARSE_STEP = 1 / 128  # of recordings in eight bits, which are dithered
+
+Entry = tuple[str, str, str, int, int, int, bool]  # label, dataset, source, fold, start, stop, free
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Sound:
     start: int
     stop: int
     peak_db: float  # of its loudest frame
+    free: bool = False  # its licence lets anyone use weights trained on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,17 @@ def open_bank(recordings: Sequence[Recording], variants: dict[str, int], seed: i
 def decode(path: Path, rate: int) -> Floats:
     """A file's sound: mono at `rate`, float32. DataError says what is wrong with it."""
     try:
-        samples, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            samples, source_rate = file.read(dtype="float32", always_2d=True), file.samplerate
+            coarse = file.subtype in ("PCM_S8", "PCM_U8")
     except (OSError, soundfile.SoundFileError) as err:
         raise DataError(f"{path}: cannot be decoded ({err}). It is left out.") from err
     if not len(samples):
         raise DataError(f"{path}: holds no sound. It is left out.")
     mono = np.nan_to_num(samples.mean(axis=1))
+    if coarse:  # or a label is known by the silence of its eight bits
+        rng = np.random.default_rng(len(mono))
+        mono = mono + (rng.random(len(mono), dtype=np.float32) - np.float32(0.5)) * np.float32(COARSE_STEP)
     resampled: Floats = mono if source_rate == rate else soxr.resample(mono, source_rate, rate)
     return resampled
 
@@ -93,10 +102,10 @@ def _make(
     pieces: list[Pcm] = []
     entries: list[Entry] = []
     frames = 0
-    for labels, dataset, source, fold, samples in _all(recordings, variants, seed):
+    for labels, dataset, source, fold, samples, free in _all(recordings, variants, seed):
         piece = _whole_frames(samples)
         count = len(piece) // FRAME
-        entries += [(label, dataset, source, fold, frames, frames + count) for label in labels]
+        entries += [(label, dataset, source, fold, frames, frames + count, free) for label in labels]
         pieces.append(piece)
         frames += count
     np.save(pcm_path, np.concatenate(pieces or [np.zeros(0, np.int16)]))
@@ -106,17 +115,18 @@ def _make(
 
 def _all(
     recordings: Sequence[Recording], variants: dict[str, int], seed: int
-) -> Iterable[tuple[Sequence[str], str, str, int, Floats]]:
+) -> Iterable[tuple[Sequence[str], str, str, int, Floats, bool]]:
     for recording in tqdm(recordings, "decoding", unit="file"):
         try:
             samples = _audible(recording.path)
         except DataError as err:
             log.warning("%s", err)
             continue
-        yield recording.labels, recording.dataset, recording.source, recording.fold, samples
+        yield recording.labels, recording.dataset, recording.source, recording.fold, samples, recording.free
     for label, count in tqdm(variants.items(), "synthesising", unit="label"):
         for n in range(count):
-            yield (label,), SYNTHESISED, str(n), EVERY_FOLD, 0.7 * synthesise(label, seed * 100_000 + n, 6.5)
+            sound = 0.7 * synthesise(label, seed * 100_000 + n, SECONDS)
+            yield (label,), SYNTHESISED, str(n), EVERY_FOLD, sound, True
 
 
 def _audible(path: Path) -> Floats:
@@ -143,8 +153,8 @@ def _levels_db(pcm: Pcm) -> Floats:
 
 
 def _active(entry: Entry, level_db: Floats) -> Sound:
-    label, dataset, source, fold, start, stop = entry
+    label, dataset, source, fold, start, stop, free = entry
     levels = level_db[start:stop]
     peak_db = float(levels.max())
     loud = np.flatnonzero(levels > peak_db - ACTIVE_DB)
-    return Sound(label, dataset, source, fold, start + int(loud[0]), start + int(loud[-1]) + 1, peak_db)
+    return Sound(label, dataset, source, fold, start + int(loud[0]), start + int(loud[-1]) + 1, peak_db, free)

@@ -1,276 +1,97 @@
-"""Training examples: sounds of one fold placed, mixed, put into rooms, heard by some microphone.
+"""The numbers of the mixing: what streams are made of."""
 
-An example is drawn from (mixing.seed, its fold, its number) and from nothing else. All its sounds are of one fold,
-so that one pool of examples serves every training that leaves a fold out.
-"""
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from collections import Counter
-from dataclasses import dataclass
+from listener.pipeline.features import FeatureSpec
+from models.data.labels import CITY
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import fft  # type: ignore[import-untyped]
+# Synthesised sounds of each label or distractor.
+VARIANTS = {
+    "smoke_alarm": 700, "co_alarm": 200, "alarm": 300, "low_battery_chirp": 150, "doorbell": 400,
+    "telephone_ring": 300, "alarm_clock": 250, "appliance_beep": 300, "notification": 250, "siren": 60,
+    "tone": 150, "sweep": 60, "whistle": 60,
+}  # fmt: skip
+# Noise themselves: not to be told from a room's noise that is as loud.
+NOISE_LIKE = ("air_conditioner", "airplane", "engine", "helicopter", "rain", "sea_waves", "wind", "vacuum_cleaner")
+# Audible far below the level of the rest, for all of their power is in a narrow band; silent between their pulses.
+ALARMS = ("smoke_alarm", "co_alarm", "alarm")
 
-from listener.pipeline.values import Floats
-from models.data.bank import EVERY_FOLD, FRAME, Bank, Sound
-from models.data.placing import Placed, place
-from models.data.rooms import room_noise, room_response
-from models.data.synthesis import STANDARD
-from models.evaluation.scoring import FRONT
-from models.training.recipe import AKIN, BEEPING, NOISE_LIKE, Mixing
 
-SIZE = 65_536  # of the transforms: a clip and the longest tail
-NOISE_SAMPLES = 96_000
-Flags = NDArray[np.bool_]
-_Drawn = tuple[list[Sound], Floats]  # sounds of a label, and their shares added up
-
-ANSWERED_QUIETLY_DB = 22.0  # a part so far under the sound's own peak may be only its background
-SOUNDING_DB = 30.0  # below its loudest moment a sound is not said to be there
-BRIDGED_S = 0.5  # shorter silences within a sound belong to it
-FRAME_STEP = 1280  # samples: 80 ms, the step of the frame scores
-FRAMES = 38  # of a clip
-UNDERNEATH = ("speech", "music")
+def _weights() -> dict[str, float]:
+    """How often labels are drawn, beside 1."""
+    return {
+        "smoke_alarm": 2.2, "co_alarm": 0.8, "alarm": 1.2, "low_battery_chirp": 0.6, "doorbell": 1.4,
+        "telephone_ring": 1.0, "appliance_beep": 0.9, "notification": 0.8, "speech": 2.0, "music": 1.6,
+        "glass_break": 1.4, "baby_cry": 1.4, "siren": 1.3, "dog_bark": 1.2, "footsteps": 1.2, "crickets": 0.3,
+        "gun_shot": 0.7,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A clip and what is to be said of it. `known` is False where nobody can say, and the loss does not ask."""
+class Mixing:
+    """The streams of a pool. Levels in dB, times in seconds, probabilities 0..1."""
 
-    samples: Floats  # (clip_samples,)
-    dry: Floats  # (clip_samples,) its sounds alone, without room noise and device: what a teacher listens to
-    targets: Flags  # (labels,)
-    known: Flags  # (labels,)
-    frames: Flags  # (labels, frames): where in the clip each sounds
-    datasets: frozenset[str]  # that gave something to it
+    seed: int = 1
+    labels: tuple[str, ...] = CITY
+    streams: int = 24_000
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
 
+    free: float = 0.75  # share of streams of free recordings only
+    label_weights: dict[str, float] = field(default_factory=_weights)
+    distractors: float = 0.1  # share of events without a label
+    source_balance: float = 0.5  # 0: every cut alike; 1: every recording alike, however many cuts it gave
+    variants: dict[str, int] = field(default_factory=lambda: dict(VARIANTS))
+    rooms: int = 80
+    responses: int = 100
+    noises: int = 80
 
-class Mixer:
-    """Examples of one fold, by number. Holds pools of rooms, responses and noises, made from the seed."""
+    events: tuple[float, ...] = (0.08, 0.24, 0.28, 0.22, 0.12, 0.06)  # shares of streams with 0, 1, 2 … events
+    repeats: float = 0.3  # share of short sounds that come again
+    speed: tuple[float, float] = (0.8, 1.25)
+    alarm_speed: tuple[float, float] = (0.95, 1.05)  # their rhythm is their meaning
+    unchanged_speed: float = 0.35
+    far: float = 0.55  # share of events that are heard through the room
+    snr_db: tuple[float, float] = (0.0, 36.0)
+    clean: float = 0.25  # share of streams whose noise is next to nothing
+    recorded_noise: float = 0.2  # share of streams over a recorded room
+    hum: float = 0.15
+    second_db: tuple[float, float] = (-14.0, 6.0)  # a further sound beside the first
+    bed: float = 0.2  # share of streams with talk or music throughout
+    bed_db: tuple[float, float] = (-30.0, 0.0)
+    bed_audible_db: float = -12.0  # below, nobody could say whether it is to be named
+    inaudible_db: float = 9.0  # below the rest: masked
+    inaudible_noise_db: float = 2.0  # likewise, for what is noise itself
+    inaudible_tone_db: float = 16.0  # likewise, for alarms
+    peak_dbfs: tuple[float, float] = (-45.0, -1.0)
 
-    def __init__(self, mixing: Mixing, bank: Bank, fold: int) -> None:
-        self._mixing, self._bank, self._fold = mixing, bank, fold
-        self._sounds = _by_label(mixing, bank, fold)
-        weights = np.array([mixing.label_weights.get(label, 1.0) for label in self._sounds])
-        self._labels, self._shares = list(self._sounds), weights / weights.sum()
-        rng = np.random.default_rng([mixing.seed, 7])
-        self._rooms = [fft.rfft(room_response(rng), SIZE) for _ in range(mixing.rooms)]
-        self._responses = [_device_response(rng, mixing.spec.sample_rate) for _ in range(mixing.responses)]
-        self._noises = [room_noise(rng, NOISE_SAMPLES) for _ in range(mixing.noises)]
-
-    def __call__(self, number: int) -> Example:
-        rng = np.random.default_rng([self._mixing.seed, 11, self._fold, number])
-        count = int(rng.choice(len(self._mixing.sounds_in_clip), p=self._mixing.sounds_in_clip))
-        first = self._first_heard(rng)
-        if count == 0:
-            return self._only_noise(first, rng)
-        placed = self._place(count, first, rng)
-        gains, noise_gain = self._gains(placed, rng)
-        below = self._underneath(placed, first, rng)
-        mix = self._heard([*zip(placed, gains, strict=True), *below], noise_gain, rng)
-        targets, known = self._targets(placed, gains, noise_gain)
-        for part, _ in below:
-            known[self._numbers({part.label, *_akin(part.label)})] = False
-        return Example(
-            _finished(mix, first, rng.uniform(*self._mixing.peak_dbfs), rng),
-            self._dry(placed, gains),
-            targets,
-            known,
-            self._frames(placed),
-            frozenset(part.dataset for part in (*placed, *(part for part, _ in below))),
-        )
-
-    def _first_heard(self, rng: np.random.Generator) -> int:
-        """The first sample that was really heard; before it is the clipper's padding."""
-        clip, rate = self._mixing.spec.clip_samples, self._mixing.spec.sample_rate
-        return clip - int(rng.uniform(0.25, 2.75) * rate) if rng.random() < self._mixing.padded else 0
-
-    def _place(self, count: int, first: int, rng: np.random.Generator) -> list[Placed]:
-        count = min(count, len(self._labels))
-        labels = rng.choice(len(self._labels), count, replace=False, p=self._shares)
-        return [self._place_one(self._labels[n], first, rng) for n in labels]
-
-    def _place_one(self, label: str, first: int, rng: np.random.Generator) -> Placed:
-        recipe = self._mixing
-        sounds, upto = self._sounds[label]
-        sound = sounds[min(len(sounds) - 1, int(np.searchsorted(upto, rng.random())))]
-        limits = recipe.cadence_speed if label in ("smoke_alarm", "co_alarm") else recipe.speed
-        speed = 1.0 if rng.random() < recipe.unchanged_speed else float(np.exp(rng.uniform(*np.log(limits))))
-        window = (first, recipe.spec.clip_samples)
-        placed = place(self._bank, sound, speed, window, rng)
-        quiet = placed.below_peak_db > ANSWERED_QUIETLY_DB
-        return place(self._bank, sound, speed, window, rng) if quiet else placed
-
-    def _gains(self, placed: list[Placed], rng: np.random.Generator) -> tuple[list[float], float]:
-        """Linear gains of the sounds, the first one's level being 0 dB, and of the noise."""
-        levels_db = [0.0] + [rng.uniform(*self._mixing.second_db) for _ in placed[1:]]
-        gains = [_gain(part, level) for level, part in zip(levels_db, placed, strict=True)]
-        snr_db = rng.uniform(45, 90) if rng.random() < self._mixing.clean else rng.uniform(*self._mixing.snr_db)
-        return gains, 10 ** (-snr_db / 20)
-
-    def _underneath(self, placed: list[Placed], first: int, rng: np.random.Generator) -> list[tuple[Placed, float]]:
-        """Perhaps talk or music far below the sounds, and its gain: nobody could say whether it is to be named."""
-        heard = {label for part in placed for label in (part.label, *_akin(part.label))}
-        possible = [label for label in UNDERNEATH if label in self._sounds and label not in heard]
-        if not possible or rng.random() >= self._mixing.underneath:
-            return []
-        part = self._place_one(possible[int(rng.integers(len(possible)))], first, rng)
-        return [(part, _gain(part, rng.uniform(*self._mixing.underneath_db)))]
-
-    def _heard(self, placed: list[tuple[Placed, float]], noise_gain: float, rng: np.random.Generator) -> Floats:
-        """The sounds in their room (one for all of them), the noise, and the device that hears them."""
-        clip = self._mixing.spec.clip_samples
-        dry = np.zeros(clip, np.float32)
-        wet = np.zeros(clip, np.float32)
-        for part, gain in placed:
-            in_room = part.label in STANDARD or rng.random() < self._mixing.wet_recordings
-            into = wet if in_room else dry
-            into[part.start : part.stop] += np.float32(gain) * part.wave
-        dry += np.float32(noise_gain) * self._noise(clip, rng)
-        spectrum = fft.rfft(dry, SIZE)
-        if wet.any():
-            spectrum += fft.rfft(wet, SIZE) * self._rooms[int(rng.integers(len(self._rooms)))]
-        return self._through_device(spectrum, rng)[:clip]
-
-    def _through_device(self, spectrum: np.ndarray, rng: np.random.Generator) -> Floats:
-        spectrum *= self._responses[int(rng.integers(len(self._responses)))]
-        wave: Floats = fft.irfft(spectrum, SIZE, overwrite_x=True)
-        return wave
-
-    def _noise(self, count: int, rng: np.random.Generator) -> Floats:
-        noise = self._noises[int(rng.integers(len(self._noises)))]
-        start = int(rng.integers(len(noise) - count))
-        return noise[start : start + count]
-
-    def _only_noise(self, first: int, rng: np.random.Generator) -> Example:
-        """Room noise, two at once, or digital silence: nothing is to be named."""
-        clip = self._mixing.spec.clip_samples
-        mix = np.zeros(clip, np.float32)
-        if rng.random() >= 0.06:
-            noise = self._noise(clip, rng) + np.float32(rng.uniform(0, 1)) * self._noise(clip, rng)
-            mix = _finished(self._through_device(fft.rfft(noise, SIZE), rng)[:clip], first, rng.uniform(-78, -8), rng)
-        labels = len(self._mixing.labels)
-        return Example(
-            mix, mix, np.zeros(labels, bool), np.ones(labels, bool), np.zeros((labels, FRAMES), bool), frozenset()
-        )
-
-    def _dry(self, placed: list[Placed], gains: list[float]) -> Floats:
-        """The sounds as they were recorded, their loudest moment at -3 dBFS."""
-        dry = np.zeros(self._mixing.spec.clip_samples, np.float32)
-        for part, gain in zip(placed, gains, strict=True):
-            dry[part.start : part.stop] += np.float32(gain) * part.wave
-        return dry * np.float32(0.7 / max(float(np.abs(dry).max()), 1e-9))
-
-    def _targets(self, placed: list[Placed], gains: list[float], noise_gain: float) -> tuple[Flags, Flags]:
-        targets, known = np.zeros(len(self._mixing.labels), bool), np.ones(len(self._mixing.labels), bool)
-        for n, part in enumerate(placed):
-            targets[self._numbers({part.label})] = True
-            known[self._numbers(self._unsure(part, self._rest_db(n, placed, gains, noise_gain), placed))] = False
-        return targets, known
-
-    def _frames(self, placed: list[Placed]) -> Flags:
-        """Where in the clip each label sounds: bool (labels, FRAMES), short silences within a sound bridged."""
-        frames = np.zeros((len(self._mixing.labels), FRAMES), bool)
-        for part in placed:
-            count = len(part.wave) // FRAME
-            levels = np.square(part.wave[: count * FRAME]).reshape(count, FRAME).mean(axis=1)
-            loud = np.flatnonzero(levels > levels.max(initial=1e-12) * 10 ** (-SOUNDING_DB / 10))
-            starts = part.start + loud * FRAME
-            for begin, end in _bridged(starts, self._mixing.spec.sample_rate):
-                frames[self._mixing.labels.index(part.label), begin // FRAME_STEP : -(-end // FRAME_STEP)] = True
-        return frames
-
-    def _numbers(self, labels: set[str]) -> list[int]:
-        return [n for n, label in enumerate(self._mixing.labels) if label in labels]
-
-    def _rest_db(self, n: int, placed: list[Placed], gains: list[float], noise_gain: float) -> float:
-        """Level of everything else while sound n sounds, beside that sound's own."""
-        mine = placed[n]
-        power = noise_gain**2
-        for other, gain in zip(placed, gains, strict=True):
-            begin, end = max(mine.start, other.start), min(mine.stop, other.stop)
-            if other is not mine and end > begin:
-                shared = other.wave[begin - other.start : end - other.start]
-                power += gain**2 * float(shared @ shared) / len(mine.wave)
-        return float(10 * np.log10(power)) - mine.level_db - 20 * float(np.log10(gains[n]))
-
-    def _unsure(self, part: Placed, rest_db: float, placed: list[Placed]) -> set[str]:
-        """Labels that nobody could be sure about, given this sound."""
-        mixing, length_s = self._mixing, len(part.wave) / self._mixing.spec.sample_rate
-        unsure = _akin(part.label) - {other.label for other in placed}
-        drowned_db = mixing.inaudible_noise_db if part.label in NOISE_LIKE else mixing.inaudible_db
-        if rest_db > drowned_db or part.below_peak_db > ANSWERED_QUIETLY_DB:
-            unsure.add(part.label)
-        if not part.whole and length_s < mixing.glimpse_s:
-            unsure.add(part.label)
-        if part.label in BEEPING and length_s < mixing.cadence_s:
-            unsure.update(BEEPING if length_s < mixing.cadence_s / 2 else set(BEEPING) - {part.label})
-        return unsure
+    def __post_init__(self) -> None:
+        shares = (
+            "free", "distractors", "source_balance", "repeats", "unchanged_speed", "far", "clean", "recorded_noise",
+            "hum", "bed",
+        )  # fmt: skip
+        least = {"rooms": 1, "responses": 1, "noises": 1, "speed": 0.1, "alarm_speed": 0.1}
+        none = ("seed", "streams", "label_weights", "variants", "events")
+        check(self, shares, dict.fromkeys(none, 0) | least)
+        if not math.isclose(sum(self.events), 1, abs_tol=1e-6):
+            raise ValueError(f"events {self.events}: the shares must add up to 1")
 
 
-def _akin(label: str) -> set[str]:
-    return {second for first, second in (*AKIN, *((b, a) for a, b in AKIN)) if first == label}
+def check(part: Any, shares: Collection[str], least: Mapping[str, float]) -> None:
+    """Raise ValueError for a number that is infinite, a share outside 0..1, or a value below its least."""
+    for name in (item.name for item in fields(part)):
+        value = getattr(part, name)
+        for number in _numbers(value):
+            if not math.isfinite(number):
+                raise ValueError(f"{name} {value}: must be finite")
+            if name in shares and not 0 <= number <= 1:
+                raise ValueError(f"{name} {value}: must be from 0 to 1")
+            if number < least.get(name, -math.inf):
+                raise ValueError(f"{name} {value}: must be {least[name]:g} or more")
 
 
-def _gain(part: Placed, level_db: float) -> float:
-    """The factor that brings a sound to a level."""
-    return float(10 ** ((level_db - part.level_db) / 20))
-
-
-def _bridged(starts: np.ndarray, rate: int) -> list[tuple[int, int]]:
-    """Spans of samples of the frames that start there, those apart by less than BRIDGED_S being one."""
-    if not len(starts):
-        return []
-    breaks = np.flatnonzero(np.diff(starts) > BRIDGED_S * rate)
-    begins, ends = starts[np.r_[0, breaks + 1]], starts[np.r_[breaks, len(starts) - 1]] + FRAME
-    return list(zip(begins.tolist(), ends.tolist(), strict=True))
-
-
-def _by_label(mixing: Mixing, bank: Bank, fold: int) -> dict[str, _Drawn]:
-    """Of each label that has sounds in a fold: the sounds and how often each is drawn.
-
-    Data sets by the root of how long they are; within one, recordings that gave many cuts less often a cut.
-    """
-    groups: dict[str, list[Sound]] = {}
-    for sound in bank.sounds:
-        if sound.label in mixing.labels and sound.fold in (fold, EVERY_FOLD):
-            groups.setdefault(sound.label, []).append(sound)
-    return {label: _drawn(groups[label], mixing.source_balance) for label in sorted(groups, key=mixing.labels.index)}
-
-
-def _drawn(sounds: list[Sound], balance: float) -> _Drawn:
-    cuts = Counter((sound.dataset, sound.source) for sound in sounds)
-    share = np.array([cuts[sound.dataset, sound.source] ** -balance for sound in sounds])
-    for dataset in {sound.dataset for sound in sounds}:
-        here = np.array([sound.dataset == dataset for sound in sounds])
-        frames = sum(sound.stop - sound.start for sound in sounds if sound.dataset == dataset)
-        share[here] *= frames**0.5 / share[here].sum()
-    return sounds, np.cumsum(share / share.sum())
-
-
-def _device_response(rng: np.random.Generator, rate: int) -> Floats:
-    """What a microphone and its converter do to a spectrum: float32 (SIZE // 2 + 1,) amplitude factors."""
-    frequency_hz = np.fft.rfftfreq(SIZE, 1 / rate)
-    gain_db = np.zeros(len(frequency_hz))
-    if rng.random() < 0.5:  # band-limited as telephones, old codecs and the data sets are
-        corner_hz = np.exp(rng.uniform(np.log(3400), np.log(7800)))
-        gain_db -= 10 * np.log10(1 + np.minimum(frequency_hz / corner_hz, 100) ** (2 * rng.choice((2, 4, 8, 24, 60))))
-    if rng.random() < 0.5:
-        corner_hz = np.exp(rng.uniform(np.log(50), np.log(500)))
-        gain_db -= 10 * np.log10(1 + (corner_hz / np.maximum(frequency_hz, 1)) ** (2 * rng.choice((1, 2, 4))))
-    octaves = np.log2(np.maximum(frequency_hz, 40) / 1000)
-    if rng.random() < 0.6:
-        gain_db += rng.normal(0, 1.5) * octaves
-    if rng.random() < 0.5:  # the ripple of a case and a small diaphragm
-        gain_db += np.interp(octaves, np.linspace(-5, 3, 14), rng.normal(0, 2.5, 14))
-    return (10 ** (np.maximum(gain_db, -90) / 20)).astype(np.float32)
-
-
-def _finished(mix: Floats, first: int, peak_dbfs: float, rng: np.random.Generator) -> Floats:
-    """The mix at its level, in 16 bits, its unheard front filled as the live clipper fills it."""
-    peak = max(float(np.abs(mix[first:]).max()), 1e-9)
-    mix = mix * np.float32(32767 * 10 ** (peak_dbfs / 20) / peak)
-    np.rint(mix, out=mix)
-    mix *= np.float32(1 / 32768)
-    if first:
-        mix[:first] = FRONT * rng.standard_normal(first, dtype=np.float32)
-    return mix
+def _numbers(value: Any) -> list[float]:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+    return [part for part in parts if isinstance(part, int | float)]

@@ -28,6 +28,8 @@ AUDIO = (
 )  # fmt: skip
 FOLDS = 5  # of a plain folder
 MOST_FOLDS = 255  # a pool keeps a fold in eight bits; 0 is of what belongs to every fold
+FREE = ("cc0", "cc by", "cc-by", "cc by 3.0", "cc by 4.0", "public domain")
+TESTS_ONLY = ("royalty free (BigSoundBank)",)
 CUT = "~"  # in a file's name: what stands before it names the recording that it was cut from
 
 
@@ -44,6 +46,12 @@ class Recording:
     fold: int
     dataset: str
     source: str  # what it was cut from: one jackhammer gave 79 cuts
+    licence: str = ""
+
+    @property
+    def free(self) -> bool:
+        """Whether weights trained on it may be used by anyone, with attribution."""
+        return self.licence.lower() in FREE
 
 
 def read_all(folders: Sequence[Path]) -> list[Recording]:
@@ -89,6 +97,7 @@ def read_metadata(folder: Path) -> list[Recording]:
             int(row["fold"]),
             row["dataset"],
             row.get("source_id") or row["path"],
+            row.get("licence") or "",
         )
         for row in rows
     ]

@@ -1,15 +1,20 @@
-"""Rooms and what is always to be heard in them: responses, hiss, hum, fans."""
+"""Rooms and their steady noise: responses, hiss, hum, fans, whines."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import soundfile
+import soxr
 
 from listener.pipeline.values import Floats
+
+LONGEST_S = 0.8  # of a response
 
 
 def room_response(rng: np.random.Generator, rate: int = 16_000) -> Floats:
     """A response of unit energy: the direct sound, early reflections, a decaying tail of RT60 0.1 to 0.8 s."""
-    rt60_s = rng.uniform(0.1, 0.8)
+    rt60_s = rng.uniform(0.1, LONGEST_S)
     time_s = np.arange(int(rt60_s * rate)) / rate
     tail = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / rt60_s)
     tail[: int(rng.uniform(0.005, 0.03) * rate)] = 0  # nothing comes back before the nearest wall
@@ -19,22 +24,33 @@ def room_response(rng: np.random.Generator, rate: int = 16_000) -> Floats:
     direct_db = rng.uniform(-3, 15)
     response = tail * 10 ** (-direct_db / 20) / max(float(np.sqrt((tail**2).sum())), 1e-9)
     response[0] += 1.0
-    unit: Floats = (response / np.sqrt((response**2).sum())).astype(np.float32)
-    return unit
+    return _unit_energy(response)
+
+
+def recorded_responses(folder: Path, rate: int = 16_000) -> list[Floats]:
+    """The responses of real rooms in `folder/*.wav`, from their direct sound on, and shortened to smaller rooms."""
+    found = []
+    for path in sorted(folder.glob("*.wav")):
+        samples, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        response = soxr.resample(samples[:, 0], source_rate, rate)
+        response = response[int(np.abs(response).argmax()) :][: int(LONGEST_S * rate)]
+        for decay_s in (np.inf, 0.3, 0.12):
+            found.append(_unit_energy(response * np.exp(-np.arange(len(response)) / rate / decay_s)))
+    return found
 
 
 def in_room(dry: Floats, response: Floats) -> Floats:
     """A sound as it is heard in a room, cut to its own length."""
     size = 1 << (len(dry) + len(response)).bit_length()
-    wet: Floats = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(response, size), size)[: len(dry)].astype(
-        np.float32
-    )
+    spectrum = np.fft.rfft(dry, size) * np.fft.rfft(response, size)
+    wet: Floats = np.fft.irfft(spectrum, size)[: len(dry)].astype(np.float32)
     return wet
 
 
 def room_noise(rng: np.random.Generator, count: int, rate: int = 16_000) -> Floats:
-    """Steady noise of a room, of unit power: coloured, with hum, or of a fan."""
-    kind: Callable[..., Floats] = rng.choice(np.array([coloured, _with_hum, _fan], dtype=object), p=(0.6, 0.2, 0.2))
+    """Steady noise of a room, of unit power: coloured, with hum, of a fan, or with a whine."""
+    kinds: tuple[Callable[..., Floats], ...] = (coloured, _with_hum, _fan, _whine)
+    kind = kinds[int(rng.choice(len(kinds), p=(0.5, 0.2, 0.17, 0.13)))]
     return _unit(kind(rng, count, rate))
 
 
@@ -48,14 +64,17 @@ def coloured(rng: np.random.Generator, count: int, rate: int = 16_000) -> Floats
     return _unit(np.fft.irfft(_random_spectrum(rng, len(frequency_hz)) * shape, count))
 
 
-def _with_hum(rng: np.random.Generator, count: int, rate: int) -> Floats:
-    """Mains hum and its harmonics over noise."""
+def hum(rng: np.random.Generator, count: int, rate: int = 16_000) -> Floats:
+    """Mains hum of 50 or 60 Hz and its harmonics, of unit power."""
     time_s = np.arange(count) / rate
     mains_hz = rng.choice((50.0, 60.0)) * rng.uniform(0.998, 1.002)
     harmonics = np.arange(1, int(rng.integers(3, 16)))
     gains = rng.uniform(0.2, 1, len(harmonics)) * harmonics ** -rng.uniform(0.3, 1.5)
-    hum = sum(g * np.sin(2 * np.pi * n * mains_hz * time_s + n) for n, g in zip(harmonics, gains, strict=True))
-    return coloured(rng, count, rate) + 10 ** (rng.uniform(-12, 9) / 20) * _unit(hum)
+    return _unit(sum(g * np.sin(2 * np.pi * n * mains_hz * time_s + n) for n, g in zip(harmonics, gains, strict=True)))
+
+
+def _with_hum(rng: np.random.Generator, count: int, rate: int) -> Floats:
+    return coloured(rng, count, rate) + np.float32(10 ** (rng.uniform(-12, 9) / 20)) * hum(rng, count, rate)
 
 
 def _fan(rng: np.random.Generator, count: int, rate: int) -> Floats:
@@ -64,7 +83,17 @@ def _fan(rng: np.random.Generator, count: int, rate: int) -> Floats:
     blades_hz = rng.uniform(15, 180)
     beat = 1 + rng.uniform(0, 0.3) * np.sin(2 * np.pi * blades_hz * time_s)
     tone = _unit(np.sin(2 * np.pi * blades_hz * time_s) + 0.5 * np.sin(4 * np.pi * blades_hz * time_s))
-    return coloured(rng, count, rate) * beat.astype(np.float32) + 10 ** (rng.uniform(-20, -3) / 20) * tone
+    return coloured(rng, count, rate) * beat.astype(np.float32) + np.float32(10 ** (rng.uniform(-20, -3) / 20)) * tone
+
+
+def _whine(rng: np.random.Generator, count: int, rate: int) -> Floats:
+    """Noise with one to three steady tones, as of power supplies and screens."""
+    time_s = np.arange(count) / rate
+    noise = coloured(rng, count, rate)
+    for _ in range(int(rng.integers(1, 4))):
+        frequency_hz = np.exp(rng.uniform(np.log(150), np.log(7500)))
+        noise += np.float32(10 ** (rng.uniform(-25, 3) / 20)) * _unit(np.sin(2 * np.pi * frequency_hz * time_s))
+    return noise
 
 
 def _random_spectrum(rng: np.random.Generator, bins: int) -> np.ndarray:
@@ -73,3 +102,7 @@ def _random_spectrum(rng: np.random.Generator, bins: int) -> np.ndarray:
 
 def _unit(wave: np.ndarray) -> Floats:
     return (wave / max(float(np.sqrt(np.square(wave).mean())), 1e-9)).astype(np.float32)
+
+
+def _unit_energy(response: np.ndarray) -> Floats:
+    return (response / max(float(np.sqrt(np.square(response).sum())), 1e-9)).astype(np.float32)

@@ -1,7 +1,7 @@
 """A checkpoint: all that rebuilds a network with its front end, and all that a run needs to go on."""
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,14 +19,14 @@ from models.data.recordings import DataError
 from models.network.network import SoundNet, make_net
 from models.training.recipe import Recipe, from_plain, to_plain
 
-FORMAT = 3  # 2: before networks had a body of YAMNet's layers or of stages
+FORMAT = 4  # 3: networks over clips; 2: before networks had a body of YAMNet's layers
 REQUIRED = {"recipe", "filters", "step", "averaged", "weights", "optimiser"}
 REMEDY = "Train one with python -m models.train."
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a file holds. `averaged` are the weights to use, `weights` those the optimiser works on."""
+    """The content of a file. `averaged` are the weights to use, `weights` those the optimiser works on."""
 
     recipe: Recipe
     filters: Floats  # (mels, fft // 2 + 1)
@@ -34,11 +34,10 @@ class Checkpoint:
     averaged: dict[str, Tensor]
     weights: dict[str, Tensor]
     optimiser: dict[str, Any]
-    projection: tuple[Tensor, Tensor] | None = (
-        None  # weight and bias that make the embedding; see models.network.embedding
-    )
-    examples: Tensor | None = None  # (clips, size) embeddings of clips of training, to tell what is unfamiliar
-    data: tuple[Path, ...] = (DATA,)  # folders of the recordings; the first checkpoints do not say, and had these
+    # weight and bias that make the embedding; see models.network.embedding
+    projection: tuple[Tensor, Tensor] | None = None
+    examples: Tensor | None = None  # (clips, size) embeddings of training clips, to tell what is unfamiliar
+    data: tuple[Path, ...] = (DATA,)  # folders of the recordings
 
     def net(self) -> SoundNet:
         """The network as it is to be used: averaged weights, evaluation mode."""
@@ -48,24 +47,8 @@ class Checkpoint:
             net.project(*self.projection)
         return net.eval()
 
-    def classifier(self) -> Callable[[Floats], Floats]:
-        """Mels (clips, mels, columns) to probabilities (clips, labels)."""
-        answer = self.answerer()
-        return lambda mels: answer(mels)[0]
-
-    def answerer(self) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
-        """Mels (clips, mels, columns) to probabilities of clips, those of frames, and embeddings."""
-        net = self.net()
-
-        @torch.inference_mode()
-        def answer(mels: Floats) -> tuple[Floats, Floats, Floats]:
-            said = net(torch.from_numpy(mels))
-            return torch.sigmoid(said.scores).numpy(), torch.sigmoid(said.frames).numpy(), said.embedding.numpy()
-
-        return answer
-
     def log_mel(self) -> LogMel:
-        """The front end it was trained behind."""
+        """The front end it was trained with."""
         return LogMel(self.recipe.spec, self.filters)
 
 
@@ -84,36 +67,38 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint; it may hold nothing but tensors and plain values. ListenerError when it cannot be used."""
     content = _content(path)
     if content.pop("format", None) != FORMAT:
-        raise ListenerError(f"{path}: a checkpoint of another version than {FORMAT}. Train again.")
+        raise _broken(path, f"a checkpoint of another version than {FORMAT}")
     if lacking := REQUIRED - set(content):
-        raise ListenerError(f"{path}: a checkpoint without {', '.join(sorted(lacking))}. Train again.")
+        raise _broken(path, f"a checkpoint without {', '.join(sorted(lacking))}")
     try:
         content["recipe"] = from_plain(content["recipe"])
         content["filters"] = np.ascontiguousarray(content["filters"].numpy())
         content["data"] = tuple(map(Path, content.get("data", [DATA])))
         return Checkpoint(**content)
-    except ValueError as err:
-        raise ListenerError(f"{path}: {err}") from err
-    except (AttributeError, KeyError, TypeError) as err:  # something else under the name of a part
-        raise ListenerError(
-            f"{path}: a part of the checkpoint is not what it should be ({err!r}). Train again."
-        ) from err
+    except (AttributeError, KeyError, TypeError, ValueError) as err:  # something else under the name of a part
+        raise _broken(path, f"a part of the checkpoint is not what it should be ({err!r})") from err
 
 
 def check_folds_apart(runs: Path, trained: Sequence[Checkpoint]) -> None:
-    """DataError where checkpoints make no cross-validation: a fold left out twice, or other labels in one."""
+    """Raise DataError where checkpoints make no cross-validation: a fold left out twice, or other labels in one."""
     if len({one.recipe.leave_out_fold for one in trained}) < len(trained):
-        raise DataError(f"{runs}: two trainings left the same fold out. Keep one of each there.")
+        raise DataError(
+            f"{runs}: two runs left the same fold out", code="train-folds", remedy="Keep one of each there."
+        )
     if len({one.recipe.labels for one in trained}) > 1:
-        raise DataError(f"{runs}: trainings with different labels. Ask about them one by one.")
+        raise DataError(f"{runs}: runs with different labels", code="train-labels", remedy="Evaluate them one by one.")
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """What a file holds by name."""
+    """A file's content by name."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError, struct.error) as err:
-        raise ListenerError(f"{path}: no checkpoint can be read from it. {REMEDY}") from err
+        raise _broken(path, "no checkpoint can be read from it") from err
     if not isinstance(content, dict):
-        raise ListenerError(f"{path}: no checkpoint, but a {type(content).__name__}. {REMEDY}")
+        raise _broken(path, f"not a checkpoint, but a {type(content).__name__}")
     return content
+
+
+def _broken(path: Path, problem: str) -> ListenerError:
+    return ListenerError(f"{path}: {problem}", code="train-checkpoint", remedy=REMEDY)

@@ -4,16 +4,16 @@ import numpy as np
 
 from listener.pipeline.values import Floats
 from models.data.synthesis import tones
+from models.data.synthesis.bells import bar, bell_ringer, gong, normalised
 
-BAR = ((1.0, 1.0), (2.756, 0.45), (5.404, 0.2))  # a free bar's modes: tubes and plates of door chimes
 MAJOR = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16)  # semitones
 WESTMINSTER = ((4, 2, 0, -5), (0, 4, 2, -5), (4, 0, 2, -5), (0, 2, 4, 0))  # semitones, by quarter
 
 
 def doorbell(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
-    """Ding-dong, a melody on bars, an electronic chime, or a buzzer; pressed once or again and again."""
-    kinds = (_ding_dong, _melody, _electronic_chime, _buzzer)
-    kind = tones.pick(rng, kinds, (0.4, 0.25, 0.2, 0.15))
+    """Ding-dong, a melody on bars, an electronic chime, a buzzer, a bell, a gong or a warble; pressed once or more."""
+    kinds = (_ding_dong, _melody, _electronic_chime, _buzzer, _door_bell, _single_gong, _warble)
+    kind = tones.pick(rng, kinds, (0.36, 0.2, 0.16, 0.08, 0.1, 0.05, 0.05))
     press = kind(rng, rate)
     again_s = len(press) / rate * rng.uniform(0.5, 1.0) + rng.uniform(0.1, 2.5)
     presses = int(rng.integers(1, 4))
@@ -24,7 +24,7 @@ def _ding_dong(rng: np.random.Generator, rate: int) -> Floats:
     high_hz, step = rng.uniform(480, 1100), 2 ** (-tones.pick(rng, (2, 3, 4, 5, 7), (1, 2, 6, 2, 1)) / 12)
     apart_s, rt60_s = rng.uniform(0.25, 0.9), rng.uniform(0.7, 3.0)
     notes = [high_hz, high_hz * step] if rng.random() < 0.85 else [high_hz]
-    waves = [_bar(note, rt60_s, rng, rate) for note in notes]
+    waves = [bar(note, rt60_s, rng, rate) for note in notes]
     return tones.tape(apart_s + rt60_s, [(n * apart_s, wave) for n, wave in enumerate(waves)], rate)
 
 
@@ -35,7 +35,7 @@ def _melody(rng: np.random.Generator, rate: int) -> Floats:
         steps = [step for quarter in quarters for step in WESTMINSTER[quarter]]
     else:
         steps = [int(step) for step in rng.choice(MAJOR, int(rng.integers(3, 9)))]
-    notes = [(n * beat_s, _bar(base_hz * 2 ** (step / 12), rt60_s, rng, rate)) for n, step in enumerate(steps)]
+    notes = [(n * beat_s, bar(base_hz * 2 ** (step / 12), rt60_s, rng, rate)) for n, step in enumerate(steps)]
     return tones.tape(len(steps) * beat_s + rt60_s, notes, rate)
 
 
@@ -59,20 +59,25 @@ def _buzzer(rng: np.random.Generator, rate: int) -> Floats:
     return tones.shaped(tones.saturated(wave + rattle, rng.uniform(1, 4)), 0.01, 0.02, rate)
 
 
-def _bar(frequency_hz: float, rt60_s: float, rng: np.random.Generator, rate: int) -> Floats:
-    """One struck bar: its higher modes fade sooner; a soft mallet hardly wakes them."""
-    softness = rng.uniform(0.1, 1.2)
-    modes = BAR if rng.random() < 0.6 else ((1.0, 1.0), (2.0, 0.5), (3.0, 0.25), (4.2, 0.12))
-    partials = [
-        (frequency_hz * ratio * rng.uniform(0.995, 1.005), gain * softness ** (n > 0), rt60_s / ratio**0.8)
-        for n, (ratio, gain) in enumerate(modes)
-    ]
-    return tones.struck(partials, rt60_s, rate)
+def _door_bell(rng: np.random.Generator, rate: int) -> Floats:
+    """An electric bell that rings while the button is held."""
+    return bell_ringer(rng, rate, rng.uniform(0.3, 2.5))
+
+
+def _single_gong(rng: np.random.Generator, rate: int) -> Floats:
+    return gong(rng, rate, rng.uniform(300, 1400), rng.uniform(0.8, 3.0))
+
+
+def _warble(rng: np.random.Generator, rate: int) -> Floats:
+    """A wireless bell's trill of two pitches, fading."""
+    length_s = rng.uniform(0.4, 1.8)
+    wave = _trill(rng, rate, length_s)
+    return wave * np.linspace(1, rng.uniform(0, 1), len(wave), dtype=np.float32)
 
 
 def telephone_ring(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
     """A bell ringer, ringing tones of the network, or an electronic trill, with a real cadence."""
-    kind = tones.pick(rng, (_bell_ringer, _line_tone, _trill, _ringtone), (0.35, 0.15, 0.35, 0.15))
+    kind = tones.pick(rng, (bell_ringer, _line_tone, _trill, _ringtone), (0.35, 0.15, 0.35, 0.15))
     bursts, pause_s = _cadence(rng)
     period_s = sum(on + off for on, off in bursts) + pause_s
     start_s = 0.0 if rng.random() < 0.6 else -rng.uniform(0, period_s)
@@ -100,23 +105,6 @@ def _cadence(rng: np.random.Generator) -> tuple[list[tuple[float, float]], float
     return [(on * slack, off * slack) for on, off in bursts], pause_s * slack
 
 
-def _bell_ringer(rng: np.random.Generator, rate: int, length_s: float) -> Floats:
-    """Two gongs struck in turn by a clapper on 16 to 25 Hz ringing current, two strokes a cycle."""
-    stroke_s = 0.5 / rng.uniform(16, 25)
-    gongs = [_gong(rng, rate) for _ in range(int(rng.integers(1, 3)))]
-    strokes = int(length_s / stroke_s)
-    levels = rng.uniform(0.7, 1.0, strokes).astype(np.float32)
-    placed = [(n * stroke_s + rng.normal(0, 0.001), gongs[n % len(gongs)] * levels[n]) for n in range(strokes)]
-    return _normalised(tones.tape(length_s, placed, rate))
-
-
-def _gong(rng: np.random.Generator, rate: int) -> Floats:
-    base_hz = rng.uniform(700, 1900)
-    ratios = np.array([1.0, 2.0, 2.9, 3.6, 4.9]) * rng.uniform(0.93, 1.07, 5)
-    partials = [(base_hz * r, rng.uniform(0.2, 1.0), rng.uniform(0.2, 0.9)) for r in ratios]
-    return tones.struck(partials, 0.4, rate)
-
-
 def _line_tone(rng: np.random.Generator, rate: int, length_s: float) -> Floats:
     """Two tones of the exchange: 440 + 480 Hz (America), 400 + 450 Hz (Britain), 425 Hz (Europe)."""
     pair = tones.pick(rng, ((440.0, 480.0), (400.0, 450.0), (425.0, 425.0)))
@@ -141,9 +129,9 @@ def _ringtone(rng: np.random.Generator, rate: int, length_s: float) -> Floats:
     placed = []
     for n in range(int(length_s / beat_s)):
         note_hz = base_hz * 2 ** (figure[n % len(figure)] / 12)
-        wave = _bar(note_hz, 0.35, rng, rate) if plucked else tones.tone(note_hz, beat_s, [(1, 1.0), (3, 0.3)], rate)
+        wave = bar(note_hz, 0.35, rng, rate) if plucked else tones.tone(note_hz, beat_s, [(1, 1.0), (3, 0.3)], rate)
         placed.append((n * beat_s, tones.shaped(wave, 0.002, 0.01, rate)))
-    return _normalised(tones.tape(length_s, placed, rate))
+    return normalised(tones.tape(length_s, placed, rate))
 
 
 def appliance_beep(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
@@ -182,5 +170,43 @@ def _closing_melody(rng: np.random.Generator, rate: int, duration_s: float) -> F
     return tones.tape(duration_s, placed, rate)
 
 
-def _normalised(wave: Floats) -> Floats:
-    return wave / max(float(np.abs(wave).max()), 1e-9)
+def alarm_clock(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
+    """A digital clock's groups of beeps, a radio clock's buzzer, or a mechanical bell."""
+    kind = tones.pick(rng, ("beeps", "bell", "buzzer"), (0.7, 0.15, 0.15))
+    if kind == "bell":
+        return bell_ringer(rng, rate, duration_s)
+    if kind == "buzzer":
+        wave = tones.tone(rng.uniform(180, 900), 0.5, tones.square_partials(rng.uniform(0.2, 0.5), 30), rate)
+        on_s = rng.uniform(0.25, 0.5)
+        return _repeated(
+            tones.shaped(wave[: round(on_s * rate)], 0.003, 0.005, rate), [0.0], 2 * on_s, duration_s, rate
+        )
+    frequency_hz = float(np.exp(rng.uniform(np.log(900), np.log(4200))))
+    partials = tones.pick(rng, (tones.sine_partials(), tones.square_partials(), tones.square_partials(0.25)))
+    beeps, beep_s = int(rng.choice((1, 2, 4), p=(0.2, 0.15, 0.65))), rng.uniform(0.04, 0.13)
+    beep = tones.shaped(tones.tone(frequency_hz, beep_s, partials, rate), 0.002, 0.004, rate)
+    step_s = 2 * beep_s
+    starts_s = [n * step_s for n in range(beeps)]
+    return _repeated(beep, starts_s, beeps * step_s + rng.uniform(0.35, 0.7), duration_s, rate)
+
+
+def _repeated(beep: Floats, starts_s: list[float], period_s: float, duration_s: float, rate: int) -> Floats:
+    """A group of beeps, over and over."""
+    periods = range(int(duration_s / period_s) + 1)
+    return tones.tape(duration_s, [(n * period_s + start_s, beep) for n in periods for start_s in starts_s], rate)
+
+
+def notification(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
+    """A device's short figure of one to four plucked or electronic notes, played once."""
+    base_hz, beat_s = rng.uniform(400, 2200), rng.uniform(0.06, 0.2)
+    steps, plucked = rng.choice(MAJOR, int(rng.integers(1, 5))), rng.random() < 0.7
+    placed = []
+    for n, step in enumerate(steps):
+        note_hz = base_hz * 2 ** (step / 12)
+        wave = (
+            bar(note_hz, rng.uniform(0.3, 1.2), rng, rate)
+            if plucked
+            else tones.tone(note_hz, beat_s, [(1, 1.0), (3, 0.2)], rate)
+        )
+        placed.append((n * beat_s, tones.shaped(wave, 0.003, 0.01, rate)))
+    return normalised(tones.tape(min(duration_s, len(steps) * beat_s + 1.2), placed, rate))
