@@ -54,7 +54,7 @@ def gain_control(rng: np.random.Generator, wave: Floats) -> Floats:
     level = signal.lfilter([1 - forget], [1, -forget], power, zi=[forget * power[0]])[0]
     gain = np.clip((10 ** (rng.uniform(-30, -15) / 10) / level) ** (0.5 * rng.uniform(0.4, 1.0)), 0.1, 10)
     gains = np.interp(np.arange(len(wave)), np.arange(blocks) * BLOCK, gain)
-    return (wave * gains).astype(np.float32)
+    return np.asarray(wave * gains, np.float32)
 
 
 def suppress_noise(rng: np.random.Generator, wave: Floats) -> Floats:
@@ -73,7 +73,7 @@ def clipped(rng: np.random.Generator, wave: Floats) -> Floats:
     drive = np.float32(10 ** (rng.uniform(1, 14) / 20))
     peak = np.float32(max(float(np.abs(wave).max()), 1e-6))
     driven = wave / peak * drive
-    return peak * (np.clip(driven, -1, 1) if rng.random() < 0.5 else np.tanh(driven))
+    return np.asarray(peak * (np.clip(driven, -1, 1) if rng.random() < 0.5 else np.tanh(driven)), np.float32)
 
 
 def few_bits(rng: np.random.Generator, wave: Floats) -> Floats:
@@ -86,7 +86,7 @@ def few_bits(rng: np.random.Generator, wave: Floats) -> Floats:
 def mu_law(_rng: np.random.Generator, wave: Floats) -> Floats:
     """The eight bits of ITU-T G.711."""
     coded = np.rint(127 * np.sign(wave) * np.log1p(255 * np.minimum(np.abs(wave), 1)) / np.log(256)) / 127
-    return (np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255).astype(np.float32)
+    return np.asarray(np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255, np.float32)
 
 
 def lossy(rng: np.random.Generator, wave: Floats) -> Floats:

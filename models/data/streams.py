@@ -121,7 +121,8 @@ class StreamMixer:
         labels = [label for label in BEDS if label in draw.by_label]
         if not labels or rng.random() >= self._mixing.bed:
             return [], 0.0
-        label, events, start = labels[int(rng.integers(len(labels)))], [], 0
+        label, start = labels[int(rng.integers(len(labels)))], 0
+        events: list[Event] = []
         while start < SAMPLES - 8_000 and len(events) < 8:
             sound = draw.of(label, rng)
             events.append(place(self._bank, sound, 1.0, rng, start))
@@ -152,6 +153,8 @@ class StreamMixer:
         total = np.sum(powers, axis=0) + noise_power if events else noise_power
         sounding = [_sounding(event) for event in events]
         for event, power, when in zip(events, powers, sounding, strict=True):
+            if not when.any():
+                continue
             mine = self._numbers(positives(event.sound.label, mixing.labels))
             rest_db = 10 * np.log10((total - power)[when].mean() / max(float(power[when].mean()), 1e-20))
             if rest_db > self._drowned_db(label_of(event.sound.label)):
@@ -169,8 +172,9 @@ class StreamMixer:
             return self._mixing.inaudible_noise_db
         return self._mixing.inaudible_tone_db if label in ALARMS else self._mixing.inaudible_db
 
-    def _numbers(self, labels: set[str]) -> list[int]:
-        return [n for n, label in enumerate(self._mixing.labels) if label in labels]
+    def _numbers(self, labels: set[str]) -> NDArray[np.bool_]:
+        """Which of the labels are among some."""
+        return np.array([label in labels for label in self._mixing.labels])
 
     def _buses(self, events: list[Event], gains: list[float], rng: np.random.Generator) -> tuple[Floats, Floats]:
         """The sounds that are near, and those heard through the room."""

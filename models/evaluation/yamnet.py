@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.pipeline.values import Floats
+from models.data.labels import BY_ID
 from models.data.recordings import DataError
 
 PEER = Path("..") / "shared" / "peers" / "yamnet" / "yamnet.tflite"
@@ -22,45 +23,6 @@ HOP = 7_680  # 0.48 s
 CLASSES = 521
 CONVOLUTIONS = 27
 LOGITS = "layer29/fc/BiasAdd"  # the tensor before the sigmoid, by a part of its name
-
-# Which of its classes our labels are, by hand; labels that it has no class for are not here. Of the mappings that make
-# sense this does best on folds 1 and 2 of UrbanSound8K: without Vehicle for an idling engine, with Noise for an air
-# conditioner. `music` and `street_music` are one to it.
-HEARD_AS: dict[str, tuple[str, ...]] = {
-    "air_conditioner": ("Air conditioning", "Mechanical fan", "Hum", "White noise", "Noise"),
-    "baby_cry": ("Baby cry, infant cry", "Crying, sobbing", "Whimper"),
-    "car_horn": ("Vehicle horn, car horn, honking", "Toot", "Air horn, truck horn", "Car alarm"),
-    "chainsaw": ("Chainsaw", "Lawn mower", "Light engine (high frequency)"),
-    "children_playing": (
-        "Children playing", "Children shouting", "Child speech, kid speaking", "Child singing", "Crowd", "Screaming",
-    ),
-    "clock_tick": ("Clock", "Tick", "Tick-tock"),
-    "dog_bark": ("Dog", "Bark", "Yip", "Howl", "Bow-wow", "Growling", "Whimper (dog)", "Canidae, dogs, wolves"),
-    "drilling": ("Drill", "Power tool", "Tools", "Dental drill, dentist's drill", "Sawing", "Sanding"),
-    "engine_idling": (
-        "Idling", "Engine", "Light engine (high frequency)", "Medium engine (mid frequency)",
-        "Heavy engine (low frequency)", "Engine knocking", "Engine starting", "Accelerating, revving, vroom",
-    ),
-    "fire_crackling": ("Fire", "Crackle"),
-    "gun_shot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire", "Cap gun", "Explosion"),
-    "helicopter": ("Helicopter", "Aircraft"),
-    "jackhammer": ("Jackhammer",),
-    "rain": ("Rain", "Raindrop", "Rain on surface"),
-    "rooster": ("Crowing, cock-a-doodle-doo", "Chicken, rooster", "Fowl"),
-    "sea_waves": ("Ocean", "Waves, surf"),
-    "siren": (
-        "Siren", "Civil defense siren", "Police car (siren)", "Ambulance (siren)", "Fire engine, fire truck (siren)",
-        "Emergency vehicle",
-    ),
-    "sneeze": ("Sneeze",),
-    "street_music": ("Music", "Musical instrument", "Singing"),
-    "speech": ("Speech",),
-    "music": ("Music", "Musical instrument", "Singing"),
-    "smoke_alarm": ("Smoke detector, smoke alarm", "Fire alarm"),
-    "doorbell": ("Doorbell", "Ding-dong"),
-    "telephone_ring": ("Telephone", "Telephone bell ringing", "Ringtone"),
-    "appliance_beep": ("Beep, bleep", "Microwave oven"),
-}  # fmt: skip
 
 Levels = NDArray[np.int8]
 
@@ -106,11 +68,14 @@ def convolutions(path: Path = PEER) -> list[tuple[Floats, Floats]]:
 
 
 def label_scores(classes: Floats, labels: Sequence[str], class_map: Path = CLASS_MAP) -> Floats:
-    """Scores (files, labels) out of those of its classes (files, CLASSES): the highest of what each label is."""
+    """Scores (files, labels): the highest of the classes (files, CLASSES) that mean a label, 0 where none does."""
     with class_map.open(newline="", encoding="utf-8") as lines:
         number = {row["display_name"]: int(row["index"]) for row in csv.DictReader(lines)}
-    columns = [[number[name] for name in HEARD_AS[label]] for label in labels]
-    return np.stack([classes[:, of_label].max(axis=1) for of_label in columns], axis=1)
+    scores = np.zeros((len(classes), len(labels)), np.float32)
+    for column, label in enumerate(labels):
+        if meant := [number[name] for name in (BY_ID[label].yamnet if label in BY_ID else ())]:
+            scores[:, column] = classes[:, meant].max(axis=1)
+    return scores
 
 
 def windows_in(samples: int) -> int:

@@ -72,9 +72,9 @@ def check_left_out(recipe: Recipe, recordings: Sequence[Recording]) -> None:
             remedy="Leave out one of these.",
         )
     datasets = sorted({recording.dataset for recording in recordings} | {SYNTHESISED})
-    if strangers := sorted(set(recipe.leave_out_datasets) - set(datasets)):
+    if unknown := sorted(set(recipe.leave_out_datasets) - set(datasets)):
         raise DataError(
-            f"--leave-out-dataset {_listed(strangers)}: no such data set",
+            f"--leave-out-dataset {_listed(unknown)}: no such data set",
             code="train-dataset",
             remedy=f"Choose from {_listed(datasets)}.",
         )

@@ -158,7 +158,7 @@ def _swept(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
     height = tones.pick(rng, (phase, 1 - phase, 1 - np.abs(2 * phase - 1)))
     wave = tones.tone((low_hz * span**height).astype(np.float32), duration_s, piezo(rng).partials, rate)
     on = tones.pick(rng, (1.0, rng.uniform(0.6, 0.95)))
-    return wave * (phase < on).astype(np.float32)
+    return np.asarray(wave * (phase < on), np.float32)
 
 
 def _two_tone(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
@@ -186,7 +186,7 @@ def _spoken(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
     pause_s, level = rng.uniform(2.5, 4.5), rng.uniform(0.3, 1.0)
     time_s = np.arange(len(wave)) / rate
     talking = ((time_s + rng.uniform(0, pause_s)) % pause_s) > 0.55 * pause_s
-    return np.where(talking, np.float32(level) * prompt(rng, len(wave), rate), wave)
+    return np.asarray(np.where(talking, level * prompt(rng, len(wave), rate), wave), np.float32)
 
 
 def prompt(rng: np.random.Generator, count: int, rate: int) -> Floats:
@@ -201,7 +201,7 @@ def prompt(rng: np.random.Generator, count: int, rate: int) -> Floats:
         gain = sum(1 / (1 + ((n * pitch_hz - formant) / 120) ** 2) for formant in (first, second))
         wave += gain * np.sin(n * phase)
     loud = np.abs(np.sin(np.pi * syllables * time_s * rate / count)) ** 0.7
-    return (wave * loud / max(1e-9, float(np.abs(wave).max()))).astype(np.float32)
+    return np.asarray(wave * loud / max(1e-9, float(np.abs(wave).max())), np.float32)
 
 
 def _horn(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
@@ -238,8 +238,9 @@ def _building_bell(rng: np.random.Generator, rate: int, duration_s: float) -> Fl
 
 def _burglar(rng: np.random.Generator, rate: int, duration_s: float) -> Floats:
     """A loud siren swept fast between 1 and 4 kHz; a car alarm changes its figure every few seconds."""
-    figure_s, pieces = tones.pick(rng, (duration_s, rng.uniform(1.5, 3.0))), []
-    while sum(map(len, pieces)) < duration_s * rate:
+    figure_s = tones.pick(rng, (duration_s, rng.uniform(1.5, 3.0)))
+    pieces: list[Floats] = []
+    while sum(len(piece) for piece in pieces) < duration_s * rate:
         turns = np.arange(round(figure_s * rate)) / rate * np.exp(rng.uniform(np.log(1), np.log(14)))
         low_hz, span, phase = rng.uniform(700, 1800), rng.uniform(1.3, 2.2), turns % 1
         height = tones.pick(rng, (phase, 1 - phase, 1 - np.abs(2 * phase - 1), (phase < 0.5).astype(float)))
