@@ -1,31 +1,33 @@
-"""The network as an ONNX graph, and the proof that ONNX Runtime answers as torch does."""
+"""The network as an ONNX graph with state, and the proof that ONNX Runtime computes what torch does."""
 
 import logging
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from export.runtime import Runtime
 from listener.errors import ListenerError
-from listener.pipeline.classifier import EMBEDDING, FAMILIARITY, FRAMES, INPUT, SCORES
+from listener.pipeline.classifier import EMBEDDING, FAMILIARITY, FRAMES, INPUT, NEXT_STATE, SCORES, STATE
 from listener.pipeline.features import FeatureSpec
-from listener.pipeline.values import Floats
-from models.evaluation.calibration import Calibration
+from models.data.labels import BY_ID
+from models.network.body import CHUNK
 from models.network.embedding import familiarity
-from models.network.network import SoundNet
+from models.network.network import SILENT, WINDOW, SoundNet
 
 OPSET = 20
 TOLERANCE = 1e-4
-TALKATIVE = ("torch.onnx", "onnxscript", "onnx_ir")  # the exporter's parts, about each other
-TRIALS = (1, 3, 16)  # batch sizes of the proof
+MOST_CHUNKS = 64  # of one call
+QUIET = ("torch.onnx", "onnxscript", "onnx_ir")  # loggers of the exporter
+TRIALS = (1, 2, 19)  # chunks of the calls of the proof
 
-OUTPUTS = (SCORES, FRAMES, EMBEDDING, FAMILIARITY)  # the last only where there are examples to compare with
+OUTPUTS = (SCORES, FRAMES, EMBEDDING, FAMILIARITY)  # the last only with examples
 
 
 class ExportError(ListenerError):
@@ -33,22 +35,21 @@ class ExportError(ListenerError):
 
 
 class Exported(nn.Module):
-    """What is exported: mel in; calibrated probabilities of the clip and of its frames, and the embedding, out.
+    """The graph of a bundle: columns and state in; probabilities, embedding and state out.
 
-    Where there are examples, embeddings of clips of training, also how familiar the clip is.
+    Args:
+        net: The network, in evaluation mode.
+        labels: Its labels. Those with parts (`alarm`) are scored only as far as none of their parts is.
+        examples: Embeddings (count, size) of training clips; with them the graph gives the similarity to the nearest.
     """
 
-    def __init__(self, net: SoundNet, calibration: Calibration | None = None, examples: Tensor | None = None) -> None:
+    def __init__(self, net: SoundNet, labels: Sequence[str], examples: Tensor | None = None) -> None:
         super().__init__()
         self.net = net
-        scale, offset = (calibration.scale, calibration.offset) if calibration else ([1.0], [0.0])
-        self.scale: Tensor
-        self.offset: Tensor
-        self.register_buffer("scale", torch.tensor(scale))
-        self.register_buffer("offset", torch.tensor(offset))
+        self.general = _general(labels)
         self.examples: Tensor | None
         self.example_scale: Tensor | None
-        # In whole numbers of eight bits, each example with a scale of its own: a quarter of the size, 0.001 of cosine.
+        # Eight bits with a scale for each example: a quarter of the size for an error of 0.001 in the cosine.
         step = None if examples is None else examples.abs().amax(dim=1).clamp(min=1e-6) / 127
         rounded = None if examples is None or step is None else (examples / step[:, None]).round().to(torch.int8)
         self.register_buffer("examples", rounded)
@@ -56,75 +57,95 @@ class Exported(nn.Module):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of what `forward` gives."""
+        """The names of the outputs before the state."""
         return OUTPUTS if self.examples is not None else OUTPUTS[:-1]
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, ...]:
-        answers = self.net(mel)
-        scores = torch.sigmoid(answers.scores * self.scale + self.offset)
-        said = (scores, torch.sigmoid(answers.frames), answers.embedding)
-        if self.examples is None or self.example_scale is None:
-            return said
-        like = functional.linear(answers.embedding, self.examples.to(answers.embedding.dtype)) * self.example_scale
-        return (*said, familiarity(like))
+    def forward(self, mel: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
+        """Outputs for the clip that ends with log-mel columns (1, mels, columns), then the state after them."""
+        answers, after = self.net.step(mel, state)
+        labels = answers.frames.shape[1]
+        weight, weighted = state[-1][:, : 2 * labels].chunk(2, dim=1)
+        before = weighted / weight.clamp(min=1e-6) + SILENT
+        frames = torch.cat([before, answers.frames], dim=2)[:, :, -WINDOW:]
+        scores, embedding = self._apart(torch.sigmoid(answers.scores[:, :, -1])), answers.embedding[:, :, -1]
+        outputs: tuple[Tensor, ...] = (scores, self._apart(torch.sigmoid(frames)), embedding)
+        if self.examples is not None and self.example_scale is not None:
+            cosines = functional.linear(embedding, self.examples.to(embedding.dtype)) * self.example_scale
+            outputs = (*outputs, familiarity(cosines))
+        return (*outputs, *after)
+
+    def _apart(self, scores: Tensor) -> Tensor:
+        """Probabilities (batch, labels, …) in which a general label leaves out its parts."""
+        columns = list(torch.split(scores, 1, dim=1))
+        for general, parts in self.general:
+            named = torch.cat([columns[part] for part in parts], dim=1).amax(dim=1, keepdim=True)
+            columns[general] = columns[general] * (1 - named)
+        return torch.cat(columns, dim=1)
 
 
 def to_onnx(module: Exported, spec: FeatureSpec) -> bytes:
-    """The network in ONNX, one file, dynamic batch. ExportError where ONNX Runtime does not answer alike."""
-    example = torch.zeros(2, spec.mels, spec.columns)
+    """The graph in ONNX, one file, for any number of chunks.
+
+    Raises:
+        ExportError: ONNX Runtime computes something else than torch.
+    """
+    state = module.net.initial()
+    chunks = torch.export.Dim("chunks", min=1, max=MOST_CHUNKS)
+    names = [f"{number:02}" for number in range(len(state))]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in TALKATIVE:
+        for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
-            module.eval(), (example,), str(path), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
-            input_names=[INPUT], output_names=list(module.outputs), dynamic_shapes=({0: "batch"},),
+            module.eval(), (torch.zeros(1, spec.mels, 2 * CHUNK), state), str(path), dynamo=True,
+            opset_version=OPSET, external_data=False, verbose=False,
+            input_names=[INPUT, *(STATE + name for name in names)],
+            output_names=[*module.outputs, *(NEXT_STATE + name for name in names)],
+            dynamic_shapes=({2: CHUNK * chunks}, [None for _ in state]),
         )  # fmt: skip
-        model = _without_origins(path)
-    prove(module, model, spec)
-    return model
+        model = _without_origins(onnx.load(path))
+    prove(module, model.SerializeToString(), spec)
+    return bytes(model.SerializeToString())
 
 
-def _without_origins(path: Path) -> bytes:
-    """The model without where in whose files each node comes from, which the exporter writes beside them."""
-    model = onnx.load(path)
+def prove(module: Exported, model: bytes, spec: FeatureSpec) -> float:
+    """The largest difference between torch and ONNX Runtime over streams of noise with steps of level.
+
+    Raises:
+        ExportError: It is more than `TOLERANCE`.
+    """
+    run, rng, worst = Runtime(model), np.random.default_rng(0), 0.0
+    for chunks in TRIALS:
+        state = module.net.initial()
+        theirs = run.initial()
+        for _ in range(3):
+            mel = rng.normal(rng.uniform(-2, 1), 0.7, (1, spec.mels, chunks * CHUNK)).astype(np.float32)
+            with torch.inference_mode():
+                ours = module(torch.from_numpy(mel), state)
+            values, theirs = run(mel, theirs)
+            state = list(ours[len(module.outputs) :])
+            pairs = zip(ours[: len(module.outputs)], values.values(), strict=True)
+            worst = max(worst, *(float(np.abs(a.numpy() - b).max()) for a, b in pairs))
+    if not worst <= TOLERANCE:
+        raise ExportError(
+            f"torch and ONNX Runtime differ by {worst:.2g}, more than {TOLERANCE}",
+            code="export-differs",
+            remedy="Use the versions of torch and onnxruntime in constraints.txt.",
+        )
+    return worst
+
+
+def _general(labels: Sequence[str]) -> list[tuple[int, list[int]]]:
+    """The labels that others are part of, and those others, by number."""
+    parts = {label: [part for part in BY_ID[label].parts if part in labels] for label in labels if label in BY_ID}
+    return [(labels.index(label), [labels.index(part) for part in those]) for label, those in parts.items() if those]
+
+
+def _without_origins(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove the source files and lines of nodes, which the exporter records."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
         del part.metadata_props[:]
         part.doc_string = ""
-    whole: bytes = model.SerializeToString()
-    return whole
-
-
-def prove(module: nn.Module, model: bytes, spec: FeatureSpec) -> float:
-    """The largest difference between torch and ONNX Runtime over noise of several levels. ExportError over 1e-4."""
-    run, rng, worst = Runtime(model), np.random.default_rng(0), 0.0
-    for count in TRIALS:
-        mel = rng.normal(rng.uniform(-2, 1), 0.7, (count, spec.mels, spec.columns)).astype(np.float32)
-        with torch.inference_mode():
-            ours = [answer.numpy() for answer in module(torch.from_numpy(mel))]
-        theirs = run.all(mel)
-        worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)))
-    if not worst <= TOLERANCE:
-        raise ExportError(f"torch and ONNX Runtime differ by {worst:.2g}, more than {TOLERANCE}: not exported.")
-    return worst
-
-
-class Runtime:
-    """An exported model: mels (batch, mels, columns) to probabilities (batch, labels)."""
-
-    def __init__(self, model: bytes) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, mel: Floats) -> Floats:
-        scores: Floats = self._session.run([SCORES], {INPUT: mel})[0]
-        return scores
-
-    def all(self, mel: Floats) -> list[Floats]:
-        """Every output, in the order of OUTPUTS."""
-        outputs: list[Floats] = self._session.run(None, {INPUT: mel})
-        return outputs
+    return model
