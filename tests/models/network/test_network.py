@@ -1,147 +1,149 @@
-"""The network keeps to its budget, answers for any batch, and every switch of its shape can be thrown."""
+"""A stream in chunks is answered as at once, from what came before, and a clip's score is of its last 3 s."""
 
-import librosa
+from collections.abc import Sequence
+
 import pytest
 import torch
+from torch import Tensor
 
-from models.network.network import make_net, multiply_adds
-from models.network.stages import Stages, SubSpectralNorm
-from models.training.losses import losses
-from models.training.recipe import LABELS, Recipe, Shape
-from models.training.regularise import Batch
-from tests.models.sounds import tiny_recipe, tiny_shape
+from listener.pipeline.features import FeatureSpec
+from models.network.body import CHUNK
+from models.network.network import (
+    FRAME,
+    SILENT,
+    TEACHER_DELAY,
+    WINDOW,
+    Answers,
+    SoundNet,
+    multiply_adds,
+    weights,
+)
+from models.network.shape import Shape
 
-SWITCHES: dict[str, dict[str, object]] = {
-    "as it is": {},
-    "level kept": {"level_free": False},
-    "no frequency": {"frequency": False},
-    "sub-bands": {"sub_bands": 4},
-    "tall": {"tall": 9},
-    "harmonics": {"harmonics": True},
-    "modulation": {"modulation": 8},
-    "frames deaf to each other": {"serial": "none"},
-    "recurrent": {"serial": "gru"},
-    "mean": {"pooling": "mean"},
-    "max": {"pooling": "max"},
-}
+SPEC = FeatureSpec()
+SMALL = Shape(layers=7, pretrained=False, hidden=16, embedding=8)
+CHUNKS = 40
 
 
-@pytest.mark.parametrize(("layers", "budget"), [(12, 205_000_000), (0, 70_000_000)])
-def test_a_clip_costs_no_more_than_is_allowed(layers: int, budget: int) -> None:
-    recipe = Recipe(shape=Shape(pretrained=layers))
-    assert multiply_adds(make_net(recipe), recipe.spec.mels, recipe.spec.columns) <= budget
-
-
-def test_a_front_ends_product_is_paid_for_like_a_layer() -> None:
-    spec = Recipe().spec
-    dear, free = (make_net(tiny_recipe(front_end=front)) for front in ("pcen", "log-mel"))
-    more = multiply_adds(dear, spec.mels, spec.columns) - multiply_adds(free, spec.mels, spec.columns)
-    assert more == spec.mels * spec.columns**2
-
-
-def test_a_recurrent_layer_is_paid_for_at_every_frame() -> None:
-    recurrent, deaf = (make_net(tiny_recipe(shape=tiny_shape(serial=serial))) for serial in ("gru", "none"))
-    matrices = sum(weight.numel() for weight in recurrent.serial.parameters() if weight.ndim == 2)
-    assert multiply_adds(recurrent, 64, 297) - multiply_adds(deaf, 64, 297) == 38 * matrices
-
-
-def test_there_are_twenty_six_labels_and_each_has_a_logit_for_the_clip_and_for_each_frame() -> None:
-    assert len(set(LABELS)) == 26
-    answers = make_net(Recipe()).eval()(torch.zeros(3, 64, 297))
-    assert answers.scores.shape == (3, 26)
-    assert answers.frames.shape == (3, 26, 38)
-    assert answers.embedding.shape == (3, 128)
-
-
-def test_labels_left_out_have_no_logit() -> None:
-    answers = make_net(Recipe(leave_out_labels=("siren", "music"))).eval()(torch.zeros(1, 64, 297))
-    assert answers.scores.shape == (1, 24)
-    assert answers.frames.shape == (1, 24, 38)
-
-
-def test_what_the_teacher_would_say_is_five_windows_of_its_classes() -> None:
-    net = make_net(tiny_recipe()).eval()
-    assert net.taught(net(torch.zeros(2, 64, 297)).hidden).shape == (2, 5, 521)
-
-
-@pytest.mark.parametrize("switch", SWITCHES.values(), ids=SWITCHES)
-def test_every_switch_builds_a_network_that_learns_from_every_loss(switch: dict[str, object]) -> None:
+def net_of(shape: Shape = SMALL, labels: int = 3) -> SoundNet:
     torch.manual_seed(0)
-    recipe = tiny_recipe(shape=tiny_shape(**switch))
-    net, flags = make_net(recipe), torch.rand(4, 2) < 0.5
-    answers = net(mel := torch.randn(4, 64, 297))
-    batch = Batch(mel, flags, torch.ones_like(flags), torch.rand(4, 2, 38) < 0.5, torch.randn(4, 5, 521))
-    torch.stack(list(losses(net, answers, batch, recipe).values())).sum().backward()
-    assert answers.scores.shape == (4, 2)
-    unlearned = {
-        name for name, weight in net.named_parameters() if weight.grad is None or not weight.grad.isfinite().all()
-    }
-    assert not unlearned
+    net = SoundNet(labels, SPEC, shape, dropout=0.1).eval()
+    with torch.no_grad():  # random weights that do not fade from layer to layer
+        for layer in net.body.layers:
+            for weight in layer.parameters():
+                if weight.ndim > 1:
+                    torch.nn.init.kaiming_normal_(weight)
+        net.answer.weight.mul_(10)
+    return net
 
 
-@pytest.mark.parametrize("change", [-2.0, 0.5, 3.0])
-def test_a_level_free_network_hears_the_same_at_every_level(change: float) -> None:
-    torch.manual_seed(0)
-    net, mel = make_net(tiny_recipe()).eval(), torch.randn(2, 64, 297)
+def stream(chunks: int = CHUNKS, batch: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    mel = torch.randn(batch, 64, chunks * CHUNK, generator=generator)
+    return mel * 0.5 - 1 + torch.linspace(-1, 1, chunks * CHUNK).sin()
+
+
+@torch.inference_mode()
+def in_chunks(net: SoundNet, mel: Tensor, sizes: Sequence[int]) -> Answers:
+    state, parts, start = net.initial(len(mel)), [], 0
+    for size in sizes:
+        answers, state = net.step(mel[:, :, start * CHUNK : (start + size) * CHUNK], state)
+        parts.append(answers)
+        start += size
+    return Answers(*(torch.cat(part, dim=2) for part in zip(*parts, strict=True)))
+
+
+@pytest.mark.parametrize("sizes", [[1] * 40, [2] * 20, [3] * 13 + [1], [19, 1, 20], [40]], ids=str)
+def test_a_stream_in_chunks_is_answered_as_at_once(sizes: list[int]) -> None:
+    net, mel = net_of(), stream()
     with torch.inference_mode():
-        for there, here in zip(net(mel + change), net(mel), strict=True):
-            torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-4)
+        whole = net(mel)
+    for ours, theirs in zip(in_chunks(net, mel, sizes), whole, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_a_network_that_keeps_the_level_does_not() -> None:
-    torch.manual_seed(0)
-    net, mel = make_net(tiny_recipe(shape=tiny_shape(level_free=False))).eval(), torch.randn(2, 64, 297)
+def test_the_whole_network_in_chunks_too() -> None:
+    net, mel = net_of(Shape(pretrained=False)), stream(12, 1)
     with torch.inference_mode():
-        assert not torch.allclose(net(mel + 3).scores, net(mel).scores, atol=1e-3)
+        whole = net(mel)
+    for ours, theirs in zip(in_chunks(net, mel, [3] * 4), whole, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_embeddings_are_of_unit_length() -> None:
-    lengths = make_net(tiny_recipe()).eval()(torch.randn(5, 64, 297)).embedding.norm(dim=1)
-    torch.testing.assert_close(lengths, torch.ones(5))
-
-
-def test_the_answer_to_a_clip_does_not_depend_on_its_batch() -> None:
-    torch.manual_seed(0)
-    net, mels = make_net(Recipe()).eval(), torch.randn(4, 64, 297)
+def test_nothing_later_changes_an_answer() -> None:
+    net, mel = net_of(), stream()
+    changed = mel.clone()
+    changed[:, :, 20 * CHUNK :] += 1
     with torch.inference_mode():
-        for all_of_them, one in zip(net(mels), net(mels[2:3]), strict=True):
-            torch.testing.assert_close(all_of_them[2:3], one, rtol=1e-4, atol=1e-4)
+        one, other = net(mel), net(changed)
+    torch.testing.assert_close(one.scores[:, :, :20], other.scores[:, :, :20])
+    torch.testing.assert_close(one.frames[:, :, :40], other.frames[:, :, :40])
+    assert not torch.allclose(one.frames[:, :, 40:], other.frames[:, :, 40:])
 
 
-def test_the_same_shape_at_another_frequency_is_another_sound() -> None:
-    torch.manual_seed(0)
-    net, low, high = make_net(Recipe()).eval(), torch.zeros(1, 64, 297), torch.zeros(1, 64, 297)
-    low[:, 16:20], high[:, 40:44] = 1.0, 1.0
+def test_back_of_front_is_the_network() -> None:
+    net, mel = net_of(), stream(6)
     with torch.inference_mode():
-        assert not torch.allclose(net(low).scores, net(high).scores)
+        plane = net.front(mel)
+        assert plane.shape == (2, 256, 8, 12)
+        assert plane.min() >= 0
+        assert plane.max() <= 6
+        for ours, theirs in zip(net.back(plane), net(mel), strict=True):
+            torch.testing.assert_close(ours, theirs)
 
 
-def test_the_highest_moment_is_the_clips_score_when_it_is_pooled_so() -> None:
-    net = make_net(tiny_recipe(shape=tiny_shape(pooling="max"))).eval()
-    answers = net(torch.randn(2, 64, 297))
-    assert torch.equal(answers.scores, answers.frames.amax(dim=2))
+def test_shapes() -> None:
+    net = net_of()
+    with torch.inference_mode():
+        answers = net(stream())
+    assert answers.frames.shape == (2, 3, CHUNKS * CHUNK // FRAME)
+    assert answers.scores.shape == (2, 3, CHUNKS)
+    assert answers.embedding.shape == (2, 8, CHUNKS)
+    torch.testing.assert_close(answers.embedding.norm(dim=1), torch.ones(2, CHUNKS))
+    assert net.taught(answers.hidden).shape == (2, 1 + (CHUNKS - TEACHER_DELAY - 6) // 3, 521)
 
 
-def test_attention_lies_between_the_lowest_and_the_highest_moment() -> None:
-    answers = make_net(tiny_recipe()).eval()(torch.randn(3, 64, 297))
-    assert (answers.frames.amin(dim=2) <= answers.scores).all()
-    assert (answers.scores <= answers.frames.amax(dim=2)).all()
+def test_a_score_lies_within_the_frame_scores_of_its_window() -> None:
+    with torch.inference_mode():
+        answers = net_of()(stream())
+    per_chunk = CHUNK // FRAME
+    for chunk in (0, 10, 25, 39):
+        stop = (chunk + 1) * per_chunk
+        window = answers.frames[:, :, max(0, stop - WINDOW) : stop]
+        score = answers.scores[:, :, chunk]
+        assert (score <= window.amax(dim=2) + 1e-4).all()
+        lowest = window.amin(dim=2)
+        assert (score >= (lowest if stop >= WINDOW else lowest.clamp(max=SILENT)) - 1e-4).all()
 
 
-def test_octaves_show_each_row_what_is_twice_as_high_and_half_as_high() -> None:
-    recipe = tiny_recipe()
-    low, high = recipe.spec.f_min_hz, recipe.spec.f_max_hz
-    centres_hz = librosa.mel_frequencies(recipe.spec.mels + 2, fmin=low, fmax=high, htk=True)
-    rows = torch.tensor(centres_hz[1:-1], dtype=torch.float32)
-    above, below = Stages(recipe.spec, recipe.shape, 0.0, recipe.front_end).octaves @ rows
-    inner = (rows > 2 * rows[0]) & (rows < rows[-1] / 2)
-    torch.testing.assert_close(above[inner], 2 * rows[inner], rtol=1e-3, atol=0)
-    torch.testing.assert_close(below[inner], rows[inner] / 2, rtol=1e-3, atol=0)
-    assert not above[rows > rows[-1] / 2 + 1].any()
+def test_a_sound_that_has_left_the_window_leaves_the_score() -> None:
+    net = net_of()
+    quiet = torch.full((1, 64, 60 * CHUNK), -4.0)
+    loud = quiet.clone()
+    loud[:, :, : 10 * CHUNK] = 0.0
+    with torch.inference_mode():
+        one, other = net(loud).frames, net(quiet).frames
+        changed = (one - other).abs().amax(dim=(0, 1)) > 1e-3
+        scores = (net(loud).scores - net(quiet).scores).abs().amax(dim=(0, 1))
+    last = int(changed.nonzero().max()) // 2
+    assert last + WINDOW // 2 < 59
+    assert scores[last + WINDOW // 2 + 1 :].max() < 1e-2
 
 
-def test_sub_bands_are_normalised_apart() -> None:
-    plane = torch.cat([torch.randn(8, 3, 4, 20), 10 + 5 * torch.randn(8, 3, 4, 20)], dim=2)
-    normalised = SubSpectralNorm(3, 2)(plane)
-    for band in normalised.chunk(2, dim=2):
-        torch.testing.assert_close(band.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
+def test_a_projection_replaces_the_embedding() -> None:
+    net, mel = net_of(), stream(6)
+    generator = torch.Generator().manual_seed(2)
+    weight, bias = torch.randn(5, 32, generator=generator), torch.randn(5, generator=generator)
+    net.project(weight, bias)
+    with torch.inference_mode():
+        hidden = net(mel).hidden
+        described = net.description(torch.nn.functional.pad(hidden, (WINDOW - 2, 0)))
+        expected = torch.nn.functional.normalize(torch.einsum("oi,bic->boc", weight, described) + bias[:, None], dim=1)
+        torch.testing.assert_close(net(mel).embedding, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_cost_is_that_of_a_second() -> None:
+    net = net_of(Shape(pretrained=False), labels=60)
+    assert 60e6 < multiply_adds(net, 64) < 80e6
+    assert 2.3e6 < weights(net) < 2.7e6
+    assert net.training is False
