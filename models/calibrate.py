@@ -15,7 +15,7 @@ from models.data.recordings import read_all
 from models.evaluation import scenes
 from models.evaluation.calibration import write
 from models.evaluation.daemon import Daemon, read_pcm
-from models.evaluation.rules import rules_for
+from models.evaluation.rules import rule_of
 from models.evaluation.scenes import Scene
 from models.evaluation.thresholds import ScoredScene, fit, of_predictions
 from models.training.command import command
@@ -35,7 +35,7 @@ def calibrate(options: argparse.Namespace) -> None:
         work, clips, options.seeds, minutes=options.minutes, per_minute=PER_MINUTE, rooms=data[0] / ROOMS
     )
     scored = scenes.side_by_side(lambda scene: scores(daemon, scene), made)
-    calibration = fit(daemon.labels, rules_for(daemon.labels), scored)
+    calibration = fit(daemon.labels, {label: rule_of(label) for label in daemon.labels}, scored)
     write(options.out, calibration)
     for label, rule in calibration.rules.items():
         log.info("%-18s on %.3f, low %.3f, high %.3f", label, rule.on, *calibration.thresholds[label].values())

@@ -27,8 +27,9 @@ def table(rows: Sequence[Row]) -> str:
 def _head(report: Report) -> Iterable[str]:
     yield f"# Report on {report['bundle']}"
     yield (
-        f"Made by `python -m models.evaluate` on {report['date']}. Trained without fold {report['fold']}; everything "
-        "below is measured on that fold, with thresholds fitted on another fold."
+        f"Made by `python -m models.evaluate` on {report['date']}. Trained without fold {report['fold']}. "
+        f"Scenes and events are of recordings of that fold ({report['part']} half), thresholds of the other half; "
+        "whole files are of all of it."
     )
 
 
@@ -64,8 +65,8 @@ def _files(report: Report) -> Iterable[str]:
     yield table([("data set", "files", "labels", "all labels", "own labels", "YAMNet, own labels"), *rows])
     if leakage := files["leakage"]:
         yield (
-            "A linear classifier tells the data set of a file from its embedding, within labels of several sets, with a "
-            f"balanced accuracy of {_percent(leakage['balanced_accuracy'])}; guessing: {_percent(leakage['chance'])}."
+            "A linear classifier tells the data set of a file from its embedding, within labels of several sets, with "
+            f"a balanced accuracy of {_percent(leakage['balanced_accuracy'])}; guessing: {_percent(leakage['chance'])}."
         )
 
 
