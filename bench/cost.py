@@ -20,7 +20,7 @@ from listener.pipeline.clipper import Clipper
 from listener.pipeline.framer import frames_of
 from listener.pipeline.loop import Pipeline
 from listener.pipeline.values import Floats
-from listener.sources.file import read_blocks
+from listener.sources.recording import read_blocks
 
 MOST_YAMNETS = 4.0
 MOST_SILENT_MS = 3.0

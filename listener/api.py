@@ -29,8 +29,8 @@ from listener.pipeline.values import Block
 from listener.routing.channel import Channel
 from listener.routing.sink import BaseSink
 from listener.routing.sink_worker import QUEUE_EVENTS, SinkBinding
-from listener.sources.file import BLOCK_S, read_blocks
-from listener.sources.pcm import LEAST_RATE, MOST_RATE, from_floats
+from listener.sources.pcm import MAX_RATE, MIN_RATE, from_floats
+from listener.sources.recording import BLOCK_S, read_blocks
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +117,8 @@ def _checked_rate(rate: float | None) -> int:
         raise SourceError("rate: is missing; samples do not say it themselves, as in listen(samples, rate=16000)")
     if not isinstance(rate, int | float | np.number):
         raise SourceError(f"rate: {rate!r} is no number; give the sample rate in Hz")
-    if not LEAST_RATE <= rate <= MOST_RATE or rate != int(rate):
-        raise SourceError(f"rate: {rate:g} is no sample rate; give a whole number of {LEAST_RATE} to {MOST_RATE} Hz")
+    if not MIN_RATE <= rate <= MAX_RATE or rate != int(rate):
+        raise SourceError(f"rate: {rate:g} is no sample rate; give a whole number of {MIN_RATE} to {MAX_RATE} Hz")
     return int(rate)
 
 

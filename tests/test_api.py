@@ -132,7 +132,7 @@ def test_overrides_are_laid_over_the_configuration(recording: Path, config: Path
 @pytest.mark.parametrize(
     ("audio", "rate", "says"),
     [
-        ("/nowhere/x.wav", None, "/nowhere/x.wav: cannot be read"),
+        ("/nowhere/x.wav", None, "/nowhere/x.wav cannot be read"),
         ("/dev/null", None, "is empty"),
         (__file__, None, "is not audio that can be read"),
         ("x.wav", 16_000, "rate: goes with samples alone"),
@@ -211,7 +211,7 @@ def test_one_that_was_never_begun_opens_nothing(config: Path, recording: Path) -
 
 
 def test_what_goes_wrong_while_it_listens_is_raised_in_the_loop(config: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"absent\.wav: cannot be read"):
+    with pytest.raises(SourceError, match=r"absent\.wav cannot be read"):
         list(listen(config=live(config, tmp_path / "absent.wav")))
     assert no_thread_is_left()
 

@@ -15,7 +15,7 @@ ONE_PLACE = {
     "onnxruntime": {"pipeline/classifier.py"},
     "webrtcvad": {"pipeline/gates.py"},
     "soxr": {"pipeline/framer.py"},
-    "soundfile": {"sources/file.py", "sinks/history/recordings.py"},
+    "soundfile": {"sources/recording.py", "sinks/history/recordings.py"},
     "sounddevice": {"sources/microphone/portaudio.py"},
     "pyaudio": {"sources/microphone/portaudio.py"},
     "paho": {"sinks/mqtt/connection.py"},

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from listener.base.incidents import Episodes
+from listener.daemon.rate_monitor import WRONG_RATE, RateMonitor
 from listener.daemon.signal_faults import CANCELLING, CLIPPING, SILENCE, SignalFault, SignalMonitor
 from listener.messages import SourceState
 from listener.pipeline.values import Block
@@ -38,9 +39,11 @@ class SourceHealth:
         self._listening_since = 0.0
         self.state, self.detail = SourceState.WAITING, "starting"
         self._ailment: SignalFault | None = None
-        self._hearing = SignalMonitor()
+        self._hearing, self._rate = SignalMonitor(), RateMonitor()
         self._deaf = Episodes(DEAF_STEADY_S, clock)
-        self._ailments = {ailment.name: Episodes(ILL_STEADY_S, clock) for ailment in (SILENCE, CANCELLING, CLIPPING)}
+        self._ailments = {
+            name: Episodes(ILL_STEADY_S, clock) for name in (SILENCE.name, CANCELLING.name, CLIPPING.name, WRONG_RATE)
+        }
         self._said = False
         self._lock = threading.Lock()
 
@@ -66,9 +69,10 @@ class SourceHealth:
             line = self._reported(state, _encodable(detail))
         self._say(line)
 
-    def heard(self, block: Block) -> bool:
-        """The source gave a block; whether that is well."""
-        ailment = self._hearing(block)
+    def heard(self, block: Block, *, live: bool = False) -> bool:
+        """Note a block, which of a live source arrives as it is recorded; return whether its audio is well."""
+        wrong_rate = self._rate(block, self._clock()) if live else None
+        ailment = wrong_rate or self._hearing(block)
         if ailment is not self._ailment:
             with self._lock:
                 line = self._fell_ill(ailment)
@@ -90,7 +94,7 @@ class SourceHealth:
         self.state, self.detail, self._said = state, detail, True
         words = f"{state}: {detail}"
         if state is not before:  # what comes next may be another microphone, or the same with its switch moved
-            self._hearing, self._ailment = SignalMonitor(), None
+            self._hearing, self._rate, self._ailment = SignalMonitor(), RateMonitor(), None
         match state:
             case SourceState.RECOVERING:
                 return (logging.WARNING if self._deaf.began() else logging.DEBUG), words

@@ -59,6 +59,8 @@ class Stream:
             )
             for stage in (self._capture, self._listen)
         ]
+        self._delivered = False
+        self._error: ListenerError | None = None  # what ended the source after it had delivered audio
         self._recorder: Recorder | None = None
         self._changes: deque[Callable[[], Iterable[Event]]] = deque()  # for the loop to take between two blocks
         self._health = SourceHealth(source.name)
@@ -159,12 +161,18 @@ class Stream:
     def _capture(self) -> None:
         try:
             for block in self._source.blocks(self._health.report):
-                self._blocks.put(block)
+                self._blocks.put(block, wait=self._source.can_wait)
+                self._delivered = True
                 is_now = self._source.live or block.captured_at is not None  # a pipe from a microphone is not live
-                if is_now and not self._health.heard(block):
+                if is_now and not self._health.heard(block, live=self._source.live):
                     self._source.on_signal_fault()
             if not self._closing:
                 self._health.report(SourceState.ENDED, "no more audio")
+        except ListenerError as err:
+            if not self._delivered:
+                raise
+            self._error = err  # once everything before it has been heard
+            self._health.report(SourceState.ENDED, err.message)
         finally:
             self._blocks.close()
 
@@ -175,7 +183,7 @@ class Stream:
             self._take_changes()
         if self._recorder:
             self._recorder.is_over = True
-        self._ended(self.name, None)
+        self._ended(self.name, self._error)
 
     def _stretch(self) -> Iterable[Frames]:
         """Frames until the source ends, or delivers nothing for so long that events must end."""

@@ -51,11 +51,16 @@ class Channel(Generic[T]):
         with self._changed:
             return self._closed and not self._waiting
 
-    def put(self, item: T) -> bool:
-        """Offer an item; whether it was taken, which it is not after `close`."""
+    def put(self, item: T, *, wait: bool = False) -> bool:
+        """Offer an item; whether it was taken, which it is not after `close`.
+
+        Args:
+            item: What goes through the channel.
+            wait: Wait for room, whatever the policy.
+        """
         weight = self._weigh(item)
         with self._changed:
-            if self._policy == "block":
+            if wait or self._policy == "block":
                 self._changed.wait_for(lambda: self._closed or self._fits(weight))
             if self._closed:
                 return False

@@ -2,19 +2,63 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from listener.base.overrides import check_overrides
 from listener.base.requirements import Requirements
+from listener.base.schema import Meta, Section
 from listener.errors import SourceError
 from listener.messages import SourceState
-from listener.pipeline.values import Block
+from listener.pipeline.values import Block, Pcm
+from listener.sources.pcm import amplified, selected
 
 Report = Callable[[SourceState, str], None]  # the new state, and one sentence for a person
 
 
 class SourceUnavailable(SourceError):
     """The source cannot be opened now, but may be later."""
+
+
+class SourceConfig(Section, frozen=True):
+    """The settings that all sources have."""
+
+    name: Annotated[str, Meta(min_length=1, description="the name in events; each source has its own")]
+    channel: Annotated[
+        Annotated[int, Meta(ge=0, le=63)] | list[Annotated[int, Meta(ge=0, le=63)]] | None,
+        Meta(description="the channel to use, from 0, or a list of channels to mix; not set: all, mixed"),
+    ] = None
+    gain_db: Annotated[float, Meta(ge=-60, le=60, description="makes the audio louder or quieter")] = 0.0
+
+    @property
+    def channel_numbers(self) -> tuple[int, ...]:
+        """The channels to use; empty for all."""
+        return (self.channel,) if isinstance(self.channel, int) else tuple(self.channel or ())
+
+    def prepared(self, pcm: Pcm) -> Pcm:
+        """Return the chosen channels of audio with the gain applied.
+
+        Raises:
+            SourceError: The audio has fewer channels.
+        """
+        return amplified(selected(pcm, self.channel_numbers), self.gain_db)
+
+
+class Position:
+    """Where the next block of a stream starts, also after a change of the sample rate."""
+
+    def __init__(self) -> None:
+        self._stop, self._rate = 0, 1
+
+    @property
+    def seconds(self) -> float:
+        """The length of the stream so far."""
+        return self._stop / self._rate
+
+    def advance(self, samples: int, rate: int) -> int:
+        """Add a block of so many samples per channel; return its start in samples at its rate."""
+        start = self._stop if rate == self._rate else -(-self._stop * rate // self._rate)
+        self._stop, self._rate = start + samples, rate
+        return start
 
 
 class BaseSource(ABC):
@@ -60,6 +104,11 @@ class BaseSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """Make `blocks` end soon. May be called more than once, from any thread."""
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the audio waits if it is not read in time, as in a file or a pipe from one."""
+        return not self.live
 
     def on_signal_fault(self) -> None:  # noqa: B027 - optional
         """React to audio that a working microphone would not deliver, for example by reopening the device."""

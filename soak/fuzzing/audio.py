@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from listener.messages import SourceState
-from listener.sources.file import read_blocks
+from listener.sources.recording import read_blocks
 from listener.sources.stdin import Stdin, StdinConfig
 
 CHUNKS = (b"RIFF", b"RF64", b"WAVE", b"fmt ", b"data", b"LIST", b"\xfe\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00")

@@ -14,6 +14,7 @@ from listener.messages import SourceState
 from listener.sources.base import BaseSource
 from listener.sources.command import CommandConfig, CommandSource
 from tests.sources.conftest import Listening
+from tests.sources.streams import ENCODED, noise, wav
 from tests.waiting import eventually
 
 Listen = Callable[[BaseSource], Listening]
@@ -36,7 +37,7 @@ def test_its_samples_are_heard_without_a_gap(listen: Listen) -> None:
     heard.heard()
     assert (heard.audio() == 1000).all()
     assert heard.gaps_s() == []
-    assert heard.reports[0] == (SourceState.LISTENING, f"{sys.executable}, 16000 Hz, s16le")
+    assert heard.reports[0] == (SourceState.LISTENING, f"{sys.executable}, 16000 Hz")
 
 
 def test_one_that_ends_is_started_again_after_a_gap(listen: Listen) -> None:
@@ -79,14 +80,59 @@ def test_what_its_shell_started_ends_with_it(listen: Listen, tmp_path: Path) -> 
     eventually(lambda: not process.exists() or "State:\tZ" in process.read_text(), "the grandchild has ended")
 
 
-def test_a_program_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(SourceError, match=r"garden: 'arecrod' cannot be run.*installed and on PATH"):
-        next(CommandSource(CommandConfig(name="garden", command=["arecrod"], wait=True)).blocks(lambda *_: None))
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["arecrod"], "program-missing"),
+        ([sys.executable, "-c", "import sys; print('no such card', file=sys.stderr); sys.exit(3)"], "source-ended"),
+    ],
+)
+def test_a_program_that_gives_no_audio_at_first_is_an_error(argv: list[str], code: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        next(CommandSource(CommandConfig(name="garden", command=argv)).blocks(lambda *_: None))
+    assert caught.value.code == code
+    assert caught.value.message.startswith("garden: ")
+    assert argv[0] in caught.value.message
+    assert ("no such card" in caught.value.message) == (code == "source-ended")
 
 
-def test_one_that_gives_no_audio_at_first_is_an_error_with_its_last_words() -> None:
-    with pytest.raises(SourceError, match=r"ended with status 3: no such card"):
-        next(command("import sys; print('no such card', file=sys.stderr); sys.exit(3)").blocks(lambda *_: None))
+def writing(content: str, then: str = "") -> str:
+    """A script that writes an expression of bytes."""
+    return f"import sys,time\nsys.stdout.buffer.write({content}); sys.stdout.flush()\n{then}"
+
+
+def test_a_wav_is_read_as_its_header_declares(listen: Listen) -> None:
+    content = wav(noise(0.2, 2, 48000).tobytes(), 0xFFFFFFFF, channels=2, rate=48000)
+    heard = listen(command(writing(repr(content), "time.sleep(100)")))
+    heard.heard(1)
+    assert (heard.blocks[0].rate, heard.blocks[0].pcm.shape[1]) == (48000, 2)
+
+
+@pytest.mark.parametrize("name", ["MP3", "AAC (ADTS)", "MPEG transport", "WavPack"])
+def test_encoded_audio_is_an_error_that_names_it(name: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        list(command(writing(repr(ENCODED[name] * 20), "time.sleep(100)")).blocks(lambda *_: None))
+    assert caught.value.code == "source-encoded"
+    assert "ffmpeg" in caught.value.remedy
+
+
+def test_a_recording_is_played_once_and_whole_if_it_is_not_live() -> None:
+    source = command(writing("bytes(32000 * 60)"), live=False)
+    assert sum(len(block.pcm) for block in source.blocks(lambda *_: None)) == 16000 * 60
+    assert source.can_wait
+
+
+def test_a_program_that_is_far_ahead_of_the_clock_can_wait(listen: Listen) -> None:
+    source = command(writing("bytes(32000 * 8)", "time.sleep(100)"))
+    assert not source.can_wait
+    listen(source)
+    eventually(lambda: source.can_wait, "more than five seconds of audio at once")
+
+
+def test_a_program_in_real_time_cannot_wait(listen: Listen) -> None:
+    source = command(STEADY)
+    listen(source).heard(10)
+    assert not source.can_wait
 
 
 def test_one_that_is_waited_for_is_tried_again(listen: Listen) -> None:
@@ -132,8 +178,9 @@ def test_gain_makes_it_louder(listen: Listen) -> None:
 
 
 def test_no_command_is_an_error_of_the_configuration() -> None:
-    with pytest.raises(ConfigError, match="command is empty"):
+    with pytest.raises(ConfigError) as caught:
         CommandSource(CommandConfig())
+    assert caught.value.code == "source-command-missing"
 
 
 def test_times_are_those_of_arrival(listen: Listen) -> None:

@@ -21,8 +21,8 @@ from listener.pipeline.clipper import ClipConfig, Clipper
 from listener.pipeline.features import LogMel
 from listener.pipeline.framer import frames_of
 from listener.pipeline.gates import OpenGate
-from listener.pipeline.values import Frames
-from listener.sources.file import read_blocks
+from listener.pipeline.values import Block, Frames
+from listener.sources.recording import read_blocks
 
 
 @click.command()
@@ -42,25 +42,27 @@ def command(files: Sequence[str], as_json: bool, as_scores: bool, config: Path |
     classifier = Classifier(setup.bundle, setup.config.model.providers)
     status = 0
     for path in files:
-        name = messages.printable(path)
+        name, errors = messages.printable(path), list[SourceError]()
         try:
             if as_scores:
-                print(json.dumps({"file": name, "scores": scores(path, setup, classifier)}), flush=True)
+                print(json.dumps({"file": name, "scores": scores(path, setup, classifier, errors)}), flush=True)
             else:
-                _print_events(name, whole_events(path, setup, classifier), as_json=as_json)
+                _print_events(name, whole_events(path, setup, classifier, errors), as_json=as_json)
         except SourceError as err:
-            status = report_error(err)
+            errors.append(err)
+        for error in errors:
+            status = report_error(error)
     return status
 
 
-def whole_events(path: str, setup: Setup, classifier: Classifier) -> list[Event]:
+def whole_events(path: str, setup: Setup, classifier: Classifier, errors: list[SourceError]) -> list[Event]:
     """The events of a file in the order of detection, each as one message without a phase."""
     loop = build_pipeline(setup.config, setup.bundle, classifier.stream(), messages.printable(path))
-    latest = {event.id: event for event in loop.events(_frames(path, setup))}
+    latest = {event.id: event for event in loop.events(_frames(path, setup, errors))}
     return sorted((messages.whole(event) for event in latest.values()), key=lambda event: event.detected_s)
 
 
-def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
+def scores(path: str, setup: Setup, classifier: Classifier, errors: list[SourceError]) -> dict[str, float]:
     """The mean probability of every label over the file's clips, the gate bypassed.
 
     One whole clip per hop; a file shorter than a clip is one clip.
@@ -70,7 +72,7 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     clipper = Clipper(spec, ClipConfig(hop_s=setup.config.clips.hop_s, first_s=window_s), hang_over_s=0)
     featurise, classify = LogMel(spec, setup.bundle.filters), classifier.stream()
     gate = OpenGate()
-    pushed = (clipper.push(frames, gate(frames), held=lambda: False) for frames in _frames(path, setup))
+    pushed = (clipper.push(frames, gate(frames), held=lambda: False) for frames in _frames(path, setup, errors))
     total, clips = np.zeros(len(setup.bundle.labels)), 0
     for clip in chain(chain.from_iterable(pushed), clipper.finish()):
         total += classify(featurise(clip)).scores
@@ -79,8 +81,20 @@ def scores(path: str, setup: Setup, classifier: Classifier) -> dict[str, float]:
     return {label: round(score, 5) for label, score in zip(setup.bundle.labels, mean, strict=True)}
 
 
-def _frames(path: str, setup: Setup) -> Iterator[Frames]:
-    return frames_of(read_blocks(Path(path)), setup.bundle.features.sample_rate)
+def _frames(path: str, setup: Setup, errors: list[SourceError]) -> Iterator[Frames]:
+    """Yield the frames of a file. An error after the first audio goes to `errors`, so that it is heard up to there."""
+
+    def readable() -> Iterator[Block]:
+        block = None
+        try:
+            for block in read_blocks(Path(path)):
+                yield block
+        except SourceError as err:
+            if block is None:
+                raise
+            errors.append(err)
+
+    return frames_of(readable(), setup.bundle.features.sample_rate)
 
 
 def _print_events(path: str, events: list[Event], *, as_json: bool) -> None:

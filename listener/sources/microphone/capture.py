@@ -32,7 +32,7 @@ BACKLOG_S = 5.0  # so much may wait for a slow reader, beside what the pipe hold
 LIVENESS_S = 0.5  # the device is asked so often whether it is still there
 
 
-class Outlet:
+class PacketWriter:
     """The way from PortAudio's callback to the pipe: it never waits. What the pipe has no room for stays behind.
 
     Written by the callback itself, since to wake a thread for it costs a third of what the whole process does.
@@ -96,6 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", action="append", default=[])
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--channels", type=int, default=0)
+    parser.add_argument("--min-channels", type=int, default=1)
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
 
@@ -109,14 +110,14 @@ def _end_with_the_reader() -> None:
 def _capture(library: Backend, arguments: argparse.Namespace) -> int:
     devices = _inputs(library)
     device = choose(devices, arguments.device or ["default"], library.default())
-    outlet = Outlet(1, BLOCK_MS)
-    wish = Wish(arguments.rate, arguments.channels, BLOCK_MS)
+    writer = PacketWriter(1, BLOCK_MS)
+    wish = Wish(arguments.rate, arguments.channels, BLOCK_MS, arguments.min_channels)
     try:
-        rate, channels, alive = open_best(library, device, wish, outlet.heard)
+        rate, channels, alive = open_best(library, device, wish, writer.heard)
     except CaptureError as err:
         raise CaptureError(f"{err}. There are: {described(devices)}") from err
     _say(device=device.name, rate=rate, channels=channels, identities=identities(devices, device))
-    outlet.open(rate)
+    writer.open(rate)
     while alive():
         time.sleep(LIVENESS_S)
     os._exit(GONE_STATUS)  # not return: closing a stream whose device is gone can hang

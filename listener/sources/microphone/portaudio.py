@@ -35,11 +35,12 @@ class Input(NamedTuple):  # dataclasses would cost the child a megabyte
 
 
 class Wish(NamedTuple):
-    """What is wanted of a device. 0 channels: as few as it gives."""
+    """How to open a device. 0 channels: as few as it offers, but at least `min_channels`."""
 
     rate: int
     channels: int
     block_ms: int
+    min_channels: int = 1
 
 
 class Backend(Protocol):
@@ -109,12 +110,16 @@ def described(devices: list[Input]) -> str:
 def settings(device: Input, wish: Wish) -> list[tuple[int, int]]:
     """The rates and channel counts to try, best first."""
     rates = dict.fromkeys((wish.rate, *RATES, device.rate))
-    counts = dict.fromkeys(count for count in (wish.channels, 1, 2, device.channels) if 0 < count <= device.channels)
+    wanted = (wish.channels, wish.min_channels, 1, 2, device.channels)
+    counts = dict.fromkeys(count for count in wanted if wish.min_channels <= count <= device.channels)
     return [(rate, count) for rate in rates for count in counts if rate > 0]
 
 
 def open_best(library: Backend, device: Input, wish: Wish, deliver: Deliver) -> tuple[int, int, Callable[[], bool]]:
     """Rate, channels and liveness of the device, opened with the first settings that it takes."""
+    if device.channels < wish.min_channels:
+        problem = f"{device.name!r} has no channel {wish.min_channels - 1}: its {device.channels} are counted from 0"
+        raise CaptureError(problem, lasting=True)
     tried: list[tuple[int, int]] = []
     answers: dict[str, None] = {}  # each once, in order
     for rate, channels in settings(device, wish):

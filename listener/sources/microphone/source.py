@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from listener.base.schema import Meta, Section
+from listener.base.schema import Meta
 from listener.errors import SourceError
-from listener.sources.base import SourceUnavailable
+from listener.sources.base import SourceConfig, SourceUnavailable
 from listener.sources.microphone.identity import lasting
 from listener.sources.microphone.protocol import GONE_STATUS, HEADER, MAGIC, argv, environment
 from listener.sources.microphone.soundserver import Switchboard
-from listener.sources.pcm import LEAST_RATE, MOST_RATE, decoded
+from listener.sources.pcm import MAX_RATE, MIN_RATE, decoded
 from listener.sources.process.source import Chunk, ProcessSource, ProcessSpec
 
 STARTING_S = 15.0  # a slow board with many cards and rates to try
@@ -19,7 +19,7 @@ STALLED_S = 1.0  # more than five blocks
 FOLLOWING = ("default", "pulse", "pipewire", "sysdefault")  # what ALSA calls the sound server's default source
 
 
-class MicrophoneConfig(Section, frozen=True):
+class MicrophoneConfig(SourceConfig, frozen=True):
     """A microphone of this machine."""
 
     name: Annotated[str, Meta(min_length=1, description="what events call it; each source has its own")] = "microphone"
@@ -32,14 +32,11 @@ class MicrophoneConfig(Section, frozen=True):
     ] = "sounddevice"
     rate: Annotated[
         int,
-        Meta(
-            ge=LEAST_RATE, le=MOST_RATE, description="Hz, asked for first; else one that the device offers is resampled"
-        ),
+        Meta(ge=MIN_RATE, le=MAX_RATE, description="Hz, asked for first; else one that the device offers is resampled"),
     ] = 16000
     channels: Annotated[
         int, Meta(ge=0, le=64, description="asked for first, and mixed to one; 0: as few as it gives")
     ] = 0
-    gain_db: Annotated[float, Meta(ge=-60, le=60, description="makes it louder or quieter")] = 0.0
     wait: Annotated[bool, Meta(description="wait for the device instead of ending when it is not there at first")] = (
         False
     )
@@ -54,6 +51,7 @@ class Microphone(ProcessSource):
         self._device = [str(config.device)]
         self._remember = config.device != "default"
         self._settings = [f"--{flag}={getattr(config, flag)}" for flag in ("backend", "rate", "channels")]
+        self._settings.append(f"--min-channels={max(config.channel_numbers, default=0) + 1}")
         super().__init__(
             ProcessSpec(
                 argv=lambda: argv(*self._settings, *(f"--device={device}" for device in self._device)),
@@ -63,9 +61,8 @@ class Microphone(ProcessSource):
                 stalled_s=STALLED_S,
                 ended=_meaning,
             ),
-            name=config.name,
+            config,
             wait=config.wait,
-            gain_db=config.gain_db,
         )
 
     def _opened(self, identities: list[str]) -> None:

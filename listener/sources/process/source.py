@@ -1,8 +1,9 @@
-"""Audio from a program that is started again whenever it ends or stalls. Every live source is one.
+"""Audio from a program that is restarted whenever it ends or stalls. Every live source is one.
 
-A stream goes on by the clock while its program is away, so that the absence is a gap of honest length.
+The stream continues by the clock while the program is away, so that the absence is a gap of the right length.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +11,34 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from listener.base.backoff import Backoff
 from listener.base.clocks import uptime
 from listener.errors import SourceError
 from listener.messages import SourceState
 from listener.pipeline.values import Block, Pcm
-from listener.sources.base import BaseSource, Report, SourceUnavailable
-from listener.sources.pcm import amplified, full_scale
-from listener.sources.process.child import Child
+from listener.sources.base import BaseSource, Report, SourceConfig, SourceUnavailable
+from listener.sources.pcm import full_scale
+from listener.sources.process.child import ChildProcess
+
+log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.25
 LAST_DELAY_S = 5.0
-NOTICE_S = 4.0  # a start that takes longer is said to
-STEADY_S = 10.0  # a program that ran so long starts again with the first delay
+NOTICE_S = 4.0  # a start that takes longer is reported
+STEADY_S = 10.0  # a program that ran this long is restarted with the first delay
+AHEAD_S = 5.0  # a program that is further ahead of the clock can wait for us, as no device can
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of what a program gave; `index` counts samples since it was started."""
+    """A piece of what a program wrote.
+
+    Attributes:
+        index: The number of its first sample since the program was started.
+        rate: Hz.
+        pcm: int16 (samples, channels).
+        captured_at: Unix time of its last sample.
+    """
 
     index: int
     rate: int
@@ -35,166 +47,210 @@ class Chunk:
 
 
 class Decoder(Protocol):
-    """Makes chunks of a program's output. One for each start of it."""
+    """Turns the output of a program into chunks. Each start of the program has one of its own."""
 
     def __call__(self, received: bytes) -> Iterator[Chunk]: ...
 
     def described(self) -> str:
-        """What is being heard, once there has been a chunk."""
+        """Describe what is being recorded. Called after the first chunk."""
 
     def stale(self, *, doubted: bool) -> str:
-        """Why the program should be started again though audio comes; empty where that would not help."""
+        """Return why the program should be restarted although audio arrives, or an empty string.
 
-    def close(self) -> None: ...
+        Args:
+            doubted: Whether the audio is not what a working microphone delivers.
+        """
+
+    def close(self) -> None:
+        """Release what the decoder has opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """What to run and what to expect of it.
+    """A program and what to expect of it.
 
-    `argv` is asked at each start, `decoder` is given the program's process id, and `ended` says in a sentence what an
-    exit status means.
+    Attributes:
+        argv: Returns the command line; called for each start.
+        environment: Its environment; None for that of this process.
+        decoder: Makes a decoder for the process id of a start.
+        starting_s: How long it may take to deliver the first audio.
+        stalled_s: How long it may deliver nothing after that.
+        ended: Describes an exit status, None if it still runs, and the last words of the program.
     """
 
     argv: Callable[[], Sequence[str]]
     environment: dict[str, str] | None
     decoder: Callable[[int], Decoder]
-    starting_s: float  # it may take so long to the first audio
-    stalled_s: float  # and then be silent for so long
+    starting_s: float
+    stalled_s: float
     ended: Callable[[int | None, str], str]
 
 
 class Timeline:
-    """Places what one run after another gave on one stream."""
+    """Places the chunks of one start of a program after another in one stream.
+
+    Args:
+        clock: Seconds, time in which the machine slept included.
+        asleep: How many of those seconds the machine slept.
+    """
 
     def __init__(self, clock: Callable[[], float], asleep: Callable[[], float]) -> None:
         self._clock, self._asleep = clock, asleep
-        self._base: int | None = None  # where the running program's sample 0 lies; None between two
+        self._base: int | None = None  # the position of the program's sample 0; None between two starts
         self._stop, self._rate = 0, 1
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self._slept_s = 0.0
 
     def interrupt(self) -> None:
-        """What comes next is of another run."""
+        """Note that the next chunk comes from another start."""
         self._base = None
 
     def place(self, chunk: Chunk) -> int:
-        """Where it starts, in samples since the stream began."""
+        """Return the start of a chunk in samples since the stream began."""
         now, slept_s = self._clock(), self._asleep()
         if self._base is None:
             self._base = self._resumed(chunk, now) - chunk.index
-        elif slept_s - self._slept_s > 1:  # the machine slept under a program that knows nothing of it
+        elif slept_s - self._slept_s > 1:  # the program does not know that the machine slept
             self._base += round((slept_s - self._slept_s) * chunk.rate)
         start = self._base + chunk.index
         self._stop, self._rate = start + len(chunk.pcm), chunk.rate
-        self._heard_at, self._slept_s = now, slept_s
+        self._received_at, self._slept_s = now, slept_s
         return start
 
     def _resumed(self, chunk: Chunk, now: float) -> int:
         if not self._stop:
             return 0
-        away = round((now - self._heard_at) * chunk.rate) - len(chunk.pcm)
-        return -(-self._stop * chunk.rate // self._rate) + max(1, away)  # at least a sample, so that it is a gap
+        away = round((now - self._received_at) * chunk.rate) - len(chunk.pcm)
+        return -(-self._stop * chunk.rate // self._rate) + max(1, away)  # at least one sample, so that it is a gap
 
 
 class ProcessSource(BaseSource):
-    """A source: the blocks of a program, started again with growing delays for as long as it takes."""
+    """The audio of a program, which is restarted with growing delays until the source is closed.
+
+    Args:
+        spec: The program.
+        config: The settings that all sources have.
+        wait: Whether to keep trying if the first start fails.
+    """
 
     live = True
 
-    def __init__(self, recipe: ProcessSpec, *, name: str, wait: bool, gain_db: float) -> None:
-        self._recipe, self.name = recipe, name
-        self.silence_timeout_s = recipe.stalled_s
-        self._wait, self._gain_db = wait, gain_db
+    def __init__(self, spec: ProcessSpec, config: SourceConfig, *, wait: bool) -> None:
+        self.name, self.silence_timeout_s = config.name, spec.stalled_s
+        self._spec, self._audio, self._wait = spec, config, wait
         self._closed = threading.Event()
         self._timeline = Timeline(uptime, _asleep)
-        self._ever_heard = False
+        self._delivered = False
         self._doubted = False
+        self._is_ahead = False
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the program writes faster than the clock runs, and so can wait for its reader."""
+        return not self.live or self._is_ahead
 
     def close(self) -> None:
-        """End `blocks` soon."""
+        """Make `blocks` end soon."""
         self._closed.set()
 
     def on_signal_fault(self) -> None:
-        """The latest block is hardly what a microphone hears: the program is started again where that helps."""
+        """Restart the program before the next block if that may help."""
         self._doubted = True
 
     def blocks(self, report: Report) -> Iterator[Block]:
-        """Blocks until `close`. SourceError where the first start fails and is not to be waited for."""
-        delay_s = FIRST_DELAY_S
+        """Yield blocks until `close` is called, or until a program that is not live has ended well.
+
+        Raises:
+            SourceError: The first start failed, and it is not to be waited for.
+        """
+        backoff = Backoff(FIRST_DELAY_S, LAST_DELAY_S)
         while not self._closed.is_set():
             began = time.monotonic()
             try:
                 yield from self._run(report)
             except SourceError as err:
-                if not self._ever_heard:
+                if not self._delivered:
                     self._give_up(err)
                 report(self._absent, str(err))
             if time.monotonic() - began > STEADY_S:
-                delay_s = FIRST_DELAY_S
-            self._closed.wait(delay_s)
-            delay_s = min(2 * delay_s, LAST_DELAY_S)
+                backoff.succeeded()
+            self._closed.wait(backoff.failed())
 
     @property
     def _absent(self) -> SourceState:
-        return SourceState.RECOVERING if self._ever_heard else SourceState.WAITING
+        return SourceState.RECOVERING if self._delivered else SourceState.WAITING
 
     def _give_up(self, err: SourceError) -> None:
-        """Raise what the first start met, unless it may pass and is to be waited for."""
-        if not isinstance(err, SourceUnavailable):
-            raise SourceError(f"{self.name}: {err}") from err
-        if not self._wait:
-            raise SourceError(f"{self.name}: {err}. To wait for it: --wait, or wait = true for the source") from err
+        """Raise the error of the first start, unless it may pass and is to be waited for."""
+        remedy = err.remedy
+        if isinstance(err, SourceUnavailable):
+            if self._wait:
+                return
+            remedy = f"{remedy} To wait for it: --wait, or wait = true for the source.".strip()
+        raise SourceError(f"{self.name}: {err.message}", code=err.code, remedy=remedy) from err
 
     def _run(self, report: Report) -> Iterator[Block]:
-        """Blocks of one start. Ends when closed; SourceUnavailable says why it ended otherwise."""
+        """Yield the blocks of one start, until it is closed or has ended well."""
         self._timeline.interrupt()
         self._doubted = False
-        said = ""
-        with _started(self._recipe) as child, closing(self._recipe.decoder(child.pid)) as decode:
-            while received := self._listened(child) if said else self._awaited(child, report):
+        description = ""
+        began = time.monotonic()
+        with _started(self._spec) as child, closing(self._spec.decoder(child.pid)) as decode:
+            while received := self._next(child) if description else self._first(child, report):
                 for chunk in decode(received):
-                    self._ever_heard = True
-                    if said != (now := decode.described()):
-                        said = now
-                        report(SourceState.LISTENING, said)
+                    self._delivered = True
+                    if description != (now := decode.described()):
+                        description = now
+                        report(SourceState.LISTENING, description)
                     yield self._block(chunk)
-                if said and (why := decode.stale(doubted=self._doubted)):
-                    raise SourceUnavailable(why)
+                    self._compare(chunk.index / chunk.rate, time.monotonic() - began)
+                if description and (why := decode.stale(doubted=self._doubted)):
+                    raise SourceUnavailable(why, code="source-moved")
                 self._doubted = False
 
-    def _awaited(self, child: Child, report: Report) -> bytes:
-        """What it wrote before there was audio, b"" when closed."""
+    def _first(self, child: ChildProcess, report: Report) -> bytes:
+        """Return what the program wrote before there was audio, nothing if it is closed."""
         received = child.read(NOTICE_S, self._closed.is_set)
         if received is None:
             report(self._absent, f"no audio for {NOTICE_S:g} s since it was started")
-            received = child.read(self._recipe.starting_s - NOTICE_S, self._closed.is_set)
-        return self._checked(child, received, self._recipe.starting_s)
+            received = child.read(self._spec.starting_s - NOTICE_S, self._closed.is_set)
+        return self._checked(child, received, self._spec.starting_s)
 
-    def _listened(self, child: Child) -> bytes:
-        """What it wrote next, b"" when closed."""
-        return self._checked(child, child.read(self._recipe.stalled_s, self._closed.is_set), self._recipe.stalled_s)
+    def _next(self, child: ChildProcess) -> bytes:
+        """Return what the program wrote next, nothing if it is closed."""
+        return self._checked(child, child.read(self._spec.stalled_s, self._closed.is_set), self._spec.stalled_s)
 
-    def _checked(self, child: Child, received: bytes | None, patience_s: float) -> bytes:
+    def _checked(self, child: ChildProcess, received: bytes | None, timeout_s: float) -> bytes:
         if received is None:
-            raise SourceUnavailable(f"no audio for {patience_s:g} s")
+            raise SourceUnavailable(f"no audio for {timeout_s:g} s", code="source-stalled")
         if not received and not self._closed.is_set():
-            raise SourceUnavailable(self._recipe.ended(child.status(), child.complaint()))
+            status = child.status()
+            if self.live or status != 0 or not self._delivered:
+                raise SourceUnavailable(self._spec.ended(status, child.complaint()), code="source-ended")
+            self._closed.set()  # a recording has been played
         return received
 
+    def _compare(self, stream_s: float, elapsed_s: float) -> None:
+        """Compare what arrived with the clock."""
+        if not self._is_ahead and stream_s - elapsed_s > AHEAD_S:
+            self._is_ahead = True
+            log.info("%s: audio arrives faster than the clock runs; it is read as fast as it is heard", self.name)
+
     def _block(self, chunk: Chunk) -> Block:
-        pcm = amplified(chunk.pcm, self._gain_db)
-        return Block(self._timeline.place(chunk), chunk.rate, pcm, chunk.captured_at, full_scale(self._gain_db))
+        start = self._timeline.place(chunk)
+        pcm = self._audio.prepared(chunk.pcm)
+        return Block(start, chunk.rate, pcm, chunk.captured_at, full_scale(self._audio.gain_db))
 
 
-def _started(recipe: ProcessSpec) -> Child:
-    argv = recipe.argv()
+def _started(spec: ProcessSpec) -> ChildProcess:
+    argv = spec.argv()
     try:
-        return Child(argv, recipe.environment)
+        return ChildProcess(argv, spec.environment)
     except OSError as err:
-        raise SourceError(f"{argv[0]!r} cannot be run: {err.strerror}; is it installed and on PATH?") from err
+        message = f"{argv[0]!r} cannot be run: {err.strerror}"
+        raise SourceError(message, code="program-missing", remedy="Install it, or write its full path.") from err
 
 
 def _asleep() -> float:
-    """How long the machine has slept since it was started."""
+    """Return how long the machine has slept since it was started."""
     return uptime() - time.monotonic()

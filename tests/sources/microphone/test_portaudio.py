@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from listener.sources.microphone.capture import Outlet
+from listener.sources.microphone.capture import PacketWriter
 from listener.sources.microphone.portaudio import CaptureError, Deliver, Input, Wish, choose, open_best, settings
 from listener.sources.microphone.protocol import HEADER, MAGIC
 
@@ -140,7 +140,7 @@ def packets(reader: int) -> list[tuple[int, int]]:
 
 def test_packets_number_their_samples(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    outlet = Outlet(writer, block_ms=40)
+    outlet = PacketWriter(writer, block_ms=40)
     outlet.open(16000)
     for _ in range(3):
         outlet.heard(bytes(4), 2, False)
@@ -149,7 +149,7 @@ def test_packets_number_their_samples(pipe: tuple[int, int]) -> None:
 
 def test_nothing_is_written_before_the_opening_was_told(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    outlet = Outlet(writer, block_ms=40)
+    outlet = PacketWriter(writer, block_ms=40)
     outlet.heard(bytes(4), 2, False)
     assert packets(reader) == []
     outlet.open(16000)
@@ -160,7 +160,7 @@ def test_nothing_is_written_before_the_opening_was_told(pipe: tuple[int, int]) -
 def test_a_reader_that_does_not_read_costs_the_oldest_and_no_packet_is_torn(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 16)
-    outlet = Outlet(writer, block_ms=1000)
+    outlet = PacketWriter(writer, block_ms=1000)
     outlet.open(16000)
     for _ in range(12):
         outlet.heard(bytes(32000), 16000, False)  # two fit into the pipe, the third in part
@@ -175,7 +175,7 @@ def test_a_reader_that_does_not_read_costs_the_oldest_and_no_packet_is_torn(pipe
 
 def test_an_overflow_is_a_gap(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    outlet = Outlet(writer, block_ms=40)
+    outlet = PacketWriter(writer, block_ms=40)
     outlet.open(16000)
     outlet.heard(bytes(1280), 640, False)
     outlet.heard(bytes(1280), 640, True)
