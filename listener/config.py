@@ -212,10 +212,12 @@ def rules(config: Config, bundle: Bundle) -> dict[str, LabelRule]:
     called: dict[str, str] = {LOUD: LOUD} if config.loud.enabled else {}
     for label in bundle.labels:
         section = config.labels.get(label, LabelConfig())
-        if section.enabled:
+        if section.enabled if section.enabled is not None else bundle.reported(label):
             with errors.collected():
                 _check_name(section.name or label, label, called)
-                found[label] = _rule(bundle.rules.get(label, LabelRule()), section, label)
+                found[label] = _rule(
+                    bundle.rule(label, section.sensitivity or config.events.sensitivity), section, label
+                )
     errors.raise_any()
     return found
 

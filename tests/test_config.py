@@ -7,7 +7,8 @@ import pytest
 
 from listener import config as configuration
 from listener.errors import ConfigError, ConfigErrors
-from listener.pipeline.bundle import Bundle
+from listener.pipeline.bundle import Bundle, LabelInfo, LabelRule
+from tests.conftest import with_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 MICROPHONE = "[[source]]\nkind = 'microphone'\n"
@@ -177,6 +178,28 @@ def test_rules_that_the_bundle_makes_impossible_are_errors(
     with pytest.raises(ConfigError) as caught:
         configuration.rules(config, tiny)
     assert [each.code for each in getattr(caught.value, "errors", [caught.value])] == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [
+        ("", 0.6),
+        ('[events]\nsensitivity = "low"', 0.9),
+        ('[events]\nsensitivity = "low"\n[labels.hiss]\nsensitivity = "high"', 0.52),
+        ('[labels.hiss]\nsensitivity = "low"\non = 0.8', 0.8),
+    ],
+)
+def test_sensitivity_chooses_a_threshold_of_the_bundle(text: str, on: float, tiny: Bundle, tmp_path: Path) -> None:
+    bundle = with_manifest(tiny, about={"hiss": LabelInfo(thresholds={"low": 0.9, "high": 0.52})})
+    rules = configuration.rules(load(text, tmp_path), bundle)
+    assert rules["hiss"].on == pytest.approx(on)
+    assert rules["hum"] == LabelRule()
+
+
+def test_a_label_that_the_model_only_knows_is_reported_on_request(tiny: Bundle, tmp_path: Path) -> None:
+    bundle = with_manifest(tiny, about={"hum": LabelInfo(kind="known"), "hiss": LabelInfo(kind="urgent")})
+    assert list(configuration.rules(load("", tmp_path), bundle)) == ["hiss", "nothing"]
+    assert list(configuration.rules(load("[labels.hum]\nenabled = true", tmp_path), bundle)) == list(bundle.labels)
 
 
 def test_a_label_that_is_switched_off_has_no_rule_and_no_name(tiny: Bundle, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from listener.base.schema import Meta, Section
 from listener.messages import Event
-from listener.pipeline.bundle import LabelRule
+from listener.pipeline.bundle import LabelRule, Sensitivity
 from listener.pipeline.event_machine import EventMachine, EventMaker, Evidence, State, Timing
 from listener.pipeline.frame_grid import BRIDGE_S, FrameGrid
 from listener.pipeline.values import Floats, Prediction, Span
@@ -24,6 +24,10 @@ Similarity = Annotated[float, Meta(ge=-1, le=1)]
 class EventConfig(Section, frozen=True):
     """How scores become events, for all labels. [labels.NAME] changes settings of one label."""
 
+    sensitivity: Annotated[
+        Sensitivity,
+        Meta(description="low: fewest false alarms; high: fewest misses; the model's card has the figures"),
+    ] = "medium"
     smoothing: Annotated[
         float, Meta(ge=0, lt=1, description="weight of the past in a label's score; 0 reacts fastest, 0.9 slowest")
     ] = 0.3
@@ -37,9 +41,14 @@ class EventConfig(Section, frozen=True):
 class LabelConfig(Section, frozen=True):
     """Settings of one label. What is not set comes from the model's bundle."""
 
-    enabled: Annotated[bool, Meta(description="false: the label is never reported")] = True
+    enabled: Annotated[
+        bool | None, Meta(description="whether the label is reported; not set: as the model's bundle says")
+    ] = None
     name: Annotated[str | None, Meta(description="report it under this name")] = None
-    on: Annotated[Score | None, Meta(description="an event begins above this score")] = None
+    sensitivity: Annotated[
+        Sensitivity | None, Meta(description="low, medium or high; not set: that of all labels, in [events]")
+    ] = None
+    on: Annotated[Score | None, Meta(description="an event begins above this score; takes precedence")] = None
     off: Annotated[Score | None, Meta(description="an event goes on while the score is above this")] = None
     hold_s: Annotated[Seconds | None, Meta(description="it ends after this time below `off`")] = None
     min_s: Annotated[Seconds | None, Meta(description="it is reported only if it lasts this long")] = None
