@@ -148,9 +148,9 @@ def part(what: Literal["source", "sink"], table: object, place: Place | None = N
 def find() -> Path | None:
     """Return the configuration file that is used by default: the user's, else the system's, if there is one."""
     try:
-        candidates = [user_file(), SYSTEM_FILE]
+        candidates = [user_file(), paths.of_system(SYSTEM_FILE)]
     except ConfigError:  # a user without a home
-        candidates = [SYSTEM_FILE]
+        candidates = [paths.of_system(SYSTEM_FILE)]
     return next((path for path in candidates if path.is_file()), None)
 
 

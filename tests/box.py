@@ -3,9 +3,9 @@
 import shlex
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
+import msgspec
 import pytest
 
 SCRIPT = Path(__file__).parent / "systemd_box.sh"
@@ -21,7 +21,7 @@ export LD_LIBRARY_PATH=/opt/python/lib
 mkdir -p /opt/python /opt/checkout /opt/site /etc/listener
 mount --bind {shlex.quote(sys.base_prefix)} /opt/python
 mount --bind {shlex.quote(str(ROOT))} /opt/checkout
-mount --bind {shlex.quote(sysconfig.get_path("purelib"))} /opt/site
+mount --bind {shlex.quote(str(Path(msgspec.__file__).parents[1]))} /opt/site
 /opt/python/bin/python3 -m venv --without-pip /opt/listener
 printf '/opt/checkout\\n/opt/site\\n' >"$(echo /opt/listener/lib/python3*/site-packages)/listener.pth"
 printf '#!/opt/listener/bin/python3\\nfrom listener.cli.main import main\\nraise SystemExit(main())\\n' >{LISTENER}

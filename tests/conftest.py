@@ -1,7 +1,9 @@
 """What many tests need: real recordings where they are at hand, and a tiny bundle that is real ONNX."""
 
 import csv
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +19,7 @@ from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import Bundle, LabelRule, Manifest
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.values import Floats
+from tests import hermetic
 from tests.broker import Broker, certificates
 from tests.fakes import SPEC
 from tests.virtual import VirtualMic
@@ -99,6 +102,41 @@ def manifest(**changes: object) -> Manifest:
 def with_manifest(bundle: Bundle, **changes: object) -> Bundle:
     """A bundle with another manifest, unchecked."""
     return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, **changes))
+
+
+pytest_plugins = ["tests.skips"]
+# Fixtures that start a server, a browser, a machine or a sound card.
+SYSTEM_FIXTURES = {"broker", "virtual_mic", "browser", "box"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test `unit` that is marked neither `system` nor `slow`."""
+    for item in items:
+        if SYSTEM_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("system")
+        if not {mark.name for mark in item.iter_markers()} & {"system", "slow"}:
+            item.add_marker("unit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give fixtures that outlive a test, and whatever they start, folders of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="listener-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.setdefault("MPLCONFIGDIR", str(folder))  # its cache of fonts takes seconds to build
+    for variable in hermetic.INHERITED:
+        os.environ.pop(variable, None)
+    os.environ.update(hermetic.environment(folder))
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home, XDG folders and system paths that belong to this test."""
+    folder = tmp_path_factory.mktemp("u")
+    for variable in hermetic.INHERITED:
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in hermetic.environment(folder).items():
+        monkeypatch.setenv(variable, value)
+    return folder
 
 
 @pytest.fixture

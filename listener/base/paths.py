@@ -37,9 +37,14 @@ def config_folder() -> Path:
 SYSTEM_SOCKET = Path("/run/listener/listener.sock")  # of a daemon that systemd runs for the machine
 
 
+def of_system(path: str | os.PathLike[str]) -> Path:
+    """Return a path of the system service, below LISTENER_ROOT if that is set (for images and tests)."""
+    return Path(os.environ.get("LISTENER_ROOT", "/")) / Path(path).relative_to("/")
+
+
 def sockets() -> list[Path]:
     """Return the sockets at which a client looks for a daemon: this user's, then the system's."""
-    return list(dict.fromkeys([runtime_folder() / "listener.sock", SYSTEM_SOCKET]))
+    return list(dict.fromkeys([runtime_folder() / "listener.sock", of_system(SYSTEM_SOCKET)]))
 
 
 def sound_servers() -> list[str]:

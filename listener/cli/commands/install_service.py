@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from listener import config as configuration
-from listener.base import requirements
+from listener.base import paths, requirements
 from listener.cli import options, systemd_units
 from listener.config import Config
 from listener.daemon.service import hello
@@ -62,7 +62,8 @@ def _usual(*, user: bool) -> Path | None:
     """The configuration that the service reads by default. The system's service has no home folder."""
     if user:
         return configuration.find()
-    return configuration.SYSTEM_FILE if configuration.SYSTEM_FILE.is_file() else None
+    system = paths.of_system(configuration.SYSTEM_FILE)
+    return system if system.is_file() else None
 
 
 def _unit(config: Config, bundle: Bundle, named: Path | None, *, user: bool) -> str:
