@@ -57,7 +57,7 @@ def resolve(wanted: list[str], python: str, machine: str) -> dict[str, str]:
 
 
 def platforms(machine: str) -> Iterator[str]:
-    """pip's flags for a Linux with glibc 2.28 or newer."""
+    """Flags of pip for a Linux with glibc 2.28 or newer."""
     for libc in LIBCS:
         yield from ("--platform", f"{libc}_{machine}")
 
