@@ -6,27 +6,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GROUPS := --group test --group train --group export --group bench --group report
-# Two files at a time: they mostly wait, for microphones, brokers and browsers.
-TEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# Two processes: most tests wait for microphones, brokers and browsers.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+# In CI: the gate on coverage, and a home whose owner would notice if a test touched anything (tests/hostile.py).
+COVERAGE = --cov=listener --cov-branch --cov-report=term:skip-covered --cov-fail-under=92
+TEST = $(if $(CI),$(BIN)/python -m tests.hostile $(PYTEST) $(COVERAGE),$(PYTEST))
 # Reproducible: constraints.txt says which versions were tested together.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check format bench soak model demo docs picture pictures wheels dist deb clean help
+.PHONY: run test check lint format lock bench soak model demo docs picture pictures wheels dist deb clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
 
-test: $(VENV)/.test
+test: $(VENV)/.test lint
 	$(TEST)
 
-check: $(VENV)/.test  ## format, lint, types, import rules, tests
+check: $(VENV)/.test lint  ## everything but the slow tests; about a minute
+	$(PYTEST) -m "not slow"
+
+lint: $(VENV)/.test  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(TEST)
+	$(BIN)/lint-imports
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .
@@ -43,6 +48,9 @@ model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; fiv
 
 demo: $(VENV)/.test  ## make the demo recording again
 	$(BIN)/python -m scripts.make_demo
+
+lock: $(VENV)/.test  ## constraints.txt again, with the newest versions
+	$(BIN)/python -m scripts.lock
 
 docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, units
 	$(BIN)/listener check --defaults > config.toml
@@ -66,7 +74,7 @@ deb:  ## a Debian package for this machine's release, into dist/
 	packaging/debian/build.sh
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 help:
 	@grep -E '^# make|##' Makefile | grep -v grep | sed 's/:.*##/  /; s/^# //'

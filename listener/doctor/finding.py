@@ -89,7 +89,7 @@ def _run_limited(check: Check) -> list[Finding]:
 def _run(check: Check, found: list[Finding]) -> None:
     try:
         for finding in check.findings():
-            found.append(finding)
+            found.append(finding)  # noqa: PERF402 - an error must not lose those before it
     except ListenerError as err:
         found.append(from_error(check.name, err))
     except Exception as err:

@@ -247,4 +247,4 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """A scraper that has gone is no trouble of ours."""
-        log.debug("prometheus: a scrape by %s failed", client_address, exc_info=True)
+        log.debug("prometheus: a scrape by %s failed", client_address, exc_info=True)  # noqa: LOG014 - called while it is handled
