@@ -1,7 +1,6 @@
 """The same scene as a file and through a live microphone: the daemon must be as right as `classify` is."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -12,7 +11,7 @@ import soundfile
 from bench import scenes
 from bench.listening import Listening, Witness
 from bench.microphone import VirtualMicrophone, virtual_microphone
-from bench.offline import classified, run
+from bench.offline import classified
 from bench.plan import Plan
 from bench.rows import BenchError, Row
 from bench.sounds import metadata_file
@@ -41,8 +40,8 @@ def rows(plan: Plan) -> Iterator[Row]:
     written.write_bytes(b"".join(messages.encode(event) for event in live))
     offline_written = scene.with_name("offline.jsonl")
     offline_written.write_text("".join(json.dumps(event) + "\n" for event in offline))
-    ours = _scored(plan, scene, written, offset_s)
-    theirs = _scored(plan, scene, offline_written, 0.0)
+    ours = scenes.scored([scene], [written], offset_s)
+    theirs = scenes.scored([scene], [offline_written])
     yield _shared(offline, live, offset_s)
     yield Row("live scene: heard so long after the player's start", late_s, "s")
     for name in FIGURES:
@@ -101,9 +100,3 @@ def _shared(offline: list[dict[str, Any]], live: list[Event], offset_s: float) -
     )
     note = f"{shared} of {len(offline)}; {len(starts)} live"
     return Row("live scene: offline events named live too", shared / len(offline), "", LEAST_SHARED, True, note)
-
-
-def _scored(plan: Plan, scene: Path, events: Path, offset_s: float) -> dict[str, Any]:
-    argv = [sys.executable, str(scenes.tool(plan, "score_events.py")), "--truth", f"{scene}.json"]
-    score: dict[str, Any] = json.loads(run([*argv, "--events", str(events), "--offset", str(offset_s)]))
-    return score

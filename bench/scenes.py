@@ -1,16 +1,17 @@
 """How soon and how rightly sounds are named in long recordings of a room, and how fast those are read."""
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import sounds
-from bench.offline import Answer, classified, run
+from bench.offline import Answer, classified
 from bench.plan import Plan
-from bench.rows import Row, SkippedError
+from bench.rows import Row
 from listener.pipeline import bundle as bundles
+from models.evaluation.event_matching import EventScore, match, read_events, read_truth
+from models.evaluation.scene_maker import SceneSettings, listed, write
 
 MOST_P50_S, MOST_P95_S = 1.0, 2.5
 LEAST_SPEED = 100.0  # times real time
@@ -25,7 +26,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     for scene, answer in zip(scenes, answers, strict=True):
         lines = [json.dumps(event) + "\n" for event in answer.events]
         scene.with_suffix(".jsonl").write_text("".join(lines))
-    yield from _of_events(_scored(plan, scenes), seen(plan))
+    yield from _of_events(scored(scenes, [scene.with_suffix(".jsonl") for scene in scenes]), seen(plan))
     yield _of_speed(answers, 60 * plan.sizes.minutes)
 
 
@@ -43,23 +44,19 @@ def seen(plan: Plan) -> str:
 def made(plan: Plan, metadata: Path, seed: int, minutes: float) -> Path:
     """A scene, without its suffix: the recording is .wav, its truth .json."""
     out = plan.scratch / f"scene{seed}"
-    argv = [sys.executable, str(tool(plan, "make_scene.py")), "--metadata", str(metadata), "--folds", FOLD]
-    run([*argv, "--minutes", str(minutes), "--seed", str(seed), "--out", str(out)])
+    clips = list(listed([metadata], folds=[FOLD]))
+    write(out, clips, SceneSettings(minutes=minutes, seed=seed))
     return out
 
 
-def _scored(plan: Plan, scenes: list[Path]) -> dict[str, Any]:
-    pairs = [part for scene in scenes for part in ("--truth", f"{scene}.json", "--events", f"{scene}.jsonl")]
-    score: dict[str, Any] = json.loads(run([sys.executable, str(tool(plan, "score_events.py")), *pairs]))
-    return score
-
-
-def tool(plan: Plan, name: str) -> Path:
-    """A scene tool; SkippedError where it is not at hand."""
-    path = plan.shared / "tools" / name
-    if not path.exists():
-        raise SkippedError(f"no {name} in {path.parent}; --shared says where it is")
-    return path
+def scored(scenes: Sequence[Path], events: Sequence[Path], offset_s: float = 0.0) -> dict[str, Any]:
+    """Return the scorer's report on files of events, one for each scene, that began `offset_s` before the scene."""
+    score = EventScore()
+    for scene, path in zip(scenes, events, strict=True):
+        truth = json.loads(scene.with_suffix(".json").read_text())
+        with path.open() as lines:
+            score.add(match(read_events(lines), read_truth(truth, offset_s)), truth["duration_s"])
+    return score.report()
 
 
 def _of_events(score: dict[str, Any], note: str) -> Iterator[Row]:

@@ -96,8 +96,8 @@ def test_scenes_are_skipped_without_recordings(plan: Plan) -> None:
 
 
 def test_scenes_give_their_figures_and_say_what_the_model_has_seen(plan: Plan) -> None:
-    if not (SHARED / "tools" / "make_scene.py").exists():
-        pytest.skip("the tools and recordings (../shared) are not here")
+    if not (SHARED / "data" / "metadata.csv").exists():
+        pytest.skip("the real recordings (../shared/data) are not here")
     rows = {row.what: row for row in scenes.rows(plan)}
     assert rows["scenes: recall"].note == "tiny does not say what it was trained on"
     assert rows["classify, times real time"].measured
