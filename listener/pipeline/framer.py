@@ -8,11 +8,14 @@ import numpy as np
 from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Block, Floats, Frames, Pcm
 
 FRAMES_PER_S = 50
+OFFSET_DECAY = 1 - 1 / FRAMES_PER_S  # per frame: a time constant of 1 s
+OFFSET_SIGMAS = 5.0  # an offset counts if it exceeds so many standard errors of its estimate
+LEAST_VARIANCE = 1 / 12  # of rounding to whole numbers
 SILENT_POWER = np.float32(10 ** (SILENT_DBFS / 10))
 
 
 class Framer:
-    """Mixes to mono, resamples and cuts into frames. One per stream.
+    """Mixes to mono, resamples, cuts into frames and removes a constant offset (DC). One per stream.
 
     A block that does not start where the previous one stopped, or that has another rate or channel count, starts
     afresh: resampler state and partial frame are dropped, so that no frame mixes two moments.
@@ -32,6 +35,7 @@ class Framer:
         self._skip = 0  # samples to drop before the next point of the grid
         self._partial: Pcm = np.empty(0, np.int16)  # less than a frame
         self._position = 0  # of the first sample of `_partial`, always on the grid
+        self._offset = _Offset()
         self._lost_s = 0.0
         self._clock_offset_s: float | None = None
 
@@ -85,6 +89,7 @@ class Framer:
         self._position = max(aligned, self._position)
         self._skip = self._position - begins
         self._partial = np.empty(0, np.int16)
+        self._offset = _Offset()  # it may be another device
 
     def _cut(self, pcm: Pcm) -> Iterator[Frames]:
         """Yield the whole frames, if any, and keep the rest."""
@@ -96,7 +101,42 @@ class Framer:
         self._partial = joined[size:]
         self._position += size
         if size:
+            rows = self._offset.removed(rows)
             yield Frames(start, rows, _levels_dbfs(rows))
+
+
+class _Offset:
+    """The constant offset (DC) of a signal: a moving average of frame means, weighted by their certainty.
+
+    The mean of a loud frame says little, so a loud sound does not change the estimate, and leaves no tail behind it.
+    """
+
+    def __init__(self) -> None:
+        self._weight = self._weighted_sum = 0.0
+        self._latest: float | None = None  # what was subtracted at the end of the last frame
+
+    def removed(self, rows: Pcm) -> Pcm:
+        """Return frames (n, samples) without the offset. Frames without one are not changed."""
+        samples = rows.astype(np.float32)
+        means = samples.mean(axis=1)
+        samples -= means[:, None]
+        variances = np.vecdot(samples, samples) / rows.shape[1]
+        measured = zip(means.tolist(), variances.tolist(), strict=True)
+        offsets = [self._estimate(mean, variance, rows.shape[1]) for mean, variance in measured]
+        before = [offsets[0] if self._latest is None else self._latest, *offsets[:-1]]
+        self._latest = offsets[-1]
+        if not any(before) and not any(offsets):
+            return rows
+        ramps = np.linspace(before, offsets, rows.shape[1], axis=1, dtype=np.float32)
+        return _to_int16(rows.astype(np.float32) - ramps)
+
+    def _estimate(self, mean: float, variance: float, count: int) -> float:
+        """The offset with one more frame taken into account; 0 while it cannot be told from chance."""
+        weight = count / max(variance, LEAST_VARIANCE)
+        self._weight = self._weight * OFFSET_DECAY + weight
+        self._weighted_sum = self._weighted_sum * OFFSET_DECAY + weight * mean
+        offset = self._weighted_sum / self._weight
+        return offset if offset * offset * self._weight > OFFSET_SIGMAS**2 else 0.0
 
 
 def frames_of(blocks: Iterable[Block], sample_rate: int) -> Iterator[Frames]:

@@ -155,8 +155,38 @@ def test_a_live_frame_comes_soon_after_its_audio() -> None:
 
 
 def test_channels_are_mixed_to_one() -> None:
-    stereo = np.column_stack([np.full(FRAME, 1000), np.full(FRAME, 3000)]).astype(np.int16)
-    assert (framed([Block(0, 16000, stereo)])[0].pcm == 2000).all()
+    square = np.tile([1000, -1000], FRAME // 2)
+    stereo = np.column_stack([square, 3 * square]).astype(np.int16)
+    assert (framed([Block(0, 16000, stereo)])[0].pcm == 2 * square).all()
+
+
+def room_with_offset(seconds: float, offset: float) -> Pcm:
+    room = np.random.default_rng(3).normal(0, 33, round(16_000 * seconds))  # -60 dBFS
+    return np.rint(room + 32_768 * offset).astype(np.int16)[:, None]
+
+
+@pytest.mark.parametrize("offset", [0.05, -0.3])
+@pytest.mark.parametrize("block_s", [0.02, 0.16, 1.0])
+def test_a_constant_offset_is_removed_from_the_first_frame_on(offset: float, block_s: float) -> None:
+    frames = framed(blocks(room_with_offset(4, offset), 16000, [round(16000 * block_s)] * 300))
+    assert [frame.level_dbfs for frame in frames] == pytest.approx([-60] * 200, abs=1.5)
+    assert abs(joined(frames).mean()) < 5
+
+
+def test_an_offset_that_changes_is_followed_within_seconds() -> None:
+    frames = framed([Block(0, 16000, np.concatenate([room_with_offset(2, 0.0), room_with_offset(8, 0.05)]))])
+    assert frames[101].level_dbfs > -30
+    assert frames[-1].level_dbfs == pytest.approx(-60, abs=1.5)
+
+
+def test_after_a_gap_the_offset_is_that_of_the_device_that_comes_back() -> None:
+    frames = framed([Block(0, 16000, room_with_offset(2, 0.05)), Block(64000, 16000, room_with_offset(2, -0.05))])
+    assert max(frame.level_dbfs for frame in frames) < -57
+
+
+def test_audio_without_an_offset_passes_unchanged() -> None:
+    beep = tone(16000, 2.0, 1000.0)
+    assert np.array_equal(joined(framed([Block(0, 16000, beep)])), beep[:, 0])
 
 
 def test_full_scale_stays_in_range_when_resampled() -> None:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,14 @@ def test_times_are_those_of_arrival(listen: Listen) -> None:
     heard.heard(1)
     assert heard.blocks[0].captured_at == pytest.approx(time.time(), abs=1)
     assert heard.blocks[0].pcm.dtype == np.int16
+
+
+POPPING = "import sys,time\nsys.stdout.buffer.write(b'\\0\\x40'*1600); sys.stdout.flush(); time.sleep(.1)\n" + BRIEF
+
+
+def test_what_a_device_gives_as_it_is_opened_is_dropped_at_each_start(listen: Listen) -> None:
+    source = command(POPPING)
+    source._spec = replace(source._spec, settle_s=0.1)
+    heard = listen(source)
+    heard.recovers()
+    assert (heard.audio() == 1000).all()

@@ -15,6 +15,7 @@ from listener.sources.pcm import MAX_RATE, MIN_RATE, decoded
 from listener.sources.process.source import Chunk, ProcessSource, ProcessSpec
 
 STARTING_S = 15.0  # a slow board with many cards and rates to try
+SETTLE_S = 0.15  # the first block
 STALLED_S = 1.0  # more than five blocks
 FOLLOWING = ("default", "pulse", "pipewire", "sysdefault")  # what ALSA calls the sound server's default source
 
@@ -59,6 +60,7 @@ class Microphone(ProcessSource):
                 decoder=lambda pid: _Packets(Switchboard(pid), self._opened),
                 starting_s=STARTING_S,
                 stalled_s=STALLED_S,
+                settle_s=SETTLE_S,
                 ended=_meaning,
             ),
             config,

@@ -76,6 +76,7 @@ class ProcessSpec:
         starting_s: How long it may take to deliver the first audio.
         stalled_s: How long it may deliver nothing after that.
         ended: Describes an exit status, None if it still runs, and the last words of the program.
+        settle_s: How much audio is dropped after each start, because devices pop as they are opened.
     """
 
     argv: Callable[[], Sequence[str]]
@@ -84,6 +85,7 @@ class ProcessSpec:
     starting_s: float
     stalled_s: float
     ended: Callable[[int | None, str], str]
+    settle_s: float = 0.0
 
 
 class Timeline:
@@ -193,7 +195,7 @@ class ProcessSource(BaseSource):
         """Yield the blocks of one start, until it is closed or has ended well."""
         self._timeline.interrupt()
         self._doubted = False
-        description = ""
+        description, unsettled_s = "", self._spec.settle_s
         began = time.monotonic()
         with _started(self._spec) as child, closing(self._spec.decoder(child.pid)) as decode:
             while received := self._next(child) if description else self._first(child, report):
@@ -202,6 +204,9 @@ class ProcessSource(BaseSource):
                     if description != (now := decode.described()):
                         description = now
                         report(SourceState.LISTENING, description)
+                    if unsettled_s > 0:
+                        unsettled_s -= len(chunk.pcm) / chunk.rate
+                        continue
                     yield self._block(chunk)
                     self._compare(chunk.index / chunk.rate, time.monotonic() - began)
                 if description and (why := decode.stale(doubted=self._doubted)):
