@@ -1,5 +1,7 @@
-"""Tables on standard output."""
+"""Tables and comma-separated values on standard output."""
 
+import csv
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
@@ -7,6 +9,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
+FORMULA = ("=", "+", "-", "@")  # begin a formula in a spreadsheet
 WIDEST = 1000  # columns in a pipe, where lines are not wrapped
 
 
@@ -17,6 +20,26 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | Non
         table.add_row(*row)
     console = _Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDEST)
     console.print(table, soft_wrap=not console.is_terminal)
+
+
+def print_csv(rows: Iterable[Iterable[object]]) -> None:
+    """Print rows of comma-separated values."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(map(_csv_cell, row) for row in rows)
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _csv_cell(value: object) -> object:
+    """A value for CSV: booleans as in JSON, and text that a spreadsheet would take for a formula quoted."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text[:1] in FORMULA else text
 
 
 class _Console(Console):

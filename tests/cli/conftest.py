@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,12 +33,15 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def listener(environment: dict[str, str]) -> Listener:
     """Run a command to its end."""
 
-    def run(*arguments: object, stdin: bytes | None = None, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        *arguments: object, stdin: bytes | None = None, cwd: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             [sys.executable, "-m", "listener", *map(str, arguments)],
             input=stdin,
             capture_output=True,
-            env=environment | variables,
+            env=environment,
+            cwd=cwd,
             timeout=90,
             check=False,
         )
@@ -68,6 +73,15 @@ def beeps(tmp_path: Path) -> Path:
     demo, rate = soundfile.read(find(DEFAULT).parent / "demo.ogg")
     soundfile.write(tmp_path / "alarm.wav", demo[53 * rate : 70 * rate], rate)
     return tmp_path / "alarm.wav"
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may read; pytest's own are closed to other users."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def code(stderr: str) -> str:

@@ -1,16 +1,21 @@
 """`listener classify`: what it prints of files, and of those that it cannot read."""
 
+import csv
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.cli.conftest import Listener
+from listener.cli.batch import find_files
+from tests.cli.conftest import Listener, Started, code
 from tests.conftest import shared_path
 from tests.fakes import noise
+from tests.tmux import Window
+from tests.waiting import eventually
 
 
 def test_classify_prints_whole_events_as_lines(beeps: Path, listener: Listener) -> None:
@@ -100,3 +105,88 @@ def test_a_real_recording_is_named(listener: Listener) -> None:
     done = listener("classify", "--scores", shared_path("rooster", 1))
     scores = json.loads(done.stdout)["scores"]
     assert max(scores, key=scores.get) == "rooster"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, beeps: Path) -> Path:
+    """Two recordings of an alarm, one of noise and one that cannot be read, in nested folders."""
+    nested = tmp_path / "tapes" / "2026" / "may"
+    nested.mkdir(parents=True)
+    (tmp_path / "tapes" / "a.WAV").write_bytes(beeps.read_bytes())
+    (nested / "=b.wav").write_bytes(beeps.read_bytes())
+    soundfile.write(nested / "quiet.flac", noise(4, -60), 16_000)
+    (nested / "broken.ogg").write_bytes(b"OggS")
+    (nested / "notes.txt").write_text("no audio")
+    return tmp_path / "tapes"
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_folder_is_classified_with_all_that_is_in_it(jobs: int, folder: Path, listener: Listener) -> None:
+    done = listener("classify", "--json", "--jobs", jobs, folder)
+    assert done.returncode == 1
+    assert code(done.stderr)
+    assert "broken.ogg" in done.stderr
+    sources = list(dict.fromkeys(json.loads(line)["source"] for line in done.stdout.splitlines()))
+    assert sources == [f"{folder}/a.WAV", f"{folder}/2026/may/=b.wav"]
+
+
+def test_several_files_end_with_a_summary(folder: Path, listener: Listener) -> None:
+    done = listener("classify", folder / "a.WAV", folder / "2026")
+    *_, total, label = done.stdout.splitlines()
+    assert total.startswith("4 files, ")
+    assert label.split()[:2] == ["smoke_alarm", "2"]
+
+
+def test_csv_has_a_row_per_event_and_no_formula(folder: Path, listener: Listener, tmp_path: Path) -> None:
+    (tmp_path / "=cmd").mkdir()
+    (tmp_path / "=cmd" / "a.wav").write_bytes((folder / "a.WAV").read_bytes())
+    done = listener("classify", "--csv", "=cmd/a.wav", cwd=tmp_path)
+    header, *rows = csv.reader(done.stdout.splitlines())
+    assert header == ["file", "label", "start_s", "end_s", "peak", "level_dbfs"]
+    assert rows[0][:2] == ["'=cmd/a.wav", "smoke_alarm"]
+
+
+def test_scores_may_be_csv(beeps: Path, listener: Listener) -> None:
+    header, row = csv.reader(listener("classify", "--csv", "--scores", beeps).stdout.splitlines())
+    scores = {label: float(score) for label, score in zip(header[1:], row[1:], strict=True)}
+    assert max(scores, key=scores.__getitem__) == "smoke_alarm"
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path, listener: Listener) -> None:
+    done = listener("classify", tmp_path)
+    assert (done.returncode, code(done.stderr)) == (2, "classify-empty")
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_after_the_rest(open_folder: Path) -> None:
+    (open_folder / "a.wav").touch()
+    (open_folder / "closed").mkdir(mode=0)
+    user = os.geteuid()
+    os.seteuid(65_534 if user == 0 else user)
+    try:
+        found = list(find_files([str(open_folder)]))
+    finally:
+        os.seteuid(user)
+    assert found[0] == str(open_folder / "a.wav")
+    assert [err.code for err in found[1:]] == ["classify-folder"]
+
+
+def test_the_processes_end_with_a_parent_that_is_killed(folder: Path, started: Started) -> None:
+    for number in range(40):
+        (folder / f"{number}.wav").write_bytes((folder / "a.WAV").read_bytes())
+    process = started("classify", "--jobs", 2, "--json", folder)
+    assert process.stdout
+    process.stdout.readline()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2
+    process.kill()
+    eventually(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children))
+
+
+def test_a_terminal_gets_a_progress_bar(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    window = Window(tmp_path, 100, 30)
+    try:
+        window.start([sys.executable, "-m", "listener", "classify", str(folder), "--jobs", "1"], **environment)
+        window.shows("4 files", "status 1")
+        assert "smoke_alarm" in window.text()
+    finally:
+        window.close()

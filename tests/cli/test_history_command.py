@@ -4,19 +4,17 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from listener.cli.commands.history import printable
 from listener.cli.main import main
+from listener.cli.tables import printable
 from listener.cli.times import unix_time
 from listener.errors import ConfigError
 from listener.messages import wall_clock
@@ -289,15 +287,6 @@ def test_a_day_begins_at_midnight_here() -> None:
     assert unix_time("2026-05-01T12:00+00:00", NOW) == 1_777_636_800.0
     with pytest.raises(ConfigError):
         unix_time("", NOW)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that anybody may look into, and only its owner change."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 AS_NOBODY = """

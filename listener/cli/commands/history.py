@@ -1,10 +1,9 @@
 """`listener history`: what was heard earlier, from the database of the history sink."""
 
-import csv
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import date, timedelta
 from itertools import chain
@@ -154,7 +153,7 @@ def _print_events(form: str, path: Path, rows: Iterator[Row]) -> None:
         for row in rows:
             print(json.dumps(_plain(row, path)))
     elif form == "csv":
-        _print_csv([field.name for field in fields(Row)], (_plain(row, path).values() for row in rows))
+        tables.print_csv(chain([[field.name for field in fields(Row)]], (_plain(row, path).values() for row in rows)))
     else:
         first = next(rows, None)
         if first is None:
@@ -175,27 +174,13 @@ def _line(row: Row) -> tuple[str, ...]:
     notes = [row.note, "clip" if row.clip else row.clip_note]
     return (
         times.local(row.at),
-        printable(row.label),
+        tables.printable(row.label),
         "under way" if row.under_way else lasted,
         f"{row.peak:.2f}",
         f"{row.level_dbfs:.0f} dBFS",
-        printable(row.source),
-        printable("; ".join(note for note in notes if note)),
+        tables.printable(row.source),
+        tables.printable("; ".join(note for note in notes if note)),
     )
-
-
-def _print_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(map(_cell, row))
-
-
-def _cell(value: object) -> object:
-    """A value for CSV; booleans as in JSON."""
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return printable(value) if isinstance(value, str) else value
 
 
 def _print_counts(form: str, by: str, counts: dict[tuple[str, str], int]) -> None:
@@ -203,7 +188,7 @@ def _print_counts(form: str, by: str, counts: dict[tuple[str, str], int]) -> Non
         for (label, when), count in counts.items():
             print(json.dumps({"label": label, by: when, "count": count}))
     elif form == "csv":
-        _print_csv(("label", by, "count"), ((*key, count) for key, count in counts.items()))
+        tables.print_csv([("label", by, "count"), *((*key, count) for key, count in counts.items())])
     elif not counts:
         print("no matching events")
     else:
@@ -217,7 +202,7 @@ def _show_bars(counts: dict[tuple[str, str], int], by: str) -> None:
     for label in dict.fromkeys(label for label, _ in counts):
         every = [count for (of, _), count in counts.items() if of == label]
         bars = _bars([counts.get((label, when), 0) for when in buckets], max(every))
-        rows.append((printable(label), str(sum(every)), bars, str(max(every))))
+        rows.append((tables.printable(label), str(sum(every)), bars, str(max(every))))
     tables.show(("label", "events", _axis(buckets, by), f"most in one {by}"), rows)
     if any(when < buckets[0] for _, when in counts):
         print(f"the bars show the last {MOST_DAYS} days, the numbers all; for every day use --csv or --json")
@@ -250,8 +235,3 @@ def _can_encode(text: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def printable(text: str) -> str:
-    """The text with control characters escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
