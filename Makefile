@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 VENV_PACKAGE := $(shell $(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2] if sys.executable == "/usr/bin/python3" else "")' 2>/dev/null)
 HEADERS_PACKAGE := $(if $(VENV_PACKAGE),python3-dev)
 
-.PHONY: run test check lint format lock bench soak model demo docs picture pictures wheels dist deb clean help
+.PHONY: run test check lint format lock bench soak model data demo docs picture pictures wheels dist deb clean help
 
 run: $(VENV)/.run
 	$(BIN)/listener run --or-demo
@@ -45,6 +45,9 @@ soak: $(VENV)/.test  ## does it stay up? hours; SCALE=0.05 for a quick look
 
 model: $(VENV)/.test  ## the shipped model, from ../shared/data to its card; five hours on two cores
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh export/make_default.sh
+
+data: $(VENV)/.run  ## public data sets for training, from their publishers, into sounds/; 7 GB
+	$(BIN)/python -m scripts.fetch_data
 
 demo: $(VENV)/.test  ## make the demo recording again
 	$(BIN)/python -m scripts.make_demo
