@@ -3,12 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from listener.pipeline.framer import Framer
-from listener.pipeline.gates import GateConfig, make
+from listener.pipeline.gates import BANDS, GateConfig, _band_matrix, make
 from listener.pipeline.values import SILENT_DBFS, Floats, Frames
 from tests.conftest import shared_recording
 from tests.fakes import FRAME, SPEC, blocks, noise, pcm
@@ -104,3 +105,33 @@ def test_importing_a_stage_loads_no_configuration_database_or_routing() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     allowed = ("listener.pipeline", "listener.base", "listener.errors", "listener.messages")
     assert [name for name in loaded if not name.startswith(allowed)] == []
+
+
+def test_the_bands_share_the_spectrum_between_them() -> None:
+    hz = np.repeat(np.fft.rfftfreq(320, 1 / RATE), 2)
+    bands = _band_matrix(320, RATE)
+    assert bands.sum(axis=0) == pytest.approx([2.0] * BANDS, abs=1e-4)  # a mean over real and imaginary parts
+    owned = hz[(bands > 0).any(axis=1)]
+    assert (owned.min(), owned.max()) == (100.0, 7550.0)
+    assert ((bands > 0).sum(axis=1) <= 1).all()
+    edges = [(hz[band > 0].min(), hz[band > 0].max()) for band in bands.T]
+    assert all(before[1] < after[0] for before, after in pairwise(edges))
+    assert edges[0] == (100.0, 150.0)
+    assert np.repeat(np.fft.rfftfreq(160, 1 / 8000), 2)[(_band_matrix(160, 8000) > 0).any(axis=1)].max() == 3750.0
+
+
+def test_the_bands_gate_closes_at_once_when_a_sound_ends() -> None:
+    said = opened("bands", np.concatenate([noise(10, -60), noise(0.5, -30, seed=1), noise(2, -60, seed=2)]))
+    (active,) = said[500:].nonzero()
+    assert active.max() <= 27
+    assert said[501:525].all()
+
+
+def test_its_floor_comes_up_quickly_in_the_first_four_seconds() -> None:
+    gate = make(GateConfig(kind="bands"), RATE)
+    floors = []
+    for block in frames(noise(8, -50), 1):
+        gate(block)
+        floors.append(gate.floor_dbfs or 0.0)
+    assert floors[198] - floors[98] == pytest.approx(20.0, abs=0.1)
+    assert floors[300] - floors[200] == pytest.approx(2.0, abs=0.1)

@@ -186,3 +186,31 @@ def test_a_label_of_the_same_name_is_refused(renamed: bool, tiny: Bundle) -> Non
     with pytest.raises(ConfigError) as caught:
         configuration.rules(configuration.load(None, overrides), bundle)
     assert caught.value.code == "name-duplicate"
+
+
+def test_a_sound_is_placed_within_its_block() -> None:
+    block = frames(10 * SPEC.sample_rate, *[ROOM] * 3, *[BANG] * 10, *[ROOM] * 60)
+    events = heard(loud(), [*stretch((10, ROOM)), block])
+    assert spans(events) == [(10.06, 10.26)]
+
+
+def test_the_least_level_of_a_loud_sound_counts_as_loud_and_gives_way_once_it_is_under_way() -> None:
+    def found(*levels: tuple[float, float]) -> list[tuple[float, float | None]]:
+        return spans(heard(loud(min_dbfs=-30.0, hold_s=0.5), stretch((10, ROOM), *levels, (5, ROOM))))
+
+    assert found((1, -30.1)) == []
+    assert found((1, -30.0)) == [(10.0, 11.0)]
+    assert found((1, -30.0), (1, -35.9)) == [(10.0, 12.0)]  # 0.3 of over_db below
+    assert found((1, -30.0), (1, -36.1)) == [(10.0, 11.0)]
+
+
+def test_the_room_is_learned_from_its_first_second_alone() -> None:
+    assert spans(heard(loud(), stretch((1, ROOM), (1, BANG), (5, ROOM)))) == [(1.0, 2.0)]
+    assert spans(heard(loud(), stretch((0.9, ROOM), (1, BANG), (5, ROOM)))) == [(1.0, 1.9)]
+
+
+def test_a_gap_as_long_as_the_hold_ends_it() -> None:
+    before = list(stretch((5, ROOM), (1, BANG)))
+    for gap_s, count in ((0.98, 1), (1.0, 2)):
+        after = stretch((1, BANG), (3, ROOM), start_s=6 + gap_s)
+        assert len(spans(heard(loud(), [*before, *after]))) == count

@@ -400,3 +400,45 @@ def test_what_was_no_sound_of_the_label_while_it_lasted_does_not_become_one_as_i
     assert list(subject.update(framed(2.0, [(0.4, 0.8)], score=0.5))) == []
     assert list(subject.update(framed(2.5, [(0.4, 0.8)], score=0.9))) == []
     assert phases(subject.update(framed(3.0, [(2.4, 2.8)], score=0.9))) == ["start"]
+
+
+def test_a_clip_that_this_one_does_not_overlap_has_no_say_in_the_level() -> None:
+    subject = tracker()
+    for start, stop, score, level_dbfs in (
+        (0, 8_000, 0.1, -5.0),
+        (8_000, 16_000, 0.1, -20.0),
+        (8_000, 24_000, 0.9, -40.0),
+    ):
+        clip = replace(prediction(0, score), span=Span(start, stop))
+        said = list(subject.update(replace(clip, context=ClipContext(Span(8_000, stop), level_dbfs))))
+    assert said[0].level_dbfs == -20.0
+
+
+def test_a_changed_threshold_is_taken_back() -> None:
+    subject = tracker()
+    subject.retune("bark", 0.95)
+    assert follow(subject, [0.9]) == []
+    subject.retune("bark", None)
+    assert phases(follow(subject, [0.9])) == ["start"]
+
+
+def test_reconfiguring_goes_on_with_a_label_that_stays_and_ends_one_that_goes_or_is_renamed() -> None:
+    def ended(**changes: object) -> list[str]:
+        subject = tracker()
+        follow(subject, [0.9])
+        return phases(subject.reconfigure(replace(subject.rules, **changes)))  # type: ignore[arg-type]
+
+    assert ended(rules={"bark": LabelRule(on=0.9)}) == []
+    assert ended(names={"siren": "alarm"}) == []
+    assert ended(names={"bark": "rex"}) == ["end"]
+    assert ended(rules={"siren": RULE}) == ["end"]
+
+
+def test_a_changed_threshold_outlives_new_rules_while_its_name_is_reported() -> None:
+    subject = tracker()
+    subject.retune("bark", 0.95)
+    list(subject.reconfigure(replace(subject.rules, rules={"bark": LabelRule(on=0.5)})))
+    assert follow(subject, [0.9]) == []
+    list(subject.reconfigure(replace(subject.rules, rules={})))
+    list(subject.reconfigure(replace(subject.rules, rules={"bark": RULE})))
+    assert phases(subject.update(prediction(20, 0.9))) == ["start"]

@@ -147,3 +147,36 @@ def test_and_records_nothing_for_one_that_does_not(tiny: Bundle) -> None:
     stream = run(sink, tiny, pcm(noise(4, -20)))
     assert sink.recorders == []
     assert not any(isinstance(observer, Recorder) for observer in stream._pipeline.observers)
+
+
+def test_predictions_are_kept_ten_seconds_longer_than_audio() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE, kept_s=5)
+    predicted(recorder, 1, 0.0, 0.9, 0.0)
+    heard(recorder, 0, 15.98)
+    excerpt = recorder.excerpt(11, 12, around_s=10.5)
+    assert excerpt is not None
+    assert excerpt.speech == pytest.approx(0.9)
+    heard(recorder, 15.98, 16)
+    excerpt = recorder.excerpt(11, 12, around_s=10.5)
+    assert excerpt is not None
+    assert excerpt.speech == 0.0
+
+
+def test_an_excerpt_of_a_stretch_that_only_touches_what_is_kept_is_none() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE)
+    heard(recorder, 2, 4)
+    assert recorder.excerpt(1, 2) is None
+    assert recorder.excerpt(4, 5) is None
+    assert recorder.excerpt(3.98, 5) is not None
+
+
+def test_a_prediction_that_only_touches_an_excerpt_says_nothing_of_it() -> None:
+    recorder = Recorder("kitchen", LABELS, RATE)
+    heard(recorder, 0, 10)
+    predicted(recorder, 5, 0.0, 0.9, 0.0)  # from 2 to 5 s
+    speech = [
+        excerpt.speech
+        for begin, end in ((1, 2), (5, 6), (4.99, 6), (1, 2.01))
+        if (excerpt := recorder.excerpt(begin, end))
+    ]
+    assert speech == pytest.approx([0.0, 0.0, 0.9, 0.9])
