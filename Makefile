@@ -58,6 +58,7 @@ lock: $(VENV)/.test  ## constraints.txt again, with the newest versions
 docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, units
 	$(BIN)/listener check --defaults > config.toml
 	$(BIN)/python -m scripts.make_configuration
+	$(BIN)/python -m scripts.make_errors
 	$(BIN)/python -m scripts.make_manual
 	$(BIN)/python -m scripts.make_units
 
