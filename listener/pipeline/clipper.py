@@ -17,7 +17,7 @@ LOUDEST_FRAMES = 5  # window of the level meter, 100 ms
 class ClipConfig(Section, frozen=True):
     """How the stream is cut while the gate is open."""
 
-    hop_s: Annotated[float, Meta(ge=0.1, le=3, description="a clip is classified this often")] = 0.5
+    hop_s: Annotated[float, Meta(ge=0.1, le=3, description="a clip is classified this often")] = 0.48
     first_s: Annotated[float, Meta(ge=0.02, le=3, description="the first clip ends this long after the gate opens")] = (
         0.25
     )

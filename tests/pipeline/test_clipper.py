@@ -11,11 +11,11 @@ from listener.pipeline.values import Clip
 from tests.fakes import FRAME, SPEC, frames
 
 RATE = SPEC.sample_rate
-MODERN = ClipConfig()
+MODERN = ClipConfig(hop_s=0.5)
 
 
 def clipper(hang_over_s: float = 1.0, **settings: float) -> Clipper:
-    return Clipper(SPEC, ClipConfig(**settings), hang_over_s)
+    return Clipper(SPEC, ClipConfig(**{"hop_s": 0.5, **settings}), hang_over_s)
 
 
 def push(
