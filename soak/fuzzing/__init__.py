@@ -1,1 +1,4 @@
-"""Malformed inputs: changed at random, kept where they reach code that none before has reached."""
+"""Property tests: whatever the input, a target takes it or refuses it with one of our errors.
+
+targets.py says what takes input, inputs.py makes it with hypothesis. May import anything. Start with targets.py.
+"""

@@ -1,13 +1,14 @@
-"""`python -m soak.fuzzing TARGET COUNT SEED FOLDER`: one target in a process of its own; its report as JSON."""
+"""`python -m soak.fuzzing TARGET COUNT SEED FOLDER`: one target in a process of its own; its tally as JSON."""
 
 import json
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from soak.fuzzing.fuzzer import fuzz
+from soak.fuzzing.inputs import run
 from soak.fuzzing.targets import TARGETS
 
-logging.disable(logging.CRITICAL)  # each refusal is said, which is right, and here too much
+logging.disable(logging.CRITICAL)  # each refusal is logged
 name, count, seed, folder = sys.argv[1:]
-print(json.dumps(fuzz(TARGETS[name], int(count), int(seed), Path(folder)).plain()))
+print(json.dumps(asdict(run(TARGETS[name], int(count), int(seed), Path(folder)))))

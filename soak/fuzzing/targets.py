@@ -1,4 +1,4 @@
-"""What takes input that others have written, what it takes when all is well, and which refusals are in order."""
+"""The parts that take input from others, well-formed examples for each, and the refusals that are right."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

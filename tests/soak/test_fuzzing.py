@@ -1,24 +1,22 @@
-"""Malformed input is refused with our errors, and the fuzzer that says so can tell when it is not."""
+"""Malformed input is refused with our errors, and the run that says so can tell when it is not."""
 
-import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from soak.fuzzing.fuzzer import fuzz
+from soak.fuzzing.inputs import run
 from soak.fuzzing.targets import TARGETS, Take, Target
 
-INPUTS = 300
+INPUTS = 150
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # numpy's, of filter banks that Python 2 might have written
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # numpy's, about filter banks that Python 2 might have written
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_is_malformed_is_refused_and_no_more(name: str, tmp_path: Path) -> None:
-    report = fuzz(TARGETS[name], INPUTS, 1, tmp_path)
-    assert report.count == INPUTS
-    assert report.faults == {}
+    assert run(TARGETS[name], INPUTS, 1, tmp_path).count == INPUTS
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if TARGETS[name].refusals])
@@ -28,20 +26,18 @@ def test_what_is_well_formed_is_taken(name: str, tmp_path: Path) -> None:
         take(TARGETS[name].seeds[0])
 
 
-@contextmanager
-def careless(_scratch: Path) -> Iterator[Take]:
-    def take(given: bytes) -> None:
-        if b"9223372036854775809" in given:
-            raise ZeroDivisionError
+def test_a_fault_is_found_with_a_small_input_that_shows_it(tmp_path: Path) -> None:
+    @contextmanager
+    def careless(_scratch: Path) -> Iterator[Take]:
+        def take(text: bytes) -> None:
+            if b"9223372036854775809" in text:
+                raise ZeroDivisionError
 
-    yield take
+        yield take
 
-
-def test_a_fault_is_found_and_told_once_with_an_input_that_shows_it(tmp_path: Path) -> None:
-    report = fuzz(Target(careless, [b"12"]), INPUTS, 1, tmp_path)
-    ((where, given),) = report.faults.items()
-    assert where.startswith("ZeroDivisionError")
-    assert b"9223372036854775809" in ast.literal_eval(given)
+    with pytest.raises(ZeroDivisionError):
+        run(Target(careless, [b"1 2"]), 500, 1, tmp_path)
+    assert len((tmp_path / "input").read_bytes()) < 30
 
 
 def test_the_same_seed_gives_the_same_inputs(tmp_path: Path) -> None:
@@ -52,10 +48,6 @@ def test_the_same_seed_gives_the_same_inputs(tmp_path: Path) -> None:
         yield taken.append
 
     for _ in range(2):
-        fuzz(Target(noting, [b'{"on": 0.5}']), 50, 3, tmp_path)
+        run(Target(noting, [b'{"on": 0.5}']), 50, 3, tmp_path)
     assert taken[:50] == taken[50:]
-    assert len(set(taken)) > 40
-
-
-def test_inputs_that_reach_new_code_are_kept(tmp_path: Path) -> None:
-    assert fuzz(TARGETS["mqtt"], 50, 1, tmp_path).kept > 5
+    assert len(set(taken)) > 30
