@@ -1,6 +1,7 @@
 """What crosses a process boundary: one JSON object a line, on sockets, in logs and in pipes."""
 
 import os
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -152,8 +153,8 @@ class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a client may ask of the daemon; it is answered with a `State`."""
 
-    command: Literal["snooze", "wake", "listen", "threshold", "reload", "state"]
-    what: str = ""  # snooze, wake: a label, group, source or "all"; listen: a source; threshold: a label
+    command: Literal["snooze", "wake", "listen", "threshold", "reload", "state", "test"]
+    what: str = ""  # snooze, wake: a label, group, source or "all"; listen: a source; threshold, test: a label
     for_s: float | None = None  # snooze: null until it is woken
     labels: list[str] | None = None  # listen: labels and groups; null: all
     on: float | None = None  # threshold: null takes the configured one again
@@ -171,6 +172,7 @@ class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
     snoozed: dict[str, str | None]  # label, group, source or "all" -> until when; null: until it is woken
     listening_for: dict[str, list[str]]  # source -> labels, where it is not all
     thresholds: dict[str, float]  # label -> on, where it is not the configured one
+    tested: list[str] = []  # after the command test: the sinks whose filters let the test event pass
     restart: list[str] = []  # sections that were changed in the configuration, and wait for a restart
 
 
@@ -183,6 +185,7 @@ _commands = msgspec.json.Decoder(Command)
 _tokens = msgspec.json.Decoder(Token)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+TEST_SOURCE = "test"  # of events of `listener test-alarm`
 LONGEST_SNOOZE_S = 366 * 86_400.0
 
 
@@ -240,6 +243,29 @@ def at_wall_clock(event: Event, began_at: float, now_at: float) -> Event:
 def renamed_source(event: Event, source: str) -> Event:
     """Return the event under another source's name."""
     return msgspec.structs.replace(event, source=source)
+
+
+def make_test_event(label: str, model: str) -> tuple[Event, Event]:
+    """The start and the end of an event that is marked as a test: its source is `test`, its id begins with `test-`."""
+    now = time.time()
+    start = Event(
+        id=f"test-{os.urandom(4).hex()}",
+        seq=0,
+        phase="start",
+        label=label,
+        score=1.0,
+        peak=1.0,
+        start=wall_clock(now),
+        end=None,
+        start_s=0.0,
+        end_s=None,
+        detected_s=0.0,
+        source=TEST_SOURCE,
+        level_dbfs=-20.0,
+        model=model,
+        top={label: 1.0},
+    )
+    return start, msgspec.structs.replace(start, seq=1, phase="end", end=wall_clock(now), end_s=0.0)
 
 
 def whole(event: Event) -> Event:

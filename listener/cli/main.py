@@ -28,6 +28,7 @@ COMMANDS = {
     "snooze": "Do not report a label, group or source for a while.",
     "wake": "End a snooze.",
     "reload": "Have a running listener read its configuration again.",
+    "test-alarm": "Send a test event through every sink.",
     "check": "Check the configuration and the model.",
     "doctor": "Find out what works on this machine, and how to fix what does not.",
     "tune": "Listen to the room for some minutes and propose settings.",

@@ -93,6 +93,15 @@ class Daemon:
             for worker in self._workers:
                 worker.offer(event)
 
+    def publish_test(self, event: Event) -> list[str]:
+        """Offer a test event to every sink, whatever is snoozed.
+
+        Returns:
+            The names of the sinks whose filters let it pass.
+        """
+        with self._publishing:
+            return [worker.name for worker in self._workers if worker.offer(event)]
+
     def wants_spectrum(self) -> bool:
         """Return whether anybody watches the live spectrogram."""
         return any(worker.sink.wants_spectrum for worker in self._workers)

@@ -76,7 +76,7 @@ class Service:
         self._config, self._bundle, self._provider, self._make_sink = config, bundle, classifier.provider, make_sink
         self._hello = hello(config, bundle, classifier.provider)
         known = self._hello.labels, self._hello.groups, self._hello.sources
-        self.controls = Controls(*known, self._retune, reload=self._check_and_reload)
+        self.controls = Controls(*known, self._retune, reload=self._check_and_reload, test=self._test)
         self._saved = SavedControls(saved, self.controls, lambda: self._hello.thresholds) if saved else None
         self.daemon = Daemon(self.controls, on_tick=self._saved.save if self._saved else lambda: None)
         self._substitutes = {source.substitute_name for source in sources} - {""}
@@ -94,6 +94,14 @@ class Service:
         if self._saved:
             self._saved.restore()
         self.daemon.run(self._streams, self._bindings(self._sinks, self._retry_on))
+
+    def _test(self, label: str) -> list[str]:
+        """Publish a short test event; return the names of the sinks that were sent it."""
+        start, end = messages.make_test_event(label, self._hello.model)
+        names = self.daemon.publish_test(start)
+        self.daemon.publish_test(end)
+        log.info("test event %s sent to: %s", label, ", ".join(names) or "no sink")
+        return names
 
     def _retry_on(self, kind: str) -> tuple[type[Exception], ...]:
         """Errors that a patient start survives. Without its socket a daemon is of no use: another one may have it."""

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from listener import messages
 from listener.base.clocks import uptime
 from listener.base.label_names import resolve_label
@@ -17,6 +19,7 @@ EVERYTHING = "all"
 STEP_S = 1.0  # the wall clock was set, where it has moved by so much against the ticks
 
 Reload = Callable[[], Sequence[str]]  # what only a restart changes; ListenerError where the configuration is wrong
+Test = Callable[[str], Sequence[str]]  # a label -> the sinks that were sent a test event of it
 Retune = Callable[[str, float | None], None]  # label, its new on-threshold or None for the configured one
 
 
@@ -33,9 +36,11 @@ class Controls:
         *,
         ticks: Callable[[], float] = uptime,
         reload: Reload | None = None,
+        test: Test | None = None,
     ) -> None:
         self._labels, self._groups, self._sources = tuple(labels), groups, tuple(sources)
         self._retune, self._clock, self._ticks, self._reload = retune, clock, ticks, reload
+        self._test = test
         self._epoch = clock() - self._ticks()  # Unix time of tick 0
         self._restart: tuple[str, ...] = ()
         self._lock = threading.RLock()
@@ -88,6 +93,8 @@ class Controls:
         """Do what was asked; the state after it. ValueError, naming what is wrong, for what makes no sense."""
         if command.command == "reload":
             return self._reloaded()
+        if command.command == "test":
+            return self._tested(command.what)
         with self._lock:
             match command.command:
                 case "snooze":
@@ -147,6 +154,15 @@ class Controls:
         with self._lock:
             self._restart = restart
         return self.state()
+
+    def _tested(self, what: str) -> State:
+        """Send a test event, by default of the label that matters most."""
+        if self._test is None:
+            raise ValueError("there are no sinks here to test")
+        with self._lock:
+            labels = [label for label in ("smoke_alarm", *self._labels) if label in self._labels]
+            label = _resolved(what, self._labels) if what or not labels else labels[0]
+        return msgspec.structs.replace(self.state(), tested=list(self._test(label)))
 
     def _follow_clock(self) -> None:
         """Say times by the wall clock as it is set now; but not another one each time, for what passes in between."""

@@ -86,10 +86,13 @@ class SinkWorker:
         with self._lock:
             self.name, self._accepts = binding.name, binding.accepts
 
-    def offer(self, event: Event) -> None:
+    def offer(self, event: Event) -> bool:
+        """Queue an event; return whether the sink's filter lets it pass."""
         with self._lock:
-            if self._accepts(event) and not self._queue.put(event):
+            accepted = self._accepts(event)
+            if accepted and not self._queue.put(event):
                 self.late += 1
+            return accepted
 
     def report_losses(self) -> None:
         """Log that the sink does not keep up, or is not there, once an episode: to be called about once a second."""
