@@ -166,3 +166,31 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     with pytest.raises(ValueError, match=complaint):
         controls.obey(command)
     assert controls.state() == before
+
+
+def test_a_snooze_ends_to_the_second(controls: Controls, clock: Clock) -> None:
+    controls.obey(Command(command="snooze", what="rain", for_s=60))
+    clock.s += 59.5
+    assert not controls.admits(event(label="rain"))
+    clock.s += 0.5
+    assert controls.admits(event(1, label="rain"))
+
+
+def test_only_the_watcher_that_was_removed_is_called_no_more(controls: Controls) -> None:
+    seen: dict[str, list[State]] = {"stays": [], "goes": []}
+    controls.watch(seen["stays"].append)
+    goes = seen["goes"].append
+    controls.watch(goes)
+    controls.unwatch(goes)
+    controls.obey(Command(command="snooze", what="rain"))
+    assert [len(states) for states in seen.values()] == [1, 0]
+
+
+def test_without_a_configuration_there_is_nothing_to_reload(controls: Controls) -> None:
+    with pytest.raises(ValueError, match="configuration"):
+        controls.obey(Command(command="reload"))
+
+
+def test_a_reload_says_what_only_a_restart_changes() -> None:
+    controls = Controls(["rain"], {}, ["kitchen"], reload=lambda: ["source"])
+    assert controls.obey(Command(command="reload")).restart == ["source"]

@@ -114,3 +114,25 @@ def test_hours_that_are_none_are_named(hours: str) -> None:
 def test_hours_that_end_as_they_begin_are_refused() -> None:
     with pytest.raises(ConfigError, match="begins when it ends"):
         parse_hours("08:00-08:00")
+
+
+@pytest.mark.parametrize(
+    ("hours", "passes"),
+    [("12:30-13:00", True), ("12:00-12:30", False), ("12:30-06:00", True), ("22:00-12:30", False)],
+)
+def test_hours_begin_with_their_first_minute_and_end_before_their_last(hours: str, passes: bool) -> None:
+    assert admits(FilterConfig(hours=hours))(event()) is passes
+
+
+def test_a_cool_down_ends_to_the_second() -> None:
+    clock = Clock()
+    takes = admits(FilterConfig(cooldown_s=60), clock=clock)
+    assert takes(event(0))
+    clock.s += 59.5
+    assert not takes(event(1))
+    clock.s += 0.5
+    assert takes(event(2))
+
+
+def test_a_score_as_high_as_asked_for_is_enough() -> None:
+    assert admits(FilterConfig(min_score=0.8))(event(peak=0.8))
