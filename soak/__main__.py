@@ -22,6 +22,7 @@ PARTS = {
     "server": "the sound server killed 50 times, and frozen 50 times",
     "two": "two microphones, one of which fails all the time",
     "kill": "the daemon killed 200 times",
+    "lines": "every line of events once, under reloads, clients and faults",
     "hardship": "no disk, no permission, no shared memory, a clock that is stepped",
     "fuzz": "100,000 malformed inputs of every kind",
     "day": "24 hours of audio with every sink, faster than time",

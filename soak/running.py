@@ -41,7 +41,7 @@ class Running:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.socket, self.log_file = folder, folder / "s", folder / "said"
-        (folder / "config.toml").write_text(f'{config}\n[[sink]]\nkind = "socket"\npath = "{self.socket}"\n')
+        (folder / "config.toml").write_text(f'[daemon]\nsocket = "{self.socket}"\n{config}\n')
         command = [*prefix, sys.executable, "-m", "listener", "run", "--wait", "--plain"]
         command += ["--config", str(folder / "config.toml")]
         with self.log_file.open("ab") as log:

@@ -17,9 +17,11 @@ from tests.virtual import VirtualMic
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_part_at_its_smallest_holds_and_is_written(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["kill", "lines"])
+def test_a_part_at_its_smallest_holds_and_is_written(tmp_path: Path, part: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "soak", "--only", "kill", "--scale", "0.01", "--json", str(tmp_path / "j")],
+        [sys.executable, "-m", "soak", "--only", part, "--scale", "0.01", "--json", str(tmp_path / "j")],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -2,12 +2,24 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from listener.sources.microphone.capture import PacketWriter
-from listener.sources.microphone.portaudio import CaptureError, Deliver, Input, Wish, choose, open_best, settings
+from listener.sources.microphone.portaudio import (
+    CaptureError,
+    Deliver,
+    Input,
+    Wish,
+    _PyAudio,
+    _SoundDevice,
+    choose,
+    open_best,
+    settings,
+)
 from listener.sources.microphone.protocol import HEADER, MAGIC
 
 BUILT_IN = Input(0, "HDA Intel PCH: ALC257 Analog (hw:0,0)", "ALSA", 2, 44100)
@@ -180,3 +192,47 @@ def test_an_overflow_is_a_gap(pipe: tuple[int, int]) -> None:
     outlet.heard(bytes(1280), 640, False)
     outlet.heard(bytes(1280), 640, True)
     assert packets(reader)[1][0] > 640
+
+
+def test_an_overflow_is_as_long_as_the_clock_says(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    outlet = PacketWriter(writer, block_ms=40)
+    outlet.open(16000)
+    outlet.heard(bytes(1280), 640, False)
+    time.sleep(0.25)
+    outlet.heard(bytes(1280), 640, True)
+    index, samples = packets(reader)[1]
+    assert 0.2 < (index + samples - 640) / 16000 < 1
+
+
+class SoundDeviceModule:
+    """What sounddevice does of importance here: it calls back with a status."""
+
+    PortAudioError = OSError
+
+    def RawInputStream(self, *_: object, callback: Callable[..., object], **__: object) -> SimpleNamespace:  # noqa: N802
+        self.call = lambda overflow: callback(b"\0\0", 1, None, SimpleNamespace(input_overflow=overflow))
+        return SimpleNamespace(start=lambda: None, active=True)
+
+
+class PyAudioModule:
+    """The same of PyAudio, whose status is a number of flags."""
+
+    paInt16, paContinue, paInputUnderflow, paInputOverflow = 8, 0, 1, 2  # noqa: N815
+
+    def open(self, *_: object, stream_callback: Callable[..., object], **__: object) -> SimpleNamespace:
+        self.call = lambda overflow: stream_callback(b"\0\0", 1, None, 2 if overflow else 1 | 4)
+        return SimpleNamespace(is_active=lambda: True)
+
+
+@pytest.mark.parametrize(("backend", "module"), [(_SoundDevice, SoundDeviceModule()), (_PyAudio, PyAudioModule())])
+def test_the_overflow_flag_of_each_library_is_delivered(
+    backend: type, module: SoundDeviceModule | PyAudioModule
+) -> None:
+    delivered: list[tuple[bytes, int, bool]] = []
+    library = object.__new__(backend)  # without importing the library, which may not be installed
+    library._library = library._module = module
+    assert library.open(USB, 16000, 1, 640, lambda *each: delivered.append(each))()
+    for overflow in (True, False):
+        module.call(overflow)
+    assert delivered == [(b"\0\0", 1, True), (b"\0\0", 1, False)]
