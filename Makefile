@@ -9,7 +9,7 @@ GROUPS := --group test --group train --group export --group bench --group report
 # Two processes: most tests wait for microphones, brokers and browsers.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 # In CI: the gate on coverage, and a home whose owner would notice if a test touched anything (tests/hostile.py).
-COVERAGE = --cov=listener --cov-branch --cov-report=term:skip-covered --cov-fail-under=92
+COVERAGE = --cov --cov-report=term:skip-covered --cov-fail-under=92
 TEST = $(if $(CI),$(BIN)/python -m tests.hostile $(PYTEST) $(COVERAGE),$(PYTEST))
 # Reproducible: constraints.txt says which versions were tested together.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
