@@ -29,8 +29,8 @@ ROOMS = Path("more") / "background_outdoor"  # in the first folder of recordings
 def calibrate(options: argparse.Namespace) -> None:
     """Fit thresholds of a bundle to scenes of a fold and write them."""
     data, daemon = options.data or [DATA], Daemon(options.bundle)
-    work = options.out.parent / f"scenes-fold{options.fold}"
-    clips = scenes.clips_of(read_all(data), daemon.labels, options.fold, work / "clips")
+    work = options.out.parent / f"scenes-fold{options.fold}-{options.part}"
+    clips = scenes.clips_of(read_all(data), daemon.labels, options.fold, work / "clips", options.part)
     made = scenes.make(
         work, clips, options.seeds, minutes=options.minutes, per_minute=PER_MINUTE, rooms=data[0] / ROOMS
     )
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--fold", type=int, required=True, help="the fold that it was not trained on")
     ap.add_argument("--out", type=Path, required=True, help="JSON file to write")
     ap.add_argument("--data", type=Path, action="append", help=f"folder of recordings, repeatable (default {DATA})")
+    ap.add_argument("--part", choices=scenes.PARTS, default="all", help="of the fold's recordings")
     ap.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)), help="of the scenes")
     ap.add_argument("--minutes", type=float, default=MINUTES, help="of each scene")
     options = ap.parse_args(argv)

@@ -39,11 +39,13 @@ def report_on(options: argparse.Namespace) -> dict[str, Any]:
     data, daemon = options.data or [DATA], Daemon(options.bundle)
     recordings = read_all(data)
     here = [r for r in recordings if r.fold == options.fold and r.licence not in TESTS_ONLY]
+    apart = [r for r in here if scenes.in_part(r.source, options.part)]  # of what thresholds were fitted to
     scored = files.read(daemon, here, Peer() if PEER.is_file() else None)
     report: dict[str, Any] = {
         "bundle": daemon.bundle.name,
         "provenance": daemon.bundle.manifest.provenance,
         "fold": options.fold,
+        "part": options.part,
         "labels": list(daemon.labels),
         "date": date.today().isoformat(),
     }
@@ -51,15 +53,15 @@ def report_on(options: argparse.Namespace) -> dict[str, Any]:
     log.info("files: %s", report["files"]["datasets"])
     report["scenes"] = _scenes(daemon, recordings, data[0], options)
     log.info("scenes: %s", {name: value for name, value in report["scenes"].items() if name != "labels"})
-    report["raised"] = files.raised(_events_by_label(daemon, here))
+    report["raised"] = files.raised(_events_by_label(daemon, apart))
     report["alarms"] = _kept_back(daemon, recordings)
-    report["alone"] = {label: _alone(daemon, here, label) for label in ALONE}
+    report["alone"] = {label: _alone(daemon, apart, label) for label in ALONE}
     return report
 
 
 def _scenes(daemon: Daemon, recordings: Sequence[Recording], data: Path, options: argparse.Namespace) -> dict[str, Any]:
-    work = options.work / f"scenes-fold{options.fold}"
-    clips = scenes.clips_of(recordings, daemon.labels, options.fold, work / "clips")
+    work = options.work / f"scenes-fold{options.fold}-{options.part}"
+    clips = scenes.clips_of(recordings, daemon.labels, options.fold, work / "clips", options.part)
     made = scenes.make(work, clips, options.seeds, minutes=options.minutes, per_minute=PER_MINUTE, rooms=data / ROOMS)
     return scenes.score(daemon, made)
 
@@ -116,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--out", type=Path, required=True, help="folder for report.md and report.json")
     ap.add_argument("--work", type=Path, default=Path("runs"), help="where scenes are kept (default %(default)s)")
     ap.add_argument("--data", type=Path, action="append", help=f"folder of recordings, repeatable (default {DATA})")
+    ap.add_argument("--part", choices=scenes.PARTS, default="all", help="of the fold's recordings")
     ap.add_argument("--seeds", type=int, nargs="+", default=list(range(11, 21)), help="of the scenes")
     ap.add_argument("--minutes", type=float, default=MINUTES, help="of each scene")
     options = ap.parse_args(argv)

@@ -25,6 +25,7 @@ SYNTHESISED = "synthesised"
 
 EVERY_FOLD = 0  # of what is synthesised: there is more of it for the test, from other seeds
 
+LEFT_OUT = "It is left out."
 SECONDS = 9.0  # of a synthesised sound
 COARSE_STEP = 1 / 128  # of recordings in eight bits, which are dithered
 
@@ -59,7 +60,7 @@ class Bank:
 
 
 def open_bank(recordings: Sequence[Recording], variants: dict[str, int], seed: int, cache: Path) -> Bank:
-    """The bank of some recordings and of so many synthesised variants of each label; made if not there yet.
+    """The bank of some recordings and of some synthesised variants of each label; made if missing.
 
     Files that cannot be read, or are silent, are named in the log and left out. DataError when nothing is left.
     """
@@ -74,7 +75,11 @@ def open_bank(recordings: Sequence[Recording], variants: dict[str, int], seed: i
     entries = json.loads(index_path.read_text())
     if not entries:
         some = ", ".join(str(recording.path) for recording in recordings[:3])
-        raise DataError(f"no recording could be read, or all are silent: {some or 'there is none'}. Give others.")
+        raise DataError(
+            f"no recording can be read, or all are silent: {some or 'there is none'}",
+            code="bank-empty",
+            remedy="Give others.",
+        )
     return Bank(pcm, level_db, tuple(_active(entry, level_db) for entry in entries))
 
 
@@ -85,9 +90,9 @@ def decode(path: Path, rate: int) -> Floats:
             samples, source_rate = file.read(dtype="float32", always_2d=True), file.samplerate
             coarse = file.subtype in ("PCM_S8", "PCM_U8")
     except (OSError, soundfile.SoundFileError) as err:
-        raise DataError(f"{path}: cannot be decoded ({err}). It is left out.") from err
+        raise DataError(f"{path}: cannot be decoded ({err})", code="bank-undecodable", remedy=LEFT_OUT) from err
     if not len(samples):
-        raise DataError(f"{path}: holds no sound. It is left out.")
+        raise DataError(f"{path}: holds no sound", code="bank-no-samples", remedy=LEFT_OUT)
     mono = np.nan_to_num(samples.mean(axis=1))
     if coarse:  # or a label is known by the silence of its eight bits
         rng = np.random.default_rng(len(mono))
@@ -132,7 +137,7 @@ def _all(
 def _audible(path: Path) -> Floats:
     samples = decode(path, 16_000)
     if _levels_db(_whole_frames(samples)).max() <= SILENT_DB:
-        raise DataError(f"{path}: is silent. It is left out.")
+        raise DataError(f"{path}: is silent", code="bank-silent", remedy=LEFT_OUT)
     return samples
 
 

@@ -14,6 +14,7 @@ VARIANTS = {
     "telephone_ring": 300, "alarm_clock": 250, "appliance_beep": 300, "notification": 250, "siren": 60,
     "tone": 150, "sweep": 60, "whistle": 60,
 }  # fmt: skip
+DISTRACTORS = ("tone", "sweep", "whistle")  # synthesised without a label
 # Noise themselves: not to be told from a room's noise that is as loud.
 NOISE_LIKE = ("air_conditioner", "airplane", "engine", "helicopter", "rain", "sea_waves", "wind", "vacuum_cleaner")
 # Audible far below the level of the rest, for all of their power is in a narrow band; silent between their pulses.

@@ -30,7 +30,7 @@ from models.data.caching import digest, only_one, sources, whole
 from models.data.events import FRAMES, SAMPLES
 from models.data.frontend import mel_filters
 from models.data.labels import label_of
-from models.data.mixing import Mixing
+from models.data.mixing import DISTRACTORS, Mixing
 from models.data.recordings import TESTS_ONLY, DataError, Recording, read_all
 from models.data.streams import Acoustics, StreamMixer, make_acoustics
 from models.data.synthesis import synthesise
@@ -103,7 +103,7 @@ def open_pool(
             if peer:
                 Peer(peer)  # a worker that cannot start is started again without end, so DataError comes before
             _check_labels(mixing, recordings, folders)
-            bank = open_bank(recordings, mixing.variants, mixing.seed, cache)
+            bank = open_bank(recordings, _variants(mixing), mixing.seed, cache)
             _check_sounds(mixing, bank)
             acoustics = make_acoustics(mixing, folders[0] / RESPONSES)
             datasets = tuple(sorted({sound.dataset for sound in bank.sounds}))
@@ -137,19 +137,37 @@ def pool_folder(mixing: Mixing, recordings: Sequence[Recording], *, taught: bool
     return cache / f"pool-{digest(mixing, taught, list(recordings), files=(*code, *(r.path for r in recordings)))}"
 
 
+def _variants(mixing: Mixing) -> dict[str, int]:
+    """How many sounds are synthesised of each of the mixing's labels, and of distractors."""
+    wanted = {*mixing.labels, *DISTRACTORS}
+    return {label: count for label, count in mixing.variants.items() if label in wanted}
+
+
 def _check_labels(mixing: Mixing, recordings: Sequence[Recording], folders: Sequence[Path]) -> None:
     if twice := [label for label, times in Counter(mixing.labels).items() if times > 1]:
-        raise DataError(f"--labels has {', '.join(twice)} more than once: name each label once.")
-    there = {label_of(label) for recording in recordings for label in recording.labels} | set(mixing.variants)
+        raise DataError(
+            f"--labels has {', '.join(twice)} more than once",
+            code="pool-labels-twice",
+            remedy="Name each label once.",
+        )
+    there = {label_of(label) for recording in recordings for label in recording.labels} | set(_variants(mixing))
     if missing := ", ".join(label for label in mixing.labels if label not in there):
         where, has = ", ".join(map(str, folders)), ", ".join(sorted(there))
-        raise DataError(f"{missing}: no recording in {where}; there are {has}. Correct --labels, or add --data.")
+        raise DataError(
+            f"{missing}: no recording in {where}; there are {has}",
+            code="pool-label-missing",
+            remedy="Correct --labels, or add --data.",
+        )
 
 
 def _check_sounds(mixing: Mixing, bank: Bank) -> None:
     sounding = {label_of(sound.label) for sound in bank.sounds}
     if missing := ", ".join(label for label in mixing.labels if label not in sounding):
-        raise DataError(f"{missing}: no recording can be decoded, or all are silent. Record others, or leave it out.")
+        raise DataError(
+            f"{missing}: no recording can be decoded, or all are silent",
+            code="pool-label-silent",
+            remedy="Record others, or leave the label out.",
+        )
 
 
 def _folds(mixing: Mixing, bank: Bank) -> tuple[int, ...]:
@@ -256,7 +274,7 @@ def _open(options: argparse.Namespace) -> None:
     try:
         mixing = Mixing(streams=options.streams, labels=tuple(options.labels or Mixing().labels))
     except ValueError as err:
-        raise DataError(f"{err}.") from err
+        raise DataError(str(err), code="pool-mixing", remedy="Correct the flag.") from err
     peer = None if options.no_teacher else PEER
     pool = open_pool(mixing, options.data or [DATA], peer=peer, workers=options.workers)
     log.info("%d streams, %d of them of free recordings only", len(pool.fold), int(pool.free.sum()))

@@ -156,7 +156,8 @@ class StreamMixer:
             if not when.any():
                 continue
             mine = self._numbers(positives(event.sound.label, mixing.labels))
-            rest_db = 10 * np.log10((total - power)[when].mean() / max(float(power[when].mean()), 1e-20))
+            rest = np.maximum(total - power, 1e-20)[when].mean()
+            rest_db = 10 * np.log10(rest / max(float(power[when].mean()), 1e-20))
             if rest_db > self._drowned_db(label_of(event.sound.label)):
                 known[np.ix_(mine, when)] = False
             frames[np.ix_(mine, when)] = True

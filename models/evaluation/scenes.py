@@ -1,12 +1,13 @@
 """Long recordings of a fold's sounds with known events, and what a bundle reports in them."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import soundfile
 
@@ -22,8 +23,10 @@ from models.evaluation.scene_maker import LabelledClip, SceneSettings, write
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
+Part = Literal["all", "first", "second"]
 UNSEEN_SEED = 900_000  # synthesised sounds of training have seeds of 100,000 and on
 CLIP_S = 8.0
+PARTS: tuple[Part, ...] = ("all", "first", "second")
 EACH = 12  # synthesised clips of each label
 
 
@@ -36,15 +39,29 @@ class Scene:
     hours: float
 
 
-def clips_of(recordings: Sequence[Recording], labels: Sequence[str], fold: int, work: Path) -> list[LabelledClip]:
-    """The recordings of a fold under the bundle's labels, and synthesised sounds that training has not had."""
+def clips_of(
+    recordings: Sequence[Recording], labels: Sequence[str], fold: int, work: Path, part: Part = "all"
+) -> list[LabelledClip]:
+    """The recordings of a fold under the bundle's labels, and synthesised sounds that training has not had.
+
+    A half of a fold has all cuts of one recording or none. Thresholds fitted on one half are reported on the other.
+    """
     found = [
         LabelledClip(recording.path, str(recording.path), label_of(recording.labels[0]))
         for recording in recordings
-        if recording.fold == fold and label_of(recording.labels[0]) in labels
+        if recording.fold == fold and label_of(recording.labels[0]) in labels and in_part(recording.source, part)
     ]
     made = [label for label in labels if label in GENERATORS and label in VARIANTS]
-    return [*found, *(clip for label in made for clip in _synthesised(label, work, first=100 * fold))]
+    first = 1000 * fold + 100 * PARTS.index(part)
+    return [*found, *(clip for label in made for clip in _synthesised(label, work, first))]
+
+
+def in_part(source: str, part: Part) -> bool:
+    """Whether a recording is in a part of its fold."""
+    if part == "all":
+        return True
+    even = int(hashlib.sha256(source.encode()).hexdigest(), 16) % 2 == 0
+    return even == (part == "first")
 
 
 def make(

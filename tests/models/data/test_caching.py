@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data import mixing, synthesis
+from models.data import streams, synthesis
 from models.data.caching import digest, only_one, sources, whole
 
 
@@ -47,8 +47,17 @@ def test_a_name_depends_on_the_code_that_makes_what_it_names(tmp_path: Path) -> 
 
 
 def test_the_code_of_a_package_is_all_of_it() -> None:
-    names = [path.name for path in sources(synthesis.synthesise, mixing.Mixer)]
-    assert names == ["__init__.py", "alarms.py", "home.py", "outdoors.py", "tones.py", "mixing.py"]
+    names = [path.name for path in sources(synthesis.synthesise, streams.StreamMixer)]
+    assert names == [
+        "__init__.py",
+        "alarms.py",
+        "bells.py",
+        "distractors.py",
+        "home.py",
+        "outdoors.py",
+        "tones.py",
+        "streams.py",
+    ]
 
 
 def _killed_half_way(path: Path) -> None:

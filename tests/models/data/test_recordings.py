@@ -21,6 +21,16 @@ def test_a_metadata_csv_is_read(tmp_path: Path) -> None:
     assert (recording.labels, recording.fold, recording.dataset) == (("dog_bark",), 3, "esc10")
 
 
+@pytest.mark.parametrize(
+    ("licence", "free"),
+    [("CC0", True), ("CC-BY", True), ("CC BY 4.0", True), ("Public Domain", True)]
+    + [(other, False) for other in ("CC BY-NC 3.0", "CC BY-SA 4.0", "Sampling+", "Apache-2.0", "")],
+)
+def test_a_licence_says_whether_a_recording_is_free(licence: str, free: bool, tmp_path: Path) -> None:
+    written(tmp_path / "metadata.csv", f"path,dataset,label,fold,licence\na.ogg,x,rain,3,{licence}\n")
+    assert read_any(tmp_path)[0].free is free
+
+
 def test_esc50_as_published_gives_all_its_classes_those_of_esc10_under_our_names(tmp_path: Path) -> None:
     heading = "filename,fold,target,category,esc10,src_file,take\n"
     rows = f"{heading}1-1-A-0.wav,1,0,dog,True,1,A\n2-1-A-5.wav,2,5,cat,False,1,A\n"
