@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from models.data.caching import digest
 from models.data.labels import BUNDLES
 from models.data.mixing import Mixing
 from models.data.pool import DATA, Pool, open_pool, read_pool
@@ -36,7 +37,7 @@ from models.training.preflight import (
 )
 from models.training.recipe import Recipe
 from models.training.settings import resuming_command
-from models.training.trainer import Trainer, learning_rate
+from models.training.trainer import Trainer, early_weights, learning_rate
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     ap.add_argument("--labels", nargs="+", help="labels to learn: names of folders (default: the shipped model's)")
     ap.add_argument("--streams", type=int, help=f"size of the pool (default {Mixing().streams})")
     ap.add_argument("--pool", type=Path, help="folder of a finished pool, whatever it was made of")
+    ap.add_argument("--start", help="checkpoint to take the weights from, in place of YAMNet's")
     ap.add_argument("--seed", type=int, help=f"of the first weights and of the batches (default {Recipe().seed})")
     ap.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other number of the recipe")
     ap.add_argument("--resume", action="store_true", help="continue with the checkpoint in --out, as it was begun")
@@ -188,9 +190,11 @@ def _pool(recipe: Recipe, data: Sequence[Path], options: argparse.Namespace) -> 
 
 def _planes(recipe: Recipe, pool: Pool) -> np.ndarray | None:
     """The early layers' output of a pool; nothing where they begin with random weights, which must learn at once."""
-    if not recipe.shape.pretrained or not recipe.steps:
+    if not recipe.steps or not (recipe.shape.pretrained or recipe.start):
         return None
-    return cache_planes(Trainer(recipe, "cpu").net.eval(), pool, streams_of(recipe, pool), pool.folder / "planes.npy")
+    net = Trainer(recipe, "cpu").net.eval()
+    name = digest([weight.detach().numpy().tobytes() for weight in early_weights(net)])
+    return cache_planes(net, pool, streams_of(recipe, pool), pool.folder / f"planes-{name}.npy")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ BRIDGED_ALARM_S = 1.8  # the pause of T3, but not that of T4
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class PlacedSound:
     """A part of a sound, dry, at its place in a stream."""
 
     sound: Sound
@@ -33,7 +33,7 @@ class Event:
         return self.start + len(self.wave)
 
 
-def place(bank: Bank, sound: Sound, speed: float, rng: np.random.Generator, start: int | None = None) -> Event:
+def place(bank: Bank, sound: Sound, speed: float, rng: np.random.Generator, start: int | None = None) -> PlacedSound:
     """A sound at a random place of the stream, cut at the stream's ends; a long one is cut to a random part.
 
     A part that is far quieter than the sound's loudest moment is drawn again, and is never raised to its level.
@@ -45,7 +45,7 @@ def place(bank: Bank, sound: Sound, speed: float, rng: np.random.Generator, star
     return replace(event, level_db=sound.peak_db - QUIET_DB)
 
 
-def frames_of(event: Event, bridged_s: float, rate: int = 16_000) -> NDArray[np.bool_]:
+def frames_of(event: PlacedSound, bridged_s: float, rate: int = 16_000) -> NDArray[np.bool_]:
     """The frames of the stream in which an event sounds, short silences bridged: bool (FRAMES,)."""
     frames = np.zeros(FRAMES, bool)
     count = len(event.wave) // FRAME
@@ -61,7 +61,7 @@ def frames_of(event: Event, bridged_s: float, rate: int = 16_000) -> NDArray[np.
     return frames
 
 
-def frame_power(event: Event) -> Floats:
+def frame_power(event: PlacedSound) -> Floats:
     """Mean power of an event in each frame of the stream: float32 (FRAMES,)."""
     first, last = event.start // FRAME_SAMPLES, min(FRAMES, -(-event.stop // FRAME_SAMPLES))
     padded = np.zeros((last - first) * FRAME_SAMPLES, np.float32)
@@ -73,7 +73,7 @@ def frame_power(event: Event) -> Floats:
     return power
 
 
-def _placed(bank: Bank, sound: Sound, speed: float, rng: np.random.Generator, start: int | None) -> Event:
+def _placed(bank: Bank, sound: Sound, speed: float, rng: np.random.Generator, start: int | None) -> PlacedSound:
     length = int((sound.stop - sound.start) * FRAME / speed)
     heard, skipped = length, 0
     if length > 4 * 16_000 or rng.random() < 0.12:
@@ -85,7 +85,7 @@ def _placed(bank: Bank, sound: Sound, speed: float, rng: np.random.Generator, st
     if start < 0:
         start = min(0, max(start, LEAST - heard))
         skipped, heard, start = skipped - start, heard + start, 0
-    return Event(sound, start, *_cut(bank, sound, speed, skipped, min(heard, SAMPLES - start)))
+    return PlacedSound(sound, start, *_cut(bank, sound, speed, skipped, min(heard, SAMPLES - start)))
 
 
 def _cut(bank: Bank, sound: Sound, speed: float, skipped: int, heard: int) -> tuple[Floats, float]:

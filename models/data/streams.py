@@ -15,7 +15,7 @@ from scipy import fft  # type: ignore[import-untyped]
 from listener.pipeline.values import Floats
 from models.data import microphone
 from models.data.bank import EVERY_FOLD, SYNTHESISED, Bank, Sound
-from models.data.events import BRIDGED_ALARM_S, BRIDGED_S, FRAMES, SAMPLES, Event, frame_power, frames_of, place
+from models.data.events import BRIDGED_ALARM_S, BRIDGED_S, FRAMES, SAMPLES, PlacedSound, frame_power, frames_of, place
 from models.data.labels import label_of, positives, unsure
 from models.data.mixing import ALARMS, NOISE_LIKE, Mixing
 from models.data.rooms import hum, recorded_responses, room_noise, room_response
@@ -31,7 +31,7 @@ Drawn = tuple[list[Sound], Floats]  # sounds of a label, and their cumulated sha
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class MixedStream:
     """A stream and its targets. `known` is False where nobody can say, and the loss does not ask."""
 
     samples: Floats  # (SAMPLES,)
@@ -69,9 +69,9 @@ class StreamMixer:
         self._mixing, self._bank, self._fold, self._acoustics = mixing, bank, fold, acoustics
         self._drawn = {free: _Draw(mixing, bank, fold, only_free=free) for free in (True, False)}
 
-    def __call__(self, number: int) -> Stream:
+    def __call__(self, number: int) -> MixedStream:
         rng = np.random.default_rng([self._mixing.seed, 11, self._fold, number])
-        free = bool(rng.random() < self._mixing.free)
+        free = bool(rng.random() < self._mixing.free) and self._drawn[True].has_labels
         draw = self._drawn[free]
         count = int(rng.choice(len(self._mixing.events), p=self._mixing.events))
         events = [event for _ in range(count) for event in self._events(draw, rng)]
@@ -92,7 +92,7 @@ class StreamMixer:
         mix = self._recorded(near, far, noise * np.float32(10 ** (noise_db / 20)), rng)
         if rng.random() < MUTED:
             mix, frames, known = np.zeros_like(mix), np.zeros_like(frames), np.ones_like(known)
-        return Stream(
+        return MixedStream(
             mix,
             _to_peak(near + far, 0.7),
             frames,
@@ -101,7 +101,7 @@ class StreamMixer:
             frozenset(event.sound.dataset for event in everything),
         )
 
-    def _events(self, draw: "_Draw", rng: np.random.Generator) -> list[Event]:
+    def _events(self, draw: "_Draw", rng: np.random.Generator) -> list[PlacedSound]:
         """One event, or a short sound and its repetitions."""
         sound = draw.sound(rng)
         limits = self._mixing.alarm_speed if sound.label in ALARMS else self._mixing.speed
@@ -116,13 +116,13 @@ class StreamMixer:
                     events.append(place(self._bank, sound, speed, rng, start))
         return events
 
-    def _bed(self, draw: "_Draw", rng: np.random.Generator) -> tuple[list[Event], float]:
+    def _bed(self, draw: "_Draw", rng: np.random.Generator) -> tuple[list[PlacedSound], float]:
         """Perhaps talk or music from start to end, of one speaker or piece or several, and its level."""
         labels = [label for label in BEDS if label in draw.by_label]
         if not labels or rng.random() >= self._mixing.bed:
             return [], 0.0
         label, start = labels[int(rng.integers(len(labels)))], 0
-        events: list[Event] = []
+        events: list[PlacedSound] = []
         while start < SAMPLES - 8_000 and len(events) < 8:
             sound = draw.of(label, rng)
             events.append(place(self._bank, sound, 1.0, rng, start))
@@ -146,7 +146,7 @@ class StreamMixer:
             noise = noise + np.float32(10 ** (rng.uniform(-15, 10) / 20)) * hum(rng, SAMPLES)
         return _unit(noise), background
 
-    def _targets(self, events: list[Event], gains: list[float], noise_power: float) -> tuple[Flags, Flags]:
+    def _targets(self, events: list[PlacedSound], gains: list[float], noise_power: float) -> tuple[Flags, Flags]:
         mixing = self._mixing
         frames, known = np.zeros((len(mixing.labels), FRAMES), bool), np.ones((len(mixing.labels), FRAMES), bool)
         powers = [gain**2 * frame_power(event) for gain, event in zip(gains, events, strict=True)]
@@ -177,7 +177,7 @@ class StreamMixer:
         """Which of the labels are among some."""
         return np.array([label in labels for label in self._mixing.labels])
 
-    def _buses(self, events: list[Event], gains: list[float], rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def _buses(self, events: list[PlacedSound], gains: list[float], rng: np.random.Generator) -> tuple[Floats, Floats]:
         """The sounds that are near, and those heard through the room."""
         buses = np.zeros((2, SAMPLES), np.float32)
         distant: dict[int, bool] = {}
@@ -218,9 +218,14 @@ class _Draw:
         self._labels, self._weights = list(self._joined), weights / weights.sum()
         self._distractors = mixing.distractors
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a sound of any label."""
+        return bool(self._labels)
+
     def sound(self, rng: np.random.Generator) -> Sound:
         """A sound of any label, or a distractor."""
-        if self._others and rng.random() < self._distractors:
+        if self._others and (rng.random() < self._distractors or not self._labels):
             return self.of(self._others[int(rng.integers(len(self._others)))], rng)
         names = self._joined[self._labels[int(rng.choice(len(self._labels), p=self._weights))]]
         return self.of(names[int(rng.integers(len(names)))], rng)
@@ -253,17 +258,17 @@ def _shares(sounds: list[Sound], balance: float) -> Drawn:
     return sounds, np.cumsum(share / share.sum())
 
 
-def _sounding(event: Event) -> Flags:
+def _sounding(event: PlacedSound) -> Flags:
     return frames_of(event, BRIDGED_ALARM_S if event.sound.label in ALARMS else BRIDGED_S)
 
 
-def _as_one(events: list[Event], gains: list[float]) -> list[float]:
+def _as_one(events: list[PlacedSound], gains: list[float]) -> list[float]:
     """The repetitions of a sound as loud as its first."""
     first: dict[int, float] = {}
     return [first.setdefault(id(event.sound), gain) for event, gain in zip(events, gains, strict=True)]
 
 
-def _gain(event: Event, level_db: float) -> float:
+def _gain(event: PlacedSound, level_db: float) -> float:
     return float(10 ** ((level_db - event.level_db) / 20))
 
 

@@ -77,7 +77,11 @@ def streams_of(recipe: Recipe, pool: Pool) -> np.ndarray:
         streams = streams[~pool.frames[streams][:, pool.labels.index(label)].any(axis=1)]
     if not len(streams):
         there = ", ".join(map(str, np.unique(pool.fold).tolist()))
-        raise DataError(f"nothing is left to train on: the pool has streams of fold {there}. Leave out less.")
+        raise DataError(
+            f"nothing is left to train on: the pool has streams of fold {there}",
+            code="train-nothing-left",
+            remedy="Leave out less.",
+        )
     return streams[: recipe.streams]
 
 

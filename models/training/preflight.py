@@ -25,11 +25,12 @@ def recipe_from_flags(options: argparse.Namespace, begun: Recipe) -> Recipe:
     of_mixing = {"streams": options.streams, "labels": options.labels and tuple(options.labels)}
     of_recipe = {
         "seed": options.seed,
+        "start": options.start,
         "steps": options.steps,
         "leave_out_fold": options.leave_out_fold,
         "leave_out_datasets": options.leave_out_dataset and tuple(options.leave_out_dataset),
     }
-    if options.bundle:
+    if options.bundle or options.labels:  # sounds of one's own have no licence
         of_recipe["free"] = options.bundle == "default"
     try:
         mixing = replace(begun.mixing, **_given(of_mixing))

@@ -23,6 +23,7 @@ class Recipe:
     mixing: Mixing = field(default_factory=Mixing)
     shape: Shape = field(default_factory=Shape)
     seed: int = 1
+    start: str = ""  # checkpoint that the weights are taken from in place of YAMNet's
     free: bool = True  # only free recordings, and no label that needs others
     leave_out_fold: int | None = None  # kept for the test
     fewer_folds: tuple[int, ...] = ()  # left out as well, to see what less data gives

@@ -1,4 +1,4 @@
-"""Numbers of a recipe as words of a command line, both ways: `steps=500`, `shape.serial=gru`."""
+"""Numbers of a recipe as words of a command line, both ways: `steps=500`, `shape.hidden=64`."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         try:
             recipe = _with(recipe, name.split("."), text)
         except (ValueError, msgspec.ValidationError) as err:
-            raise DataError(f"--set {setting}: {err}") from err
+            raise DataError(f"--set {setting}: {err}", code="train-setting", remedy="Correct it.") from err
     return recipe
 
 
 def training_command(recipe: Recipe, out: Path | None = None, data: Sequence[Path] = ()) -> str:
-    """The command that trains a recipe, with all that is known and other than the default."""
+    """The command that trains a recipe, with everything that is not the default."""
     words = ["python", "-m", "models.train", *(["--out", str(out)] if out else [])]
     if list(data) != [DATA]:
         words += [word for folder in data for word in ("--data", str(folder))]
@@ -34,12 +34,12 @@ def training_command(recipe: Recipe, out: Path | None = None, data: Sequence[Pat
 
 
 def resuming_command(out: Path, device: str) -> str:
-    """The command that goes on with a training; all else is in its checkpoint."""
+    """The command that continues a training; everything else is in its checkpoint."""
     return shlex.join(["python", "-m", "models.train", "--out", str(out), "--resume", "--device", device])
 
 
 def changed(part: Any, usual: Any, prefix: str = "") -> list[str]:
-    """The settings that make a recipe, or a part of one, of another."""
+    """The settings in which a recipe, or a part of one, differs from another."""
     found = []
     for name in (item.name for item in fields(part)):
         value, default = getattr(part, name), getattr(usual, name)
@@ -54,10 +54,10 @@ def changed(part: Any, usual: Any, prefix: str = "") -> list[str]:
 def _with(part: Any, names: list[str], text: str) -> Any:
     kinds = get_type_hints(type(part))
     if names[0] not in kinds:
-        raise ValueError(f"a recipe has no {names[0]}; see models/recipe.py")
+        raise ValueError(f"a recipe has no {names[0]}; see models/training/recipe.py")
     name, kind = names[0], kinds[names[0]]
     if is_dataclass(kind) != bool(names[1:]):
-        raise ValueError(f"{name} has parts: say which" if is_dataclass(kind) else f"{name} has no parts")
+        raise ValueError(f"{name} has parts; name one" if is_dataclass(kind) else f"{name} has no parts")
     if names[1:]:
         return replace(part, **{name: _with(getattr(part, name), names[1:], text)})
     words = [word for word in text.split(",") if word] if get_origin(kind) is tuple else text

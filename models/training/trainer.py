@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from models.evaluation.yamnet import PEER
 from models.network.body import EARLY
 from models.network.network import SoundNet, make_net
+from models.training import checkpoint
 from models.training.batches import Batch, fast_bfloat16
 from models.training.checkpoint import Checkpoint
 from models.training.losses import losses
@@ -27,7 +30,9 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
         self.net = make_net(recipe)
-        if recipe.shape.pretrained:
+        if recipe.start:
+            take_weights(self.net, recipe.labels, checkpoint.load(Path(recipe.start)))
+        elif recipe.shape.pretrained:
             self.net.body.take(PEER)
         self._start = [weight.detach().clone().to(device) for weight in early_weights(self.net)]
         self.net.to(device)
@@ -75,6 +80,19 @@ class Trainer:
                 mean.lerp_(value, 1 - decay)
             else:
                 mean.copy_(value)
+
+
+def take_weights(net: SoundNet, labels: Sequence[str], source: Checkpoint) -> None:
+    """Set the weights of a network to those of a checkpoint; labels that it lacks keep their random ones."""
+    weights = dict(source.averaged)
+    fresh, known = net.state_dict(), source.recipe.labels
+    rows = [(n, known.index(label)) for n, label in enumerate(labels) if label in known]
+    for name in ("answer.weight", "answer.bias"):  # rows of frames, then of attention
+        theirs, ours = weights[name], fresh[name].clone()
+        for n, row in rows:
+            ours[n], ours[len(labels) + n] = theirs[row], theirs[len(known) + row]
+        weights[name] = ours
+    net.load_state_dict(weights)
 
 
 def early_weights(net: SoundNet) -> list[torch.nn.Parameter]:

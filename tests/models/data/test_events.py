@@ -12,7 +12,7 @@ from models.data.events import (
     FRAMES,
     QUIET_DB,
     SAMPLES,
-    Event,
+    PlacedSound,
     frame_power,
     frames_of,
     place,
@@ -32,10 +32,10 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
     return open_bank(recordings, {}, 1, folder / "cache")
 
 
-def event(*parts: tuple[float, float], start: int = 0) -> Event:
+def event(*parts: tuple[float, float], start: int = 0) -> PlacedSound:
     """An event of parts (seconds, level)."""
     wave = np.concatenate([np.full(round(seconds * RATE), level, np.float32) for seconds, level in parts])
-    return Event(SOUND, start, wave, 0.0)
+    return PlacedSound(SOUND, start, wave, 0.0)
 
 
 @pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])

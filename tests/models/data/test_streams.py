@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from models.data.bank import Bank, Sound, open_bank
-from models.data.events import FRAMES, SAMPLES, Event
+from models.data.events import FRAMES, SAMPLES, PlacedSound
 from models.data.mixing import Mixing
 from models.data.recordings import Recording
 from models.data.streams import StreamMixer, _shares, make_acoustics
@@ -41,11 +41,11 @@ def only(count: int) -> tuple[float, ...]:
     return tuple(float(n == count) for n in range(6))
 
 
-def event(label: str, level: float, start: int = 0, length: int = SAMPLES) -> Event:
-    return Event(Sound(label, "set", "a", 1, 0, 1, 0.0), start, np.full(length, level, np.float32), 0.0)
+def event(label: str, level: float, start: int = 0, length: int = SAMPLES) -> PlacedSound:
+    return PlacedSound(Sound(label, "set", "a", 1, 0, 1, 0.0), start, np.full(length, level, np.float32), 0.0)
 
 
-def known(bank: Bank, label: str, events: list[Event], noise_power: float = 1e-9) -> np.ndarray:
+def known(bank: Bank, label: str, events: list[PlacedSound], noise_power: float = 1e-9) -> np.ndarray:
     """In which frames a label is known."""
     _, flags = mixer(bank)._targets(events, [1.0] * len(events), noise_power)
     return flags[LABELS.index(label)]

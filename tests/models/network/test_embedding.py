@@ -4,14 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
-from models.network.embedding import describe, whitening
+from models.data.recordings import DataError
+from models.network.embedding import describe, fitted, single_sounds, whitening
 from models.network.network import make_net
 from models.training import checkpoint
 from models.training.checkpoint import Checkpoint
 from models.training.recipe import Recipe
-from tests.models.sounds import tiny_recipe
+from tests.models.sounds import random_pool, tiny_recipe
 
 LABELS = np.repeat([0, 1], 200)
 
@@ -48,17 +50,41 @@ def test_one_example_of_a_label_tells_more_than_before() -> None:
     assert share_right(after) > share_right(described() - described().mean(axis=0)) + 0.1
 
 
-def test_a_checkpoint_keeps_its_projection_and_its_net_uses_it(tmp_path: Path) -> None:
-    trained = fresh(tiny_recipe())
-    mels = torch.randn(3, 64, 297).numpy()
-    size = describe(trained, mels).shape[1]
+def test_a_checkpoint_keeps_its_projection_and_its_network_uses_it(tmp_path: Path) -> None:
+    trained, pool = fresh(tiny_recipe()), random_pool()
+    streams, chunks = np.array([0, 2]), np.array([20, 50])
+    before = describe(trained, pool.mel, streams, chunks)
+    size = before.shape[1]
     weight, bias = torch.randn(size, size), torch.randn(size)
     checkpoint.save(tmp_path / "it.pt", replace(trained, projection=(weight, bias)))
-    (_, _, embedding) = checkpoint.load(tmp_path / "it.pt").answerer()(mels)
-    expected = describe(trained, mels) @ weight.numpy().T + bias.numpy()
-    np.testing.assert_allclose(embedding, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
+    with torch.inference_mode():
+        answers = checkpoint.load(tmp_path / "it.pt").net()(torch.from_numpy(pool.mel[streams].astype(np.float32)))
+    embedding = answers.embedding[[0, 1], :, [20, 50]].numpy()
+    expected = before @ weight.numpy().T + bias.numpy()
+    np.testing.assert_allclose(embedding, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-4)
 
 
-def test_without_a_projection_it_is_the_trained_one() -> None:
-    (_, _, embedding) = fresh(tiny_recipe()).answerer()(torch.randn(3, 64, 297).numpy())
-    assert embedding.shape == (3, 8)
+def test_windows_of_one_label_are_found_with_their_label() -> None:
+    pool = random_pool()
+    pool.known[:] = 255
+    streams, chunks, labels = single_sounds(fresh(tiny_recipe()), pool, 5)
+    assert len(streams) == 5
+    assert np.array_equal(labels, streams % 2)
+    assert (chunks >= 19).all()
+
+
+def test_a_fitted_checkpoint_has_a_projection_and_examples_of_unit_length() -> None:
+    pool = random_pool()
+    pool.known[:] = 255
+    trained = fitted(fresh(tiny_recipe()), pool)
+    assert trained.projection is not None
+    assert trained.examples is not None
+    np.testing.assert_allclose(trained.examples.norm(dim=1), 1, atol=1e-5)
+
+
+def test_a_pool_without_windows_of_one_label_is_refused() -> None:
+    pool = random_pool()
+    pool.frames[:] = 0
+    with pytest.raises(DataError) as refused:
+        fitted(fresh(tiny_recipe()), pool)
+    assert refused.value.code == "train-embedding"

@@ -1,92 +1,105 @@
-"""The network is punished for what it could know, and for nothing else."""
+"""The losses ask for what can be known, at the time when the network can know it."""
 
 import pytest
 import torch
 
-from models.network.network import SoundNet, make_net
-from models.training.losses import contrast_loss, losses, masked_loss, teacher_loss
+from models.network.network import LAG, make_net
+from models.training.batches import Batches
+from models.training.losses import contrast_loss, lagged, losses, masked_loss, window_targets
 from models.training.recipe import Recipe
-from models.training.regularise import Batch
-from tests.models.sounds import tiny_recipe
+from tests.models.sounds import random_pool, tiny_recipe
 
+FRAMES, CHUNKS = 102, 51
 TWO_OF_EACH = torch.tensor([[True, False], [True, False], [False, True], [False, True]])
-NAN = float("nan")
+
+
+def sounding(*spans: tuple[int, int]) -> torch.Tensor:
+    frames = torch.zeros(1, 1, FRAMES, dtype=torch.bool)
+    for first, last in spans:
+        frames[..., first:last] = True
+    return frames
+
+
+def windows(frames: torch.Tensor, unknown: torch.Tensor | None = None) -> tuple[list[bool], list[bool]]:
+    """Targets of the windows and whether they are known."""
+    known = torch.ones_like(frames) if unknown is None else ~unknown
+    found = window_targets(frames, known)
+    return found.sounding[0, 0].tolist(), found.known[0, 0].tolist()
 
 
 def parts(recipe: Recipe, *, teacher: bool = True) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    net: SoundNet = make_net(recipe)
-    mel, frames = torch.randn(4, 64, 297), torch.rand(4, 2, 38) < 0.5
-    heard = torch.randn(4, 5, 521) if teacher else torch.zeros(4, 0, 0)
-    return losses(net, net(mel), Batch(mel, TWO_OF_EACH, torch.ones_like(TWO_OF_EACH), frames, heard), recipe)
+    net, batch = make_net(recipe), Batches(recipe, random_pool(teacher=teacher), "cpu")(0)
+    return losses(net, net(batch.mel), batch, recipe)
 
 
-def test_what_is_not_known_does_not_count() -> None:
+def test_unknown_entries_do_not_count() -> None:
     logits, targets = torch.tensor([[4.0, -4.0]]), torch.tensor([[True, True]])
     assert masked_loss(logits, targets, torch.tensor([[True, False]])).item() < 0.02
     assert masked_loss(logits, targets, torch.tensor([[True, True]])).item() > 1.0
 
 
-def test_a_batch_of_which_nothing_is_known_costs_nothing() -> None:
+def test_a_batch_without_known_entries_costs_nothing() -> None:
     assert masked_loss(torch.randn(2, 3), torch.ones(2, 3), torch.zeros(2, 3, dtype=torch.bool)).item() == 0.0
 
 
-def test_the_teacher_counts_only_in_the_clips_that_it_heard() -> None:
-    said, teacher = torch.zeros(2, 5, 3), torch.stack([torch.full((5, 3), 2.0), torch.full((5, 3), NAN)])
-    assert teacher_loss(said, teacher).item() == 4.0
+def test_targets_are_asked_for_as_late_as_the_network_answers() -> None:
+    late = lagged(sounding((10, 20)), False)
+    assert torch.equal(late, sounding((10 + LAG, 20 + LAG)))
 
 
-def test_a_teacher_that_heard_nothing_costs_nothing_and_can_be_differentiated() -> None:
-    said = torch.ones(2, 5, 3, requires_grad=True)
-    loss = teacher_loss(said, torch.full((2, 5, 3), NAN))
-    loss.backward()
-    assert loss.item() == 0.0
-    assert said.grad is not None
-    assert not said.grad.any()
+def test_a_window_has_a_label_that_sounds_in_it() -> None:
+    there, known = windows(sounding((20, 30)))
+    assert [n for n in range(CHUNKS) if there[n]] == list(range(10, 33))
+    assert known[14]
+    assert known[0]
 
 
-def test_embeddings_apart_by_label_cost_less_than_those_in_disorder() -> None:
-    one, other = torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.0])
-    apart, mixed_up = torch.stack([one, one, other, other]), torch.stack([one, other, one, other])
-    assert contrast_loss(apart, TWO_OF_EACH) < 0.1 * contrast_loss(mixed_up, TWO_OF_EACH)
+def test_what_has_only_just_begun_is_not_asked_for() -> None:
+    _, known = windows(sounding((20, 60)))
+    assert not known[10]  # two frames of it
+    assert known[11]
 
 
-@pytest.mark.parametrize("targets", [torch.zeros(4, 2), torch.ones(4, 2), torch.eye(4)])
-def test_the_contrast_of_clips_without_a_pair_is_finite_and_so_is_its_gradient(targets: torch.Tensor) -> None:
-    embedding = torch.nn.functional.normalize(torch.randn(4, 8), dim=1).requires_grad_()
-    loss = contrast_loss(embedding, targets.bool())
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert embedding.grad is not None
-    assert torch.isfinite(embedding.grad).all()
+def test_a_short_sound_that_is_over_is_asked_for() -> None:
+    there, known = windows(sounding((20, 22)))
+    assert there[12]
+    assert known[12]
 
 
-def test_clips_without_a_label_take_no_part_in_the_contrast() -> None:
-    named = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    with_noise = torch.cat([named, torch.nn.functional.normalize(torch.randn(3, 8), dim=1)])
-    targets = torch.cat([TWO_OF_EACH, torch.zeros(3, 2, dtype=torch.bool)])
-    torch.testing.assert_close(contrast_loss(with_noise, targets), contrast_loss(named, TWO_OF_EACH))
+def test_a_masked_frame_makes_its_windows_unknown_unless_the_label_surely_sounds() -> None:
+    _, known = windows(sounding(), sounding((40, 42)))
+    assert not any(known[20:39])
+    assert known[19]
+    assert known[40]
+    there, known = windows(sounding((44, 50)), sounding((40, 42)))
+    assert there[24]
+    assert known[24]
 
 
-def test_likenesses_are_as_fine_in_mixed_precision() -> None:
-    torch.manual_seed(0)
-    embedding = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    with torch.autocast("cpu", torch.bfloat16):
-        mixed = contrast_loss(embedding, TWO_OF_EACH)
-    torch.testing.assert_close(mixed, contrast_loss(embedding, TWO_OF_EACH))
+def test_likeness_costs_less_where_labels_are_alike() -> None:
+    apart = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    mixed = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    assert contrast_loss(apart, TWO_OF_EACH) < contrast_loss(mixed, TWO_OF_EACH)
 
 
-def test_every_loss_is_there_and_finite() -> None:
-    said = parts(tiny_recipe())
-    assert set(said) == {"clips", "frames", "teacher", "contrast"}
-    assert all(torch.isfinite(part) for part in said.values())
+def test_clips_without_a_label_are_not_compared() -> None:
+    embedding = torch.randn(4, 2, requires_grad=True)
+    assert contrast_loss(embedding, torch.zeros(4, 2, dtype=torch.bool)).item() == 0.0
 
 
-def test_a_loss_counts_as_much_as_the_recipe_says() -> None:
-    once, thrice = parts(tiny_recipe(frame_loss=1.0)), parts(tiny_recipe(frame_loss=3.0))
-    torch.testing.assert_close(thrice["frames"], 3 * once["frames"])
+@pytest.mark.parametrize(
+    ("off", "names"),
+    [
+        ({}, {"clips", "frames", "teacher", "contrast"}),
+        ({"teacher_loss": 0.0}, {"clips", "frames", "contrast"}),
+        ({"frame_loss": 0.0, "contrast_loss": 0.0}, {"clips", "teacher"}),
+    ],
+    ids=str,
+)
+def test_losses_that_are_off_are_left_out(off: dict[str, float], names: set[str]) -> None:
+    assert set(parts(tiny_recipe(**off))) == names
 
 
-def test_losses_that_are_switched_off_are_left_out() -> None:
-    assert set(parts(tiny_recipe(frame_loss=0, teacher_loss=0, contrast_loss=0))) == {"clips"}
+def test_without_a_teacher_there_is_no_loss_of_it() -> None:
     assert "teacher" not in parts(tiny_recipe(), teacher=False)
