@@ -84,7 +84,7 @@ def main() -> None:
 
 def take_history(page: Any) -> None:
     """Four weeks of it; then the page is as it was."""
-    page.wait_for_selector("#state.well")
+    page.wait_for_selector("#state.good")
     page.get_by_role("link", name="History").click()
     page.get_by_label("Show").select_option("28")
     page.wait_for_selector("#hours g:nth-child(6)")

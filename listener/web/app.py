@@ -1,9 +1,9 @@
-"""The page and what it asks for, over HTTP."""
+"""The page and its HTTP API. All addresses are relative, so that a reverse proxy may serve it under any path."""
 
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,47 +21,57 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from listener import messages
 from listener.client import Client
 from listener.doctor.finding import Finding
-from listener.errors import ConfigError, ListenerError
+from listener.errors import ConfigError, ListenerError, SinkError
 from listener.storage.history import Query
+from listener.tuning.save_result import SaveResult
 from listener.web.auth import AccessControl
 from listener.web.daemon_link import DaemonLink, News
-from listener.web.history_api import HistoryApi, question, zone
-from listener.web.hub import Hub, Seat
+from listener.web.history_api import HistoryApi, parse_query, time_zone
+from listener.web.hub import Hub, PageQueue
 
 PAGE = Path(__file__).parent / "page"
 COMMAND_BYTES = 64 * 1024
+UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx would otherwise keep back what is streamed
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """What the page is of: how to reach the daemon, the history's file, the doctor."""
+    """What the page needs from the rest of the program, as functions.
+
+    Attributes:
+        connect: Returns a new client of the daemon.
+        history: Returns the path of the history database, or raises ConfigError.
+        examine: Runs the doctor.
+        save: Writes changed thresholds into the configuration of the daemon to which the client is connected.
+    """
 
     connect: Callable[[], Client]
     history: Callable[[], Path]
     examine: Callable[[], Iterable[Finding]]
+    save: Callable[[Client, messages.Hello, Mapping[str, float]], SaveResult]
 
 
 @dataclass(frozen=True, slots=True)
 class WebApp:
-    """What is served, and what lets the pages go that are open: their streams have no end of their own."""
+    """The ASGI application, and a function for the event loop's thread that ends all open streams."""
 
     application: ASGIApp
-    let_go: Callable[[], None]
+    end_streams: Callable[[], None]
 
 
-def make(behind: Backends, names: Iterable[str] = (), token: bytes = b"") -> WebApp:
-    """The site, guarded. It attaches to the daemon when it is started."""
-    web = _Web(behind)
-    return WebApp(AccessControl(web.application(), tuple(names), token), web.let_go)
+def make(backends: Backends, names: Iterable[str] = (), token: bytes = b"") -> WebApp:
+    """Return the application behind its access control. It connects to the daemon when the server starts it."""
+    web = _Web(backends)
+    return WebApp(AccessControl(web.application(), tuple(names), token), web.end_streams)
 
 
 class _Web:
-    def __init__(self, behind: Backends) -> None:
-        self._behind, self._archive = behind, HistoryApi(behind.history)
-        self._link = DaemonLink(behind.connect, self._hear)
-        self._hub = Hub(lambda looking: self._link.look(looking=looking))
+    def __init__(self, backends: Backends) -> None:
+        self._backends, self._history = backends, HistoryApi(backends.history)
+        self._link = DaemonLink(backends.connect, self._on_news)
+        self._hub = Hub(lambda watched: self._link.set_watched(watched=watched))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._examining = False
 
@@ -70,99 +80,114 @@ class _Web:
             Route("/", _page("index.html")),
             Route("/login", _page("login.html")),
             Mount("/page", StaticFiles(directory=PAGE)),
-            Route("/api/stream", _spoken(self._stream)),
-            Route("/api/command", _spoken(self._command), methods=["POST"]),
-            Route("/api/history", _spoken(self._asked(self._archive.page))),
-            Route("/api/counts", _spoken(self._counts)),
-            Route("/api/marks", _spoken(self._asked(self._archive.marks))),
-            Route("/api/clips/{event_id}", _spoken(self._clip)),
-            Route("/api/doctor", _spoken(self._doctor), methods=["POST"]),
+            Route("/api/stream", _with_errors(self._stream)),
+            Route("/api/command", _with_errors(self._command), methods=["POST"]),
+            Route("/api/save", _with_errors(self._save), methods=["POST"]),
+            Route("/api/history", _with_errors(self._queried(self._history.page))),
+            Route("/api/counts", _with_errors(self._counts)),
+            Route("/api/marks", _with_errors(self._queried(self._history.marks))),
+            Route("/api/recordings/{event_id}", _with_errors(self._recording)),
+            Route("/api/doctor", _with_errors(self._doctor), methods=["POST"]),
         ]
-        return Starlette(routes=routes, lifespan=self._alive)
+        return Starlette(routes=routes, lifespan=self._lifespan)
 
     @asynccontextmanager
-    async def _alive(self, _application: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _application: Starlette) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
         self._link.open()
         yield
         self._link.close()
 
-    def let_go(self) -> None:
-        """End every stream. Called by the loop's thread."""
+    def end_streams(self) -> None:
         self._hub.close()
 
-    def _hear(self, news: News) -> None:
-        """Called by the link's thread."""
+    def _on_news(self, news: News) -> None:
+        """Hand a message from the link's thread to the event loop."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._hub.publish, news)
 
     async def _stream(self, request: Request) -> Response:
-        """Everything as it happens. What a browser has seen of the events it says by itself when it comes back."""
+        """Send everything as it happens. A browser that reconnects says which event it received last."""
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        seat = self._hub.join(after)
-        if seat is None:
-            return JSONResponse({"error": "too many pages are open; close some"}, 503)
-        return _Stream(_seated(seat), "text/event-stream", partial(self._hub.leave, seat))
+        queue = self._hub.join(after)
+        if queue is None:
+            raise SinkError("too many pages are open", code="web-pages", remedy="Close some.")
+        return _EventStream(_sent(queue), "text/event-stream", partial(self._hub.leave, queue))
 
     async def _command(self, request: Request) -> Response:
         body = await _body(request)
         try:
             command = messages.decode_command(body)
         except ValueError as err:
-            raise ConfigError(str(err)) from err
+            raise ConfigError(str(err), code="web-command") from err
         state = await run_in_threadpool(self._link.command, command)
         return Response(messages.encode(state), media_type="application/json")
 
-    def _asked(self, answer: Callable[[Query], object]) -> Handler:
-        """The answer to a question about the history, found in a thread."""
+    async def _save(self, request: Request) -> Response:  # noqa: ARG002
+        """Write the thresholds that differ from the configuration into it."""
+        saved = await run_in_threadpool(self._saved)
+        answer = {"path": str(saved.path or ""), "backup": str(saved.backup or ""), "why": saved.why}
+        return JSONResponse({**answer, "lines": saved.lines})
+
+    def _saved(self) -> SaveResult:
+        connected = self._link.connected
+        if connected is None:
+            raise SinkError("no daemon is connected", code="web-no-daemon", remedy="Start it with `listener run`.")
+        state = self._link.command(messages.Command(command="state"))
+        return self._backends.save(*connected, state.thresholds)
+
+    def _queried(self, answer: Callable[[Query], object]) -> Handler:
+        """Return a handler that answers a question about the history in a thread."""
 
         async def handler(request: Request) -> Response:
-            return JSONResponse(await run_in_threadpool(answer, _question(request)))
+            return JSONResponse(await run_in_threadpool(answer, _query(request)))
 
         return handler
 
     async def _counts(self, request: Request) -> Response:
-        """By the clocks of whoever asks: the page's days are its browser's."""
-        clocks = zone(request.query_params.get("zone", ""))
-        return JSONResponse(await run_in_threadpool(self._archive.counts, _question(request), clocks))
+        """Count by the browser's time zone: its days are those that the page shows."""
+        zone = time_zone(request.query_params.get("zone", ""))
+        return JSONResponse(await run_in_threadpool(self._history.counts, _query(request), zone))
 
-    async def _clip(self, request: Request) -> Response:
-        path = await run_in_threadpool(self._archive.recording, request.path_params["event_id"])
+    async def _recording(self, request: Request) -> Response:
+        path = await run_in_threadpool(self._history.recording, request.path_params["event_id"])
         return FileResponse(path, media_type="audio/flac")
 
     async def _doctor(self, request: Request) -> Response:  # noqa: ARG002
-        """Findings, a line each, as they come. One examination at a time: a device is opened by one."""
+        """Send findings as JSON lines as they come. Only one examination runs at a time, because it opens devices."""
         if self._examining:
-            raise ConfigError("the doctor is looking already; wait for it to be done")
+            raise ConfigError("the doctor is running already", code="web-doctor-busy", remedy="Wait until it is done.")
         self._examining = True
         found = SimpleQueue[Finding | None]()
         threading.Thread(target=self._examine, args=(found,), name="doctor", daemon=True).start()
-        return StreamingResponse(iterate_in_threadpool(_lines(found)), media_type="application/x-ndjson")
+        return StreamingResponse(iterate_in_threadpool(_lines(found)), 200, UNBUFFERED, "application/x-ndjson")
 
     def _examine(self, found: "SimpleQueue[Finding | None]") -> None:
-        """To its end, whether or not the page still waits: its checks cannot be called back."""
+        """Run all checks, even if the page is closed meanwhile: checks cannot be interrupted."""
         try:
-            for finding in self._behind.examine():
+            for finding in self._backends.examine():
                 found.put(finding)
         finally:
             self._examining = False
             found.put(None)
 
 
-class _Stream(StreamingResponse):
-    """One that says when it is over, however it ends: a generator's own `finally` is run only where it was begun,
-    and the browser may be gone before.
+class _EventStream(StreamingResponse):
+    """A stream that calls `on_end` however it ends.
+
+    The `finally` of a generator would not do: it runs only if the generator was started, and the browser may be gone
+    before that.
     """
 
-    def __init__(self, content: AsyncIterator[bytes], media_type: str, over: Callable[[], None]) -> None:
-        super().__init__(content, media_type=media_type)
-        self._over = over
+    def __init__(self, content: AsyncIterator[bytes], media_type: str, on_end: Callable[[], None]) -> None:
+        super().__init__(content, headers=UNBUFFERED, media_type=media_type)
+        self._on_end = on_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._over()
+            self._on_end()
 
 
 def _lines(found: "SimpleQueue[Finding | None]") -> Iterator[bytes]:
@@ -170,9 +195,9 @@ def _lines(found: "SimpleQueue[Finding | None]") -> Iterator[bytes]:
         yield json.dumps(asdict(finding)).encode() + b"\n"
 
 
-async def _seated(seat: Seat) -> AsyncIterator[bytes]:
+async def _sent(queue: PageQueue) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    async for message in seat.messages():
+    async for message in queue.messages():
         yield message
 
 
@@ -183,23 +208,22 @@ def _page(name: str) -> Handler:
     return handler
 
 
-def _spoken(handler: Handler) -> Handler:
-    """What goes wrong is said in words, in an answer."""
+def _with_errors(handler: Handler) -> Handler:
+    """Answer an error of ours with its text and code."""
 
-    async def spoken(request: Request) -> Response:
+    async def handled(request: Request) -> Response:
         try:
             return await handler(request)
-        except ConfigError as err:
-            return JSONResponse({"error": str(err)}, 400)
         except ListenerError as err:
-            return JSONResponse({"error": str(err)}, 503)
+            status = 400 if isinstance(err, ConfigError) else 503
+            return JSONResponse({"error": str(err), "code": err.code}, status)
 
-    return spoken
+    return handled
 
 
-def _question(request: Request) -> Query:
-    asked = request.query_params
-    return question(asked, asked.getlist("label"), asked.getlist("source"))
+def _query(request: Request) -> Query:
+    parameters = request.query_params
+    return parse_query(parameters, parameters.getlist("label"), parameters.getlist("source"))
 
 
 async def _body(request: Request) -> bytes:
@@ -207,5 +231,5 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > COMMAND_BYTES:
-            raise ConfigError("no command is so long")
+            raise ConfigError("the command is too long", code="web-command-long")
     return body

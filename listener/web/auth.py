@@ -1,7 +1,8 @@
-"""Who may ask what: no other site's page, no name that was rebound to this machine, beyond loopback nobody unproven.
+"""Access control of the page.
 
-What a page of another site can have a browser do is in https://owasp.org/www-community/attacks/csrf; why a name that
-leads to loopback is no proof of anything, in https://en.wikipedia.org/wiki/DNS_rebinding.
+It refuses requests from pages of other sites (https://owasp.org/www-community/attacks/csrf), requests by a host name
+that may have been rebound to this machine (https://en.wikipedia.org/wiki/DNS_rebinding), and, if a token is set,
+requests without it.
 """
 
 import asyncio
@@ -9,10 +10,11 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Collection
 from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,12 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from listener.base import credentials
 
 COOKIE = "listener_web"
-KEPT_S = 30 * 86_400
-WRONG_S = 1.0  # a wrong token is answered no sooner
-UNPROVEN = 8  # so many at a time, or many askers would make up for it
+COOKIE_S = 30 * 86_400
+WRONG_S = 1.0  # a wrong token is answered after this time
+WRONG_AT_ONCE = 8  # wrong tokens of one address that may wait for their answer
 FORM_BYTES = 1024
-HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@\\\s]+)(:[0-9]{1,5})?")  # what a browser sends, and no more
-FREE = ("/login", "/page/style.css", "/page/icon.svg")  # what the form to log in by needs
+PROVEN = "listener.proven"  # in the scope: whether its sender may use the page
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@\\\s]+)(:[0-9]{1,5})?")  # a name or address, and a port
+PUBLIC = ("/login", "/page/style.css", "/page/icon.svg")  # what the login form needs
 
 CONTENT_POLICY = "; ".join(
     (
@@ -45,60 +48,73 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+FRAMED = {  # Home Assistant shows the page in a frame of its own site
+    "Content-Security-Policy": CONTENT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'"),
+    "X-Frame-Options": "SAMEORIGIN",
+}
 
 
 class AccessControl:
-    """The application, for those who may use it. `names` are what it is called beyond its addresses."""
+    """ASGI middleware that answers requests which are not allowed, and adds headers that protect the page.
+
+    Args:
+        app: The application.
+        names: Host names by which browsers reach it, besides its addresses.
+        token: The token that browsers must show; empty for none.
+    """
 
     def __init__(self, app: ASGIApp, names: Collection[str], token: bytes) -> None:
         self._app, self._names = app, {"localhost", *(name.lower().rstrip(".") for name in names)}
         self._token = credentials.unguessable("the page", token)
-        self._session = hmac.new(token, b"listener web", hashlib.sha256).hexdigest()  # another token ends it
-        self._guessing = asyncio.Semaphore(UNPROVEN)
+        self._session = hmac.new(token, b"listener web", hashlib.sha256).hexdigest()  # changes with the token
+        self._wrong = Counter[str]()  # address -> wrong tokens that wait for their answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request = Request(scope, receive)
+        protection = HEADERS | FRAMED if "x-ingress-path" in request.headers else HEADERS
 
-        async def guarded(message: Message) -> None:
+        async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in protection.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        answer = await self._refusal(Request(scope, receive)) or self._app
-        await answer(scope, receive, guarded)
+        answer = await self._refusal(request)
+        scope[PROVEN] = answer is None and not (self._token and scope["path"] in PUBLIC)
+        await (answer or self._app)(scope, receive, send_protected)
 
     async def _refusal(self, request: Request) -> ASGIApp | None:
-        """What to answer those who may not; None for those who may."""
-        if not self._is_called(request.headers.get("host", "")):
-            return _no(400, "this machine is not called so here; start `listener web` with --name for it")
-        if self._is_of_another_page(request):
-            return _no(403, "only this page itself may ask that")
-        if self._token and request.scope["path"] == "/login" and request.method == "POST":
+        """Return the answer to a request that is not allowed; None if it is."""
+        if not self._is_our_name(request.headers.get("host", "")):
+            return _refused(400, "this host name is not known here. Start `listener web` with --name for it.")
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if self._token and kind.lower() == "bearer":  # another site's page cannot send this header
+            return await self._checked(request, self._is_right(token))
+        if _is_cross_site(request):
+            return _refused(403, "only the page itself may ask this")
+        if not self._token:
+            return None
+        if request.scope["path"] == "/login" and request.method == "POST":
             return await self._login(request)
-        return self._unproven(request) if self._token else None
+        return self._unauthenticated(request)
 
-    def _unproven(self, request: Request) -> ASGIApp | None:
-        path = request.scope["path"]  # the one that is routed; the URL's may be made of the Host header
-        if path in FREE or self._is_proven(request):
+    def _unauthenticated(self, request: Request) -> ASGIApp | None:
+        path = request.scope["path"]  # as it is routed; older versions of Starlette build the URL from the Host header
+        session = request.cookies.get(COOKIE, "")
+        if path in PUBLIC or hmac.compare_digest(session.encode(), self._session.encode()):
             return None
         if path == "/":
-            return RedirectResponse("/login", 303)
-        return _no(401, "log in first, or show the token: Authorization: Bearer …")
+            return RedirectResponse("login", 303)
+        return _refused(401, "not logged in. Log in, or send the header Authorization: Bearer TOKEN.")
 
-    def _is_of_another_page(self, request: Request) -> bool:
-        """Browsers say with each request that changes something, and the newer with any, which page it is from."""
-        headers, host = request.headers, request.headers.get("host", "")
-        if request.method not in ("GET", "HEAD"):
-            return headers.get("origin", "").partition("://")[2] != host and not self._bears_token(headers)
-        return headers.get("sec-fetch-site") == "cross-site" and request.scope["path"] != "/"
-
-    def _is_called(self, host: str) -> bool:
-        """Whether a Host header names this machine. An address always does: only a name can be rebound."""
+    def _is_our_name(self, host: str) -> bool:
+        """Return whether a Host header names this machine. Addresses always do: only names can be rebound."""
         found = HOST.fullmatch(host)
         if not found:
             return False
@@ -108,31 +124,69 @@ class AccessControl:
             return found[1].lower().rstrip(".") in self._names
         return True
 
-    def _bears_token(self, headers: Headers) -> bool:
-        kind, _, token = headers.get("authorization", "").partition(" ")
-        return bool(self._token) and kind.lower() == "bearer" and self._is_right(token)
-
-    def _is_proven(self, request: Request) -> bool:
-        session = request.cookies.get(COOKIE, "")
-        return self._bears_token(request.headers) or hmac.compare_digest(session.encode(), self._session.encode())
-
     def _is_right(self, token: str) -> bool:
         return hmac.compare_digest(token.strip().encode(), self._token)
 
-    async def _login(self, request: Request) -> Response:
+    async def _checked(self, request: Request, right: bool) -> Response | None:
+        """Return None for the right token, at once; the answer to a wrong one after a while.
+
+        An address with many wrong tokens waiting is refused unseen, so that guessing stays slow. Others do not wait.
+        """
+        address = _address(request)
+        if self._wrong[address] >= WRONG_AT_ONCE:
+            return _refused(429, "too many wrong tokens. Wait a second.")
+        if right:
+            return None
+        self._wrong[address] += 1
+        try:
+            await asyncio.sleep(WRONG_S)
+        finally:
+            self._wrong[address] -= 1
+            self._wrong += Counter()  # drops addresses that count 0
+        return _refused(401, "wrong token")
+
+    async def _login(self, request: Request) -> ASGIApp:
         form = b""
         async for part in request.stream():
             form += part
             if len(form) > FORM_BYTES:
-                return _no(413, "a token is shorter")
-        async with self._guessing:
-            if not self._is_right(parse_qs(form.decode(errors="replace")).get("token", [""])[0]):
-                await asyncio.sleep(WRONG_S)
-                return RedirectResponse("/login?wrong", 303)
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, self._session, max_age=KEPT_S, httponly=True, samesite="strict")
+                return _refused(413, "the form is too long")
+        right = self._is_right(parse_qs(form.decode(errors="replace")).get("token", [""])[0])
+        refusal = await self._checked(request, right)
+        if refusal is not None:
+            return RedirectResponse("login?wrong", 303) if refusal.status_code == 401 else refusal
+        answer = RedirectResponse("./", 303)
+        answer.set_cookie(  # without a path it is valid under the one by which a proxy serves the page
+            COOKIE, self._session, max_age=COOKIE_S, path=None, httponly=True, samesite="strict"
+        )
         return answer
 
 
-def _no(status: int, why: str) -> Response:
+def _is_cross_site(request: Request) -> bool:
+    """Return whether a browser says that another site's page sent the request.
+
+    Browsers send Origin with each request that may change something, and newer ones Sec-Fetch-Site with all. Behind a
+    proxy that speaks TLS our own page has an https origin, which is believed if the proxy or the browser confirms it.
+    """
+    headers, site = request.headers, request.headers.get("sec-fetch-site")
+    if request.method in ("GET", "HEAD"):
+        return site in ("cross-site", "same-site") and request.scope["path"] != "/"
+    if site not in (None, "same-origin"):
+        return True
+    scheme, _, host = headers.get("origin", "").partition("://")
+    expected = headers.get("x-forwarded-proto", "http").rpartition(",")[2].strip()
+    return host != headers.get("host") or not (scheme == expected or (scheme == "https" and site == "same-origin"))
+
+
+def _address(request: Request) -> str:
+    """Return whom a request comes from. A proxy on this machine puts the address of its client last."""
+    peer = request.client.host if request.client else ""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    try:
+        return forwarded if forwarded and ipaddress.ip_address(peer).is_loopback else peer
+    except ValueError:
+        return peer
+
+
+def _refused(status: int, why: str) -> Response:
     return JSONResponse({"error": why}, status)

@@ -1,6 +1,6 @@
-"""What the daemon says, kept as far as a page that opens needs it, and handed to every page that is open.
+"""Keeps what the daemon reports as far as a new page needs it, and passes it on to every open page.
 
-For the event loop's thread alone.
+For the event loop's thread only.
 """
 
 import asyncio
@@ -12,64 +12,68 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from listener import messages
 from listener.web.daemon_link import Disconnected, News
 
-KEPT = 512  # event lines to resume from
-FIRST = 60  # events that a page begins with
-SEATS = 64
-HEARTBEAT_S = 15.0  # so that a page that has gone without a word is noticed
-LANES = {"event": KEPT, "daemon": 16, "status": 8, "level": 32, "spectrum": 32}  # in the order they are sent
+KEPT = 512  # event lines from which a page can resume
+FIRST = 60  # events with which a new page begins
+PAGES = 64
+MAX_DIGITS = 18  # of an event's number; Python refuses to convert thousands of digits
+HEARTBEAT_S = 15.0  # a page that has vanished is noticed when this cannot be sent
+LANES = {"daemon": 16, "event": KEPT, "status": 8, "level": 32, "spectrum": 32}  # bounds, in the order of sending
 
 
-class Seat:
-    """One page that is open: the messages that wait for it. Old meters and columns are dropped first."""
+class PageQueue:
+    """The messages that wait for one open page, in bounded lanes: the oldest levels and spectra are dropped."""
 
     def __init__(self) -> None:
         self._lanes = {kind: deque[bytes](maxlen=bound) for kind, bound in LANES.items()}
-        self._bell = asyncio.Event()
+        self._ready = asyncio.Event()
         self._ended = False
 
     def offer(self, kind: str, message: bytes) -> None:
-        """Queue a message. A page too slow for events is let go: it comes back, and resumes after its last one."""
+        """Queue a message. If the lane of events is full, the stream ends: the page reconnects and resumes."""
         lane = self._lanes[kind]
         if kind == "event" and len(lane) == KEPT:
             self.end()
         lane.append(message)
-        self._bell.set()
+        self._ready.set()
 
     def end(self) -> None:
+        """End the stream."""
         self._ended = True
-        self._bell.set()
+        self._ready.set()
 
     async def messages(self) -> AsyncIterator[bytes]:
-        """What to send, until it is ended."""
+        """Yield what to send, until the stream is ended."""
         while not self._ended:
             waiting = [message for lane in self._lanes.values() for message in lane]
             for lane in self._lanes.values():
                 lane.clear()
             if waiting:
                 yield b"".join(waiting)
-            self._bell.clear()
+            self._ready.clear()
             try:
-                await asyncio.wait_for(self._bell.wait(), HEARTBEAT_S)
+                await asyncio.wait_for(self._ready.wait(), HEARTBEAT_S)
             except TimeoutError:
                 yield b":\n\n"
 
 
 class Hub:
-    """`look` is told whether anybody looks."""
+    """Passes messages on to pages.
 
-    def __init__(self, look: Callable[[bool], None]) -> None:
-        self._look = look
-        self._epoch = secrets.token_hex(4)  # ids of another process mean nothing to this one
+    Args:
+        on_watched: Called with whether any page is open.
+    """
+
+    def __init__(self, on_watched: Callable[[bool], None]) -> None:
+        self._on_watched = on_watched
+        self._epoch = secrets.token_hex(4)  # tells our ids from those of an earlier process
         self._number = 0
         self._events: deque[tuple[int, messages.Event]] = deque(maxlen=KEPT)
         self._known: dict[str, int] = {}  # id of an event -> the seq of its last line
-        self._latest: dict[
-            tuple[str, str], messages.Message | Disconnected
-        ] = {}  # what a page that opens is told first
-        self._seats: set[Seat] = set()
+        self._latest: dict[tuple[str, str], messages.Message | Disconnected] = {}  # what a new page needs
+        self._pages: set[PageQueue] = set()
 
     def publish(self, news: News) -> None:
-        """Keep what is said, and tell it to all."""
+        """Keep a message, and queue it for every page."""
         if isinstance(news, messages.Event):
             self._publish_event(news)
             return
@@ -77,64 +81,72 @@ class Hub:
         if not kind:
             return
         if isinstance(news, Disconnected):
-            self._cut_off()
-            self._latest.clear()  # of a daemon that is not there nothing is true any more
+            self._end_events()
+            self._latest.clear()  # nothing is known about a daemon that is gone
         if not isinstance(news, messages.Spectrum):
             self._latest[type(news).__name__, getattr(news, "source", "")] = news
         if isinstance(news, messages.Hello):
             self._latest.pop(("Disconnected", ""), None)
-        for seat in self._seats:
-            seat.offer(kind, _message(news))
+        for page in self._pages:
+            page.offer(kind, _message(news))
 
-    def join(self, after: str = "") -> Seat | None:
-        """A seat for a page that opens, or comes back having seen the events up to `after`. None: too many are open."""
-        if len(self._seats) == SEATS:
+    def join(self, after: str = "") -> PageQueue | None:
+        """Return the queue of a page that opens.
+
+        Args:
+            after: The id of the last event that it received, if it was open before.
+
+        Returns:
+            The queue, or None if too many pages are open.
+        """
+        if len(self._pages) == PAGES:
             return None
-        seat = Seat()
+        page = PageQueue()
         for news in self._latest.values():
-            seat.offer(_kind(news), _message(news))
+            page.offer(_kind(news), _message(news))
         for number, event in self._missed(after):
-            seat.offer("event", self._line(number, event))
-        self._seats.add(seat)
-        self._look(True)
-        return seat
+            page.offer("event", self._line(number, event))
+        self._pages.add(page)
+        self._on_watched(True)
+        return page
 
-    def leave(self, seat: Seat) -> None:
-        self._seats.discard(seat)
-        self._look(bool(self._seats))
+    def leave(self, page: PageQueue) -> None:
+        """Forget a page that was closed."""
+        self._pages.discard(page)
+        self._on_watched(bool(self._pages))
 
     def close(self) -> None:
-        """Let every page go."""
-        for seat in self._seats:
-            seat.end()
+        """End the streams of all pages."""
+        for page in self._pages:
+            page.end()
 
     def _publish_event(self, event: messages.Event) -> None:
-        if event.seq <= self._known.get(event.id, -1):  # replayed, as after each new connection
+        if event.seq <= self._known.get(event.id, -1):  # the daemon replays its last events on each connection
             return
         self._known.pop(event.id, None)
         self._known[event.id] = event.seq  # the latest last
         while len(self._known) > 2 * KEPT:
             del self._known[next(iter(self._known))]
-        self._tell(event)
+        self._send_event(event)
 
-    def _cut_off(self) -> None:
-        """End what is under way: nobody else will. A daemon that was only out of reach tells of it again."""
+    def _end_events(self) -> None:
+        """End the events under way, since the daemon cannot. If it was only out of reach, it reports them again."""
         last = {event.id: event for _, event in self._events}
         for event in last.values():
             if event.phase != "end":
-                self._tell(messages.cut_off(event))
+                self._send_event(messages.cut_off(event))
                 self._known[event.id] = event.seq - 1
 
-    def _tell(self, event: messages.Event) -> None:
+    def _send_event(self, event: messages.Event) -> None:
         self._number += 1
         self._events.append((self._number, event))
-        for seat in self._seats:
-            seat.offer("event", self._line(self._number, event))
+        for page in self._pages:
+            page.offer("event", self._line(self._number, event))
 
     def _missed(self, after: str) -> Iterator[tuple[int, messages.Event]]:
-        """The lines after that one; for a page that is new, the last of each of the latest events."""
+        """Yield the lines after that id; for a new page, the last line of each of the latest events."""
         epoch, _, number = after.partition("-")
-        if epoch == self._epoch and number.isdecimal():
+        if epoch == self._epoch and number.isdecimal() and len(number) <= MAX_DIGITS:
             yield from (line for line in self._events if line[0] > int(number))
             return
         last = {event.id: (number, event) for number, event in self._events}
@@ -145,6 +157,7 @@ class Hub:
 
 
 def _kind(news: News) -> str:
+    """Return the lane for a message; empty if pages do not need it."""
     match news:
         case messages.Event():
             return "event"
@@ -160,11 +173,9 @@ def _kind(news: News) -> str:
 
 
 def _message(news: News) -> bytes:
-    """As text/event-stream has it: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
-    return b"data: " + _data(news) + b"\n\n"
-
-
-def _data(news: News) -> bytes:
+    """Encode a message as https://html.spec.whatwg.org/multipage/server-sent-events.html defines it."""
     if isinstance(news, Disconnected):
-        return json.dumps({"type": "away", "why": news.why}).encode()
-    return messages.encode(news).rstrip()
+        data = json.dumps({"type": "disconnected", "why": news.why}).encode()
+    else:
+        data = messages.encode(news).rstrip()
+    return b"data: " + data + b"\n\n"

@@ -1,8 +1,9 @@
-"""Where the page is served: an address of this machine, and the server that answers there."""
+"""The HTTP server of the page."""
 
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,83 +14,137 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from listener.base import addresses
 from listener.errors import ConfigError, SinkError
 from listener.web.app import WebApp
+from listener.web.auth import PROVEN
 
-PATIENCE_S = 1  # for pages that are open when it ends
+SHUTDOWN_S = 1  # for requests that are being answered
 CONNECTIONS = 256
-ASKED_S = 10.0  # a request has come whole within it, or its connection is closed
+REQUEST_S = 10.0  # a connection is closed if no whole request arrives in this time
+BLOCKED_S = 20.0  # or if its client does not read for this time
+EXAMPLE = "127.0.0.1:8787"
 
 
 @contextmanager
 def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, str]]:
-    """A socket at the address, and its URL. ConfigError where the address is none, or lets others in unguarded."""
-    host, port = found = addresses.parsed(address, "the page's address", "127.0.0.1:8787")
+    """Open a socket at an address.
+
+    Args:
+        address: Host and port; port 0 for any that is free.
+        guarded: Whether a token is asked for; if not, the address must be one of loopback.
+
+    Yields:
+        The socket, and the URL of the page.
+
+    Raises:
+        ConfigError: The address is malformed, or lets other machines in without a token.
+        SinkError: It is not possible to listen there.
+    """
+    host, port = found = addresses.parsed(address, "the page's address", EXAMPLE)
     if not addresses.is_loopback(found) and not guarded:
         raise ConfigError(
-            f"{address} lets other machines in; set a token file that they must show the token of, or leave the "
-            "address out and have a reverse proxy on this machine ask who they are"
+            f"the page's address: {address} is open to other machines",
+            code="web-address-open",
+            remedy="Set a token file, or listen at loopback behind a reverse proxy that asks for a password.",
         )
     try:
-        door = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        server = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as err:
-        why = os.strerror(err.errno) if err.errno else str(err)  # else with the address once more
-        raise SinkError(f"the page: {address} is not to be had ({why}); choose another address") from err
-    with door:
-        addresses.notice_the_gone(door)
-        port = door.getsockname()[1]
-        yield door, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        why = os.strerror(err.errno) if err.errno else str(err)  # str(err) repeats the address
+        raise SinkError(
+            f"the page cannot be served at {address} ({why})", code="web-address", remedy="Choose another address."
+        ) from err
+    with server:
+        addresses.notice_the_gone(server)
+        port = server.getsockname()[1]
+        yield server, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 class WebServer(uvicorn.Server):
-    """Serves a site until `should_exit` is set."""
+    """Serves an application until `should_exit` is set."""
 
-    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
         super().__init__(config)
-        self._let_go = let_go
+        self._end_streams = end_streams
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Streams first: it would wait for them, and then break them off."""
-        self._let_go()
+        """End streams first: uvicorn would wait for them in vain."""
+        self._end_streams()
         await super().shutdown(sockets)
 
 
 class HttpConnection(H11Protocol):
-    """One that is closed where it does not ask: uvicorn would wait for ever, and CONNECTIONS of them are all there are.
+    """A connection that cannot keep others out.
 
-    Its own patience, `timeout_keep_alive`, begins with an answer and ends with the next byte.
+    It is closed if it sends no whole request in time or does not read its answer. uvicorn's own `timeout_keep_alive`
+    covers only the time between an answer and the first byte after it. When there are too many connections, those
+    that were not allowed anything yet go first, from the address that has most of them.
     """
 
-    _late: asyncio.TimerHandle | None = None
+    _made_at = 0.0
+    _was_proven = False  # by an earlier request
+    _timer: asyncio.TimerHandle | None = None
+    _blocked: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Make room, and expect a request."""
         super().connection_made(transport)
-        self._expect()
+        self._made_at = self.loop.time()
+        if len(self.connections) > CONNECTIONS:
+            self._victim().transport.abort()
+        self._expect_request()
 
     def on_response_complete(self) -> None:
-        self._expect()
+        """Expect the next request."""
+        self._was_proven = self._is_proven()
+        self._expect_request()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._expect_nothing()
+        """Stop both timers."""
+        for timer in (self._timer, self._blocked):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
-    def _expect(self) -> None:
-        self._expect_nothing()
-        self._late = self.loop.call_later(ASKED_S, self._close_unless_asked)
+    def pause_writing(self) -> None:
+        """Give the client some time to read."""
+        super().pause_writing()
+        self._blocked = self.loop.call_later(BLOCKED_S, self.transport.abort)
 
-    def _expect_nothing(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        if self._blocked is not None:
+            self._blocked.cancel()
+
+    def _expect_request(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(REQUEST_S, self._close_unless_asked)
 
     def _close_unless_asked(self) -> None:
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):  # its head, or what it announced, is not all there
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):  # the head or the announced body is incomplete
             self.transport.close()
 
+    def _victim(self) -> "HttpConnection":
+        """Return the connection to close when there are too many: this one if all others were allowed something."""
+        unproven = [each for each in self.connections if isinstance(each, HttpConnection) and not each._is_proven()]
+        addresses_of = Counter(each._address() for each in unproven)
+        most = max(addresses_of, key=lambda address: addresses_of[address])
+        others = [each for each in unproven if each is not self and each._address() == most]
+        return min(others, key=lambda each: each._made_at, default=self)
 
-def server(site: WebApp) -> WebServer:
-    """What serves it. Its log is ours alone: of requests nothing is written down."""
+    def _is_proven(self) -> bool:
+        return self._was_proven or bool(self.scope and self.scope.get(PROVEN))
+
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+
+def server(app: WebApp) -> WebServer:
+    """Return a server for the application. It writes no log of requests."""
     return WebServer(
         uvicorn.Config(
-            site.application,
+            app.application,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -98,8 +153,7 @@ def server(site: WebApp) -> WebServer:
             http=HttpConnection,
             ws="none",
             lifespan="on",
-            limit_concurrency=CONNECTIONS,
-            timeout_graceful_shutdown=PATIENCE_S,
+            timeout_graceful_shutdown=SHUTDOWN_S,
         ),
-        site.let_go,
+        app.end_streams,
     )

@@ -3,10 +3,11 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 pytest.importorskip("starlette", reason="no starlette here (pip install 'listener[web]')")
@@ -15,15 +16,18 @@ pytest.importorskip("uvicorn", reason="no uvicorn here (pip install 'listener[we
 from listener.client import Client
 from listener.doctor.finding import Finding, Severity
 from listener.errors import ConfigError
+from listener.messages import Hello
 from listener.routing.controls import Controls
 from listener.sinks.socket.sink import SocketConfig, SocketServer
 from listener.storage.history import History
+from listener.tuning.save_result import SaveResult
 from listener.web import app
-from listener.web import server as door
+from listener.web import server as web_server
 from tests.sinks.messages import HELLO, event, status
 from tests.waiting import eventually
 
 Start = Callable[..., str]
+GREETING = msgspec.structs.replace(HELLO, groups={"animals": ["dog_bark"]})
 FINDINGS = [
     Finding("model", Severity.OK, "model-on-cpu", "runs on cpu"),
     Finding("devices", Severity.PROBLEM, "device-none", "no input device", "Connect a microphone."),
@@ -34,8 +38,9 @@ class Daemon:
     """A socket as a daemon has it, with controls, telling its status now and then."""
 
     def __init__(self, path: Path) -> None:
-        self.socket = SocketServer(SocketConfig(path=str(path)), HELLO)
-        self.controls = Controls(HELLO.labels, HELLO.groups, HELLO.sources)
+        self.socket = SocketServer(SocketConfig(path=str(path)), GREETING)
+        self.controls = Controls(GREETING.labels, GREETING.groups, GREETING.sources)
+        self.status = status()
         self.socket.set_controls(self.controls)
         self.socket.open()
         self._ended = threading.Event()
@@ -44,7 +49,7 @@ class Daemon:
 
     def _tell(self) -> None:
         while not self._ended.wait(0.05):
-            self.socket.on_status(status())
+            self.socket.on_status(self.status)
 
     def end(self) -> None:
         self._ended.set()
@@ -75,6 +80,11 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
+def save(_client: Client, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
+    """Save nowhere."""
+    return SaveResult({label: {"on": on} for label, on in thresholds.items()}, why=f"{hello.model} is a test.")
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Serves the page of the daemon at the test's socket; its address."""
@@ -86,11 +96,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def history() -> Path:
             path = tmp_path / "history.db"
             if not path.exists():
-                raise ConfigError("there is no history")
+                raise ConfigError("no history", code="test-no-history")
             return path
 
-        behind = app.Backends(lambda: Client(f"unix:{tmp_path / 's'}"), history, examine)
-        server = door.server(app.make(behind, names, token))
+        backends = app.Backends(lambda: Client(f"unix:{tmp_path / 's'}"), history, examine, save)
+        server = web_server.server(app.make(backends, names, token))
         listening = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

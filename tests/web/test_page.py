@@ -1,5 +1,6 @@
 """The page in a real browser."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,9 +17,9 @@ import soundfile
 
 from listener.messages import Command, Spectrum
 from listener.storage.history import History
-from listener.web.hub import SEATS
+from listener.web.hub import PAGES
 from tests.daemon.test_live_sinks import ALARM, RATE, alarm
-from tests.sinks.messages import event, level
+from tests.sinks.messages import event, level, status
 from tests.virtual import VirtualMic
 from tests.waiting import eventually
 from tests.web.chromium import Visit, chromium
@@ -80,7 +81,7 @@ def spectrum(number: int, column: bytes = bytes(range(64))) -> Spectrum:
 def log_in(visit: Visit) -> None:
     visit.page.get_by_label("token").fill(TOKEN.decode())
     visit.page.get_by_role("button", name="Log in").click()
-    visit.page.wait_for_selector("#state.well")
+    visit.page.wait_for_selector("#state.good")
 
 
 def rows(visit: Visit) -> list[str]:
@@ -143,23 +144,94 @@ def test_a_threshold_and_a_mute_take_effect_in_the_daemon_and_are_seen(daemon: D
     slider.press("ArrowRight")
     eventually(lambda: daemon.controls.state().thresholds == {"siren": 0.51}, "the daemon's threshold")
     other.until("[...document.querySelectorAll('#thresholds output')].some((out) => out.textContent === '0.51')")
-    page.page.get_by_label("Mute dog bark").select_option(label="an hour")
+    page.page.get_by_label("Snooze dog bark").select_option(label="1 hour")
     eventually(lambda: "dog_bark" in daemon.controls.state().snoozed, "the label is snoozed")
-    other.page.get_by_label("Report dog bark again").click()
+    other.page.get_by_label("Wake dog bark").click()
     eventually(lambda: daemon.controls.state().snoozed == {}, "it is reported again")
+
+
+def test_a_label_that_is_snoozed_with_its_group_is_shown_as_snoozed(daemon: Daemon, visit: Open) -> None:
+    daemon.controls.obey(Command(command="snooze", what="animals"))
+    page = visit()
+    page.until(ATTACHED)
+    eventually(lambda: daemon.socket.wants_levels, "the page is visible")
+    daemon.socket.on_level(level())
+    page.until("document.querySelector('.top .tag:not([hidden])')?.title.includes('animals')")
+    page.show("Labels")
+    snoozed = "[...document.querySelectorAll('#thresholds .snoozed')].map((tag) => tag.textContent).filter(Boolean)"
+    assert ["animals" in text for text in page.page.evaluate(snoozed)] == [True]
+
+
+def test_changed_thresholds_can_be_saved(daemon: Daemon, visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    page.show("Labels")
+    assert not page.page.is_visible("#save")
+    daemon.controls.obey(Command(command="threshold", what="siren", on=0.7))
+    page.page.get_by_role("button", name="Save", exact=True).click()
+    page.until("document.querySelector('#saved pre')?.textContent.includes('siren')")
+
+
+def test_a_source_with_a_problem_is_not_called_listening(daemon: Daemon, visit: Open) -> None:
+    page = visit()
+    page.until(ATTACHED)
+    daemon.status = status(trouble="only digital silence")
+    page.until("document.querySelector('#state.bad')?.textContent === 'problem with kitchen'")
+    page.until("document.querySelector('.condition.ill').textContent === 'only digital silence'")
+
+
+CONTRAST = """() => {
+    const lightness = (element) => {
+        const context = new OffscreenCanvas(1, 1).getContext('2d');
+        context.fillStyle = getComputedStyle(element).color;
+        context.fillRect(0, 0, 1, 1);
+        const linear = (value) => ((value / 255 + .055) / 1.055) ** 2.4;
+        const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map(linear);
+        return .2126 * r + .7152 * g + .0722 * b;
+    };
+    const dark = document.documentElement.dataset.theme === 'dark', sheet = dark ? .012 : 1;
+    const contrast = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    return Math.min(...[...document.querySelectorAll('#feed .label')].map((name) => contrast(lightness(name), sheet)));
+}"""
+
+
+def test_names_of_labels_are_readable_after_the_theme_is_changed(daemon: Daemon, visit: Open) -> None:
+    page = visit(color_scheme="light")
+    page.until(ATTACHED)
+    for number, label in enumerate(("dog_bark", "siren", "rain")):
+        daemon.socket.emit(event(number, label=label))
+    page.until("document.querySelectorAll('#feed .label').length === 3")
+    for look in ("dark", "light"):
+        page.page.get_by_role("button", name=f"Use the {look} theme").click()
+        assert page.page.evaluate(CONTRAST) >= 4.5, look
+
+
+def test_the_colours_of_sixty_labels_are_distinct(visit: Open) -> None:
+    colours = """async () => {
+        const { assign, colour } = await import('/page/colours.js');
+        const labels = Array.from({ length: 60 }, (_, at) => `label_${at}`);
+        assign(labels);
+        return labels.map((label) => colour(label));
+    }"""
+    found = [
+        tuple(map(float, each.removeprefix("oklch(").rstrip(")").split())) for each in visit().page.evaluate(colours)
+    ]
+    for lightness in {each[0] for each in found}:
+        hues = sorted(each[2] for each in found if each[0] == lightness)
+        assert min(b - a for a, b in itertools.pairwise(hues)) >= 11.9
 
 
 def test_what_the_daemon_refuses_is_said_for_a_while_and_the_choice_is_taken_back(daemon: Daemon, visit: Open) -> None:
     page = visit()
     page.until(ATTACHED)
     page.show("Labels")
-    choice = page.page.get_by_label("Mute dog bark")
+    choice = page.page.get_by_label("Snooze dog bark")
     daemon.controls.reconfigure(["siren", "rain"], {})  # as by a reload that the page has not heard of
     choice.select_option(label="8 hours")
     page.until("document.querySelector('#notice').textContent.includes('no label')")
     assert choice.input_value() == ""
     daemon.controls.obey(Command(command="snooze", what="rain"))  # and the next status does not take it away
-    page.page.get_by_label("Report rain again").wait_for()
+    page.page.get_by_label("Wake rain").wait_for()
     page.page.evaluate(NEXT_STATUS)
     assert page.page.is_visible("#notice")
     page.complaints[:] = [said for said in page.complaints if "400" not in said]  # Chromium tells of what is refused
@@ -176,7 +248,7 @@ def test_a_slider_that_is_held_stays_where_it_is(daemon: Daemon, visit: Open) ->
     held = slider.input_value()
     assert float(held) > 0.7
     daemon.controls.obey(Command(command="snooze", what="rain"))
-    page.page.get_by_label("Report rain again").wait_for()
+    page.page.get_by_label("Wake rain").wait_for()
     assert slider.input_value() == held
     page.page.mouse.up()
     eventually(lambda: daemon.controls.state().thresholds == {"siren": float(held)}, "the daemon's threshold")
@@ -203,7 +275,7 @@ def test_the_rarest_label_has_a_row_and_a_picture_that_is_cut_off_says_so(visit:
         timeline(figure, new Date(1e12), new Date(1e12 + 864e5), marks, false);
         return [...seen, ...said()];
     }"""
-    assert page.page.evaluate(drawn) == [26, 26, "Hours of the day", 26, "The day, its latest 455 events only"]
+    assert page.page.evaluate(drawn) == [26, 26, "Hours of the day", 26, "Day, only its latest 455 events"]
 
 
 def test_a_graph_keeps_its_events_in_other_colours_and_none_of_another_stream(daemon: Daemon, visit: Open) -> None:
@@ -212,13 +284,13 @@ def test_a_graph_keeps_its_events_in_other_colours_and_none_of_another_stream(da
     daemon.socket.emit(event(1))
     page.page.wait_for_selector("#feed li.now")
     looked = """async () => {
-        const { greet, panes, recolour } = await import('/page/live.js');
+        const { onHello, panes, recolour } = await import('/page/live.js');
         const { graph } = panes.get('kitchen'), seen = [];
         recolour();
         seen.push(graph.spans.size);
-        greet({ pid: 2, sources: ['kitchen'] });
+        onHello({ pid: 2, sources: ['kitchen'] });
         seen.push(graph.spans.size);
-        greet({ pid: 2, sources: ['garden'] });
+        onHello({ pid: 2, sources: ['garden'] });
         seen.push(graph.closed);
         return seen;
     }"""
@@ -252,7 +324,7 @@ def test_the_history_is_counted_drawn_filtered_and_paged(visit: Open) -> None:
     page.until("document.querySelectorAll('#rows tr').length === 4")
     assert page.page.locator("#hours").inner_text().count("siren") >= 1
     page.page.locator("#days a").last.click()
-    page.until("document.querySelector('#days figcaption').textContent === 'The day'")
+    page.until("document.querySelector('#days figcaption').textContent === 'Day'")
     assert page.page.locator("#days rect").count() >= 1
 
 
@@ -266,10 +338,10 @@ def test_a_recording_is_drawn_and_can_be_played(visit: Open, database: Path) -> 
     page.until(ATTACHED)
     page.show("History")
     page.page.get_by_role("button", name="Play siren").click()
-    page.until("document.querySelector('#clip-note').textContent.startsWith('2.0 s')")
+    page.until("document.querySelector('#recording-note').textContent.startsWith('2.0 s')")
     page.until("document.querySelector('#player').duration === 2")
     page.page.keyboard.press("Escape")
-    page.page.wait_for_selector("#clip", state="hidden")
+    page.page.wait_for_selector("#recording", state="hidden")
 
 
 @pytest.mark.usefixtures("daemon")
@@ -280,21 +352,23 @@ def test_a_recording_that_comes_late_does_not_take_the_place_of_the_next(visit: 
         history.keep_clip(name, f"{name}.flac", None)
     history.close()
     page, late = visit(), []
-    page.page.route("**/api/clips/e98", lambda route: late.append(route) if is_fetched(route) else route.continue_())
+    page.page.route(
+        "**/api/recordings/e98", lambda route: late.append(route) if is_fetched(route) else route.continue_()
+    )
     playing = """async (id) => {
-        const { play } = await import('/page/clip.js');
-        document.querySelector('#clip').close();
+        const { play } = await import('/page/recording.js');
+        document.querySelector('#recording').close();
         const shown = play({ id, label: 'siren', source: 'kitchen', at: 0 });
         if (id === 'e98') window.late = shown;
         else await shown;
-        return document.querySelector('#clip-note').textContent;
+        return document.querySelector('#recording-note').textContent;
     }"""
     page.page.evaluate(playing, "e98")
     eventually(lambda: page.page.evaluate("1") and late, "the first is asked for")
     assert page.page.evaluate(playing, "e99").startswith("1.0 s")
     late[0].continue_()
     page.page.evaluate("() => window.late")
-    assert page.page.inner_text("#clip-note").startswith("1.0 s")
+    assert page.page.inner_text("#recording-note").startswith("1.0 s")
 
 
 def is_fetched(route: Any) -> bool:
@@ -338,7 +412,7 @@ def test_the_doctors_findings_are_words(visit: Open) -> None:
     page = visit()
     page.until(ATTACHED)
     page.show("Health")
-    page.page.get_by_role("button", name="Examine").click()
+    page.page.get_by_role("button", name="Run checks").click()
     page.until("document.querySelectorAll('#findings li').length === 2")
     assert "Connect a microphone." in page.page.inner_text("#findings .problem")
 
@@ -351,9 +425,9 @@ def test_a_daemon_that_comes_back_is_attached_again(tmp_path: Path, visit: Open)
     first.socket.emit(event(1, start="2026-01-01T10:00:00.000Z"))
     page.page.wait_for_selector("#feed li.now")
     first.end()
-    page.until("document.querySelector('#state').textContent === 'no listener'")
+    page.until("document.querySelector('#state').textContent === 'no daemon'")
     assert "end unknown" in rows(page)[0]
-    assert "under way" not in rows(page)[0]
+    assert ", now" not in rows(page)[0]
     second = Daemon(tmp_path / "s")
     page.until(ATTACHED)
     second.socket.emit(event(2))
@@ -384,7 +458,7 @@ def test_a_browser_whose_cookie_is_no_more_comes_to_the_form(browser: Any, start
 def test_a_page_too_many_says_so_and_goes_on_when_there_is_room(browser: Any, start: Start) -> None:
     url = start()
     with pictureless(url) as others, ExitStack() as streams:
-        for _ in range(SEATS):
+        for _ in range(PAGES):
             streams.enter_context(streaming(others))
         page = Visit(browser, url)
         page.until("document.querySelector('#notice').textContent.includes('too many pages are open')")
@@ -403,11 +477,24 @@ def test_nothing_is_wider_than_a_phone(visit: Open) -> None:
 
 
 @pytest.mark.usefixtures("daemon")
+def test_recordings_can_be_played_on_a_phone(visit: Open, database: Path) -> None:
+    history = History(database, keep_days=3650, max_mb=100)
+    history.keep_clip("e99", "a.flac", None)
+    history.keep_clip("e98", None, "no recording: the disk is full, and its owner has been told so")
+    history.close()
+    page = visit(**PHONE)
+    page.until(ATTACHED)
+    page.show("History")
+    box = page.page.get_by_role("button", name="Play siren").bounding_box()
+    assert box["x"] + box["width"] <= 390 - 14
+
+
+@pytest.mark.usefixtures("daemon")
 def test_it_is_dark_where_the_system_is_and_as_chosen_from_then_on(visit: Open) -> None:
     page = visit(color_scheme="dark")
     dark = "getComputedStyle(document.documentElement).backgroundColor === 'rgb(18, 20, 23)'"
     assert page.page.evaluate(dark)
-    page.page.get_by_role("button", name="Use the light look").click()
+    page.page.get_by_role("button", name="Use the light theme").click()
     assert not page.page.evaluate(dark)
     page.page.reload()
     assert not page.page.evaluate(dark)
@@ -437,7 +524,7 @@ def test_axe_finds_nothing_that_keeps_anybody_out(
         if view == "History":
             page.until("document.querySelectorAll('#rows tr').length === 50")
         if view == "Health":
-            page.page.get_by_role("button", name="Examine").click()
+            page.page.get_by_role("button", name="Run checks").click()
             page.until("document.querySelectorAll('#findings li').length === 2")
         found = axe.Axe().run(page.page).response["violations"]
         told = [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found]
@@ -449,7 +536,7 @@ def test_everything_is_reached_by_the_keyboard(visit: Open) -> None:
     page = visit()
     page.until(ATTACHED)
     page.page.keyboard.press("Tab")
-    assert page.page.evaluate("document.activeElement.textContent") == "To the content"
+    assert page.page.evaluate("document.activeElement.textContent") == "Skip to content"
     for name in VIEWS:
         page.page.keyboard.press("Tab")
         assert page.page.evaluate("document.activeElement.textContent") == name

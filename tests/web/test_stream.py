@@ -14,10 +14,10 @@ from listener.client import Client
 from listener.doctor.finding import Finding
 from listener.web import app
 from listener.web.daemon_link import Disconnected
-from listener.web.hub import SEATS, Hub
+from listener.web.hub import PAGES, Hub
 from tests.sinks.messages import event, level
 from tests.waiting import eventually
-from tests.web.conftest import FINDINGS, Daemon, Start, browser
+from tests.web.conftest import FINDINGS, Daemon, Start, browser, save
 from tests.web.stream import asked_and_gone, opened
 
 
@@ -83,12 +83,12 @@ def test_twenty_pages_are_one_client_of_the_daemon(daemon: Daemon, start: Start)
 
 def test_a_page_says_that_no_daemon_is_there_and_goes_on_when_one_is(tmp_path: Path, start: Start) -> None:
     with browser(start()) as page, opened(page) as stream:
-        why = stream.until(lambda message: message["type"] == "away")[-1]["why"]
+        why = stream.until(lambda message: message["type"] == "disconnected")[-1]["why"]
         assert "`listener run`" in why
         daemon = Daemon(tmp_path / "s")
         stream.until(lambda message: message["type"] == "hello")
         daemon.end()
-        stream.until(lambda message: message["type"] == "away")
+        stream.until(lambda message: message["type"] == "disconnected")
 
 
 def test_what_a_daemon_that_died_left_open_is_over_for_a_page_that_opens_later(tmp_path: Path, start: Start) -> None:
@@ -98,7 +98,7 @@ def test_what_a_daemon_that_died_left_open_is_over_for_a_page_that_opens_later(t
         first.socket.emit(event(1))
         assert early.event()["phase"] == "start"
         first.end()
-        early.until(lambda message: message["type"] == "away")
+        early.until(lambda message: message["type"] == "disconnected")
         second = Daemon(tmp_path / "s")
         early.until(lambda message: message["type"] == "hello")
         with opened(page) as late:
@@ -120,9 +120,9 @@ def phases(hub: Hub) -> list[str]:
     """Of the events that a page which opens now is told of."""
 
     async def first() -> bytes:
-        seat = hub.join()
-        assert seat
-        return await anext(seat.messages())
+        page = hub.join()
+        assert page
+        return await anext(page.messages())
 
     lines = asyncio.run(first()).splitlines()
     told = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: ")]
@@ -161,13 +161,15 @@ def test_the_doctors_findings_come_a_line_each(page: httpx.Client) -> None:
 @pytest.fixture
 def site(tmp_path: Path) -> ASGIApp:
     """What answers, without a server."""
-    behind = app.Backends(lambda: Client(f"unix:{tmp_path / 's'}"), lambda: tmp_path / "history.db", lambda: FINDINGS)
-    return app.make(behind).application
+    backends = app.Backends(
+        lambda: Client(f"unix:{tmp_path / 's'}"), lambda: tmp_path / "history.db", lambda: FINDINGS, save
+    )
+    return app.make(backends).application
 
 
 def test_pages_that_are_gone_before_their_stream_begins_keep_no_seat(site: ASGIApp) -> None:
-    statuses = [asked_and_gone(site, "GET", "/api/stream") for _ in range(SEATS + 1)]
-    assert statuses == [200] * (SEATS + 1)
+    statuses = [asked_and_gone(site, "GET", "/api/stream") for _ in range(PAGES + 1)]
+    assert statuses == [200] * (PAGES + 1)
 
 
 def test_a_page_that_is_gone_before_the_first_finding_does_not_keep_the_doctor(site: ASGIApp) -> None:
@@ -189,7 +191,7 @@ def test_an_examination_goes_on_without_its_page_and_another_one_waits_for_its_e
             assert '"model"' in next(answer.iter_lines())
         with browser(str(page.base_url).rstrip("/")) as other:
             refused = other.post("/api/doctor")
-            assert (refused.status_code, "is looking already" in refused.text) == (400, True)
+            assert (refused.status_code, refused.json()["code"]) == (400, "web-doctor-busy")
             go_on.set()
             eventually(at_its_end.is_set, "it goes on")
             eventually(lambda: other.post("/api/doctor").status_code == 200, "the doctor is free again")

@@ -53,7 +53,7 @@ def free_address() -> str:
 def answers(address: str) -> bool:
     try:
         with browser(f"http://{address}") as page, opened(page) as stream:
-            return stream.until(lambda message: message["type"] in ("hello", "away"))[-1]["type"] == "hello"
+            return stream.until(lambda message: message["type"] in ("hello", "disconnected"))[-1]["type"] == "hello"
     except httpx.TransportError:
         return False
 

@@ -13,7 +13,7 @@ import click
 
 from listener import config as configuration
 from listener.base import credentials
-from listener.cli import options
+from listener.cli import options, save_thresholds
 from listener.cli.commands import history
 from listener.client import Client
 from listener.daemon import logs
@@ -57,20 +57,22 @@ def command(
     """Serve a page for the browser: a running listener, and what it heard earlier."""
     demand_libraries("the page")
     from listener.web import app
-    from listener.web import server as door
+    from listener.web import server as web_server
 
     read = configuration.load(config or configuration.find(), overrides)
     logs.set_up(read.daemon.log_level)
     token = credentials.token("--page-token-file", page_token_file)
-    behind = app.Backends(
-        connect=_connector(connect or running.address(read), token_file),
+    client = _connector(connect or running.address(read), token_file)
+    backends = app.Backends(
+        connect=client,
         history=partial(history.there, history.candidates(None, read)),
         examine=lambda: chain.walk(config, list(overrides), LISTEN_S),
+        save=lambda client, hello, thresholds: save_thresholds.by_client(client)(hello, thresholds),
     )
-    site = app.make(behind, list(names), token)
-    with door.listening(address, guarded=bool(token)) as (listening, url):
+    site = app.make(backends, list(names), token)
+    with web_server.listening(address, guarded=bool(token)) as (listening, url):
         log.info("the page is at %s", url)
-        server = door.server(site)
+        server = web_server.server(site)
         capture.deliver_to(partial(_stop, server))
         if for_daemon:
             threading.Thread(target=_await_end, args=(partial(_stop, server),), daemon=True).start()

@@ -1,21 +1,23 @@
-// From quiet to loud, in the colours of the page's look: 256 of them, as pixels.
+// Colours of spectrograms and of labels.
 
 const STOPS = {
   light: ["#f1efe8", "#d3e2dc", "#8fc4bc", "#3d978f", "#0f5f63", "#10333f", "#0b1720"],
   dark: ["#16191d", "#1f2a44", "#4a2f6f", "#8c3a78", "#cf5a5f", "#f1a35c", "#fdf3c8"],
 };
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+const gradients = {};
+let places = new Map(); // label -> [hue in degrees, tier]
 
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-const made = {};
-
-/** Uint32 pixels (ABGR in memory order of little-endian machines) for the shades 0 to 255. */
+/** Return Uint32 pixels (ABGR in the memory order of little-endian machines) for the shades 0 to 255. */
 export function shades() {
   const look = isDark() ? "dark" : "light";
-  return (made[look] ??= gradient(STOPS[look]));
+  return (gradients[look] ??= gradient(STOPS[look]));
 }
 
 function gradient(stops) {
@@ -27,9 +29,42 @@ function gradient(stops) {
   });
 }
 
-/** A label's colour, always the same. */
-export function hue(label) {
-  let hash = 0;
-  for (const character of label) hash = (hash * 31 + character.charCodeAt(0)) % 360;
-  return `hsl(${hash} ${isDark() ? "55% 68%" : "60% 34%"})`;
+/** Give each label a colour of its own: hues as far apart as possible, neighbours in two tiers of lightness. */
+export function assign(labels) {
+  const step = coprime(Math.round(GOLDEN * labels.length), labels.length);
+  places = new Map(labels.map((label, at) => {
+    const place = (at * step) % labels.length;
+    return [label, [(360 * place) / labels.length, place % 2]];
+  }));
+  for (const element of document.querySelectorAll("[data-label]")) coloured(element, element.dataset.label);
+}
+
+/** Return the smallest number from `first` on that has no factor in common with `size`. */
+function coprime(first, size) {
+  const factor = (a, b) => (b ? factor(b, a % b) : a);
+  let step = Math.max(first, 1);
+  while (factor(step, size) > 1) step++;
+  return step;
+}
+
+function place(label) {
+  if (places.has(label)) return places.get(label);
+  let hash = 0; // a label of another model, from the history
+  for (const character of label) hash = (hash * 31 + character.charCodeAt(0)) % 720;
+  return [hash / 2, hash % 2];
+}
+
+/** Have the style sheet colour an element as its label, in whatever theme is chosen. */
+export function coloured(element, label) {
+  const [hue, tier] = place(label);
+  element.dataset.label = label;
+  element.style.setProperty("--hue", hue.toFixed(1));
+  element.style.setProperty("--tier", tier);
+  return element;
+}
+
+/** Return the colour of a label for a canvas, as the style sheet has it. */
+export function colour(label) {
+  const [hue, tier] = place(label);
+  return isDark() ? `oklch(${0.74 + 0.11 * tier} 0.12 ${hue})` : `oklch(${0.38 + 0.1 * tier} 0.13 ${hue})`;
 }

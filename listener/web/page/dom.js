@@ -1,15 +1,15 @@
-// Elements, words and numbers, as every view needs them.
+// Elements, text and requests, for all views.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 export const $ = (id) => document.getElementById(id);
 
-/** An element with attributes (functions are listeners) and children. */
+/** Create an HTML element. Attributes that are functions become event listeners. */
 export function el(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** Likewise, of a drawing. */
+/** Create an SVG element likewise. */
 export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -23,20 +23,21 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** A label as people write it. */
+/** Return a label as people write it. */
 export const words = (label) => label.replaceAll("_", " ");
 
 export const decibels = (value) => String(Math.round(value)).replace("-", "−");
 export const score = (value) => value.toFixed(2);
-export const threshold = (value) => value.toFixed(3).replace(/0$/, ""); // 0.999 is not 1
+export const threshold = (value) => value.toFixed(3).replace(/0$/, ""); // 0.999 must not become 1.00
 
 const pad = (number) => String(number).padStart(2, "0");
 export const clock = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+export const brief = (date) => date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
 export const day = (date) => `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 export const isToday = (date) => day(date) === day(new Date());
 
-/** Two units at most: 3.2 s, 2 min 05 s, 3 h 12 min, 5 d 3 h. */
-export function lasted(seconds) {
+/** Format a duration with at most two units: 3.2 s, 2 min 05 s, 3 h 12 min, 5 d 3 h. */
+export function duration(seconds) {
   if (seconds < 59.95) return `${Math.max(seconds, 0).toFixed(1)} s`;
   const whole = Math.round(seconds), minutes = Math.floor(whole / 60);
   if (minutes < 60) return `${minutes} min ${pad(whole % 60)} s`;
@@ -44,26 +45,26 @@ export function lasted(seconds) {
   return hours < 48 ? `${hours} h ${pad(minutes % 60)} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** A message of the program's, with what it writes in backquotes set as code. */
-export function said(text) {
+/** Return a message as nodes, with its parts in backquotes set as code. */
+export function formatted(text) {
   return text.split("`").map((part, at) => (at % 2 ? el("code", {}, part) : part));
 }
 
-/** What the server answers; what it refuses is thrown in its own words. */
-export async function asked(path, options) {
+/** Send a request. Throws an error with the server's own text if it refuses. */
+export async function request(path, options) {
   let answer;
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The page’s own program does not answer: is `listener web` still running?");
+    throw new Error("The server of this page does not answer. Check that `listener web` is running.");
   }
-  if (answer.status === 401) location.assign("/login");
+  if (answer.status === 401) location.assign("login");
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
   return answer;
 }
 
-/** Have the daemon do something; what users have changed by then. */
+/** Send a command to the daemon. Returns all that users have changed. */
 export async function command(what) {
   const body = JSON.stringify(what);
-  return (await asked("/api/command", { method: "POST", headers: { "Content-Type": "application/json" }, body })).json();
+  return (await request("api/command", { method: "POST", headers: { "Content-Type": "application/json" }, body })).json();
 }

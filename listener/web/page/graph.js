@@ -1,16 +1,16 @@
-// The live spectrogram of one microphone, which runs smoothly though its columns come ten at a time.
+// The live spectrogram of one microphone, which scrolls smoothly although its columns come ten at a time.
 //
-// Columns lie in a ring, one pixel each. What is shown is a little behind what has come: by the length of a message, so
-// that there is always a next column, and by what messages are late for each other.
+// Columns are kept in a ring buffer, one pixel each. The display lags behind by the length of one message, so that there
+// is always a next column, and by the jitter of the messages.
 
-import { hue, shades } from "./colours.js";
+import { colour, shades } from "./colours.js";
 import { words } from "./dom.js";
 
 const SPAN_S = 12; // from the left edge to the right
 const MARGIN_S = 0.03;
-const LANE = 20; // pixels under the spectrogram for the names of events
-const CALM_MS = 1000; // between two pictures, where no motion is wanted
-const SLOW_MS = 40; // a frame that took so long was late
+const LANE = 20; // pixels below the spectrogram for the names of events
+const CALM_MS = 1000; // between two pictures, if the user wants no motion
+const SLOW_MS = 40; // a frame that took longer was late
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Graph {
@@ -18,18 +18,18 @@ export class Graph {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.spans = new Map(); // id of an event -> { label, start_s, end_s }
-    this.late = []; // how much later than the stream the latest messages came, in s
+    this.late = []; // delays of the latest messages against the stream, in s
     this.drawnAt = 0;
     this.closed = false;
     this.next();
   }
 
-  /** Draw no more. */
+  /** Stop drawing. */
   close() {
     this.closed = true;
   }
 
-  /** Draw at the next frame, and so on. A machine too slow for that draws less, or messages would wait behind pictures. */
+  /** Draw every frame, or fewer on a slow machine, where messages would otherwise wait behind pictures. */
   next() {
     const asked = performance.now();
     requestAnimationFrame((now) => {
@@ -40,7 +40,7 @@ export class Graph {
     });
   }
 
-  /** Take a message's columns. */
+  /** Add the columns of a message. */
   push(spectrum) {
     const cells = Uint8Array.from(atob(spectrum.columns), (character) => character.charCodeAt(0));
     const count = cells.length / spectrum.mels;
@@ -48,7 +48,7 @@ export class Graph {
     if (this.ring && end < this.ring.end - count) this.restart();
     if (this.ring?.mels !== spectrum.mels) this.begin(spectrum);
     const gap = end - count - this.ring.end;
-    if (Math.abs(gap) <= 2) end -= gap; // `at_s` is to the sample, columns are not
+    if (Math.abs(gap) <= 2) end -= gap; // `at_s` is exact to the sample, columns are not
     if (gap > 2) this.blank(this.ring.end, end - count);
     this.write(cells, count, end);
     this.heardAt = performance.now();
@@ -57,26 +57,26 @@ export class Graph {
     if (this.late.length > 60) this.late.shift();
   }
 
-  /** Show an event over the time it takes. */
+  /** Show an event for as long as it lasts. */
   mark(event) {
     this.spans.set(event.id, event);
     if (this.spans.size > 40) this.spans.delete(this.spans.keys().next().value);
   }
 
-  /** The second of the stream at the right edge, now. */
+  /** Return the second of the stream that is at the right edge now. */
   shown_s(now = performance.now()) {
     const earliest = Math.min(...this.late);
     const jitter = Math.min(Math.max(...this.late.slice(-12)) - earliest, 0.1);
     return now / 1000 - earliest - this.span_s - MARGIN_S - jitter;
   }
 
-  /** Draw what comes from now on: the colours have changed, or some columns were missed. */
+  /** Drop all columns: the colours have changed, or some columns were missed. */
   clear() {
     this.ring = null;
     this.late = [];
   }
 
-  /** Another stream begins: the events of the old one have no place in it. */
+  /** Start over with another stream, without the events of the old one. */
   restart() {
     this.clear();
     this.spans.clear();
@@ -107,7 +107,7 @@ export class Graph {
   }
 
   draw(now) {
-    if (!this.ring || now - this.heardAt > 1000 * (SPAN_S + 1) || !this.canvas.offsetParent) return; // nothing moves
+    if (!this.ring || now - this.heardAt > 1000 * (SPAN_S + 1) || !this.canvas.offsetParent) return; // nothing has changed
     if (calm.matches && now - this.drawnAt < CALM_MS) return;
     this.drawnAt = now;
     const { canvas, context } = this, scale = devicePixelRatio;
@@ -120,7 +120,7 @@ export class Graph {
     this.drawSpans(x, right_s, height, scale);
   }
 
-  /** The ring in two pieces at most, the oldest column that is to be seen first. */
+  /** Draw the ring in at most two pieces, the oldest visible column first. */
   drawColumns(x, height) {
     const { picture, columns, mels, column_s, first, end } = this.ring;
     const left = Math.max(first, end - columns + 1);
@@ -139,7 +139,7 @@ export class Graph {
     for (const { label, start_s, end_s } of [...this.spans.values()].sort((a, b) => a.start_s - b.start_s)) {
       const from = Math.max(x(start_s), 0), to = Math.min(x(end_s ?? right_s), context.canvas.width);
       if (to < 0 || from > context.canvas.width) continue;
-      context.fillStyle = hue(label);
+      context.fillStyle = colour(label);
       context.fillRect(from, top - 4 * scale, Math.max(to - from, 3 * scale), 3 * scale);
       if (from < free) continue;
       context.fillText(words(label), from, top + 2 * scale);

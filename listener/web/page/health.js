@@ -1,29 +1,29 @@
-// How the daemon is doing, and what the doctor finds.
+// The state of the daemon, and the doctor.
 
-import { $, asked, decibels, el, lasted, said } from "./dom.js";
+import { $, decibels, duration, el, formatted, request } from "./dom.js";
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** Show a status, which comes once a second. */
-export function check(status, hello) {
+export function onStatus(status, hello) {
   if ($("health").hidden || !hello) return;
-  const about = facts("The daemon", [
+  const about = facts("Daemon", [
     ["version", hello.version],
     ["model", `${hello.model} on ${hello.provider}, ${hello.labels.length} labels`],
-    ["up", lasted(status.uptime_s)],
+    ["running for", duration(status.uptime_s)],
     ["CPU", `${percent(status.cpu)} of one core`],
   ]);
   const sources = Object.entries(status.sources).map(([name, source]) =>
     facts(name, [
       ["state", [source.state, source.detail].filter(Boolean).join(", ")],
-      ...(source.trouble ? [["trouble", source.trouble]] : []),
-      ["audio", `heard ${lasted(source.heard_s)}, lost ${lasted(source.lost_s)}, ${lasted(source.waiting_s)} waits`],
-      ["gate", `open for ${percent(source.gate_duty)} of it`],
-      ["model", `${source.clips} clips, ${source.inference_ms.toFixed(1)} ms each of late`],
+      ...(source.trouble ? [["problem", source.trouble]] : []),
+      ["audio", `${duration(source.heard_s)} processed, ${duration(source.lost_s)} lost, ${duration(source.waiting_s)} waiting`],
+      ["gate", `open ${percent(source.gate_duty)} of the time`],
+      ["model", `${source.clips} clips, ${source.inference_ms.toFixed(1)} ms each`],
       ["level", `${decibels(source.level_dbfs)} dBFS, peak ${decibels(source.peak_dbfs)}`],
     ]),
   );
-  const sinks = facts("Where events go", Object.entries(status.sinks).map(([name, lost]) => [name, `${lost} lost, ${status.waiting[name] ?? 0} wait`]));
+  const sinks = facts("Sinks", Object.entries(status.sinks).map(([name, lost]) => [name, `${lost} events lost, ${status.waiting[name] ?? 0} waiting`]));
   $("facts").replaceChildren(about, ...sources, sinks);
 }
 
@@ -33,12 +33,12 @@ function facts(title, pairs) {
 
 $("examine").addEventListener("click", async () => {
   const began = performance.now();
-  const tick = setInterval(() => { $("examining").textContent = `looking for ${Math.round((performance.now() - began) / 1000)} s`; }, 1000);
+  const tick = setInterval(() => { $("examining").textContent = `running for ${Math.round((performance.now() - began) / 1000)} s`; }, 1000);
   $("examine").disabled = true;
-  $("examining").textContent = "looking";
+  $("examining").textContent = "running";
   $("findings").replaceChildren();
   try {
-    for await (const finding of lines(await asked("/api/doctor", { method: "POST" }))) $("findings").append(row(finding));
+    for await (const finding of lines(await request("api/doctor", { method: "POST" }))) $("findings").append(row(finding));
     $("examining").textContent = "done";
   } catch (err) {
     $("examining").textContent = err.message;
@@ -50,10 +50,10 @@ $("examine").addEventListener("click", async () => {
 
 function row({ check, level, text, remedy }) {
   const parts = [["check", check], ["level", level], ["text", text], ...(remedy ? [["remedy", remedy]] : [])];
-  return el("li", { class: level }, ...parts.map(([kind, words]) => el("span", { class: kind }, ...said(words))));
+  return el("li", { class: level }, ...parts.map(([kind, words]) => el("span", { class: kind }, ...formatted(words))));
 }
 
-/** The JSON lines of an answer, as they come. */
+/** Yield the JSON lines of an answer as they come. */
 async function* lines(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

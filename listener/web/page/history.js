@@ -1,16 +1,16 @@
-// What was heard earlier: counted, drawn, and event by event.
+// Past events: counted, drawn and listed.
 
 import * as charts from "./charts.js";
-import { play } from "./clip.js";
-import { $, asked, clock, day, el, lasted, said, score, words } from "./dom.js";
+import { play } from "./recording.js";
+import { $, brief, clock, day, duration, el, formatted, request, score, words } from "./dom.js";
 
 const filters = $("filters");
-let end = midnight(new Date(), 1); // of the period that is shown
-let cursors = [""]; // where the pages up to the one that is shown begin
-let turn = 0; // an answer to an earlier question is not shown
+let end = midnight(new Date(), 1); // of the period shown
+let cursors = [""]; // where each page up to the one shown begins
+let turn = 0; // an answer to an earlier question is dropped
 
-/** The labels and microphones that can be asked for. */
-export function greet(hello) {
+/** Offer the labels and microphones of the daemon as filters. */
+export function onHello(hello) {
   choices(filters.label, hello.labels);
   choices(filters.source, hello.sources);
 }
@@ -21,7 +21,7 @@ function choices(select, names) {
   select.value = names.includes(chosen) ? chosen : "";
 }
 
-/** Ask for it all. */
+/** Load everything. */
 export function show() {
   cursors = [""];
   const begin = start(), last = midnight(end, -1), length = +filters.period.value;
@@ -47,17 +47,15 @@ function midnight(date, days) {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days);
 }
 
-const brief = (date) => date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
-
 async function ask(what, before = "") {
   const query = new URLSearchParams({ since: start() / 1000, until: end / 1000, min_score: filters.min_score.value || 0 });
-  if (what === "counts") query.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone); // days are the browser's
+  if (what === "counts") query.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone); // days by the browser's clock
   for (const name of ["label", "source"]) if (filters[name].value) query.set(name, filters[name].value);
   if (before) query.set("before", before);
-  return (await asked(`/api/${what}?${query}`)).json();
+  return (await request(`api/${what}?${query}`)).json();
 }
 
-/** What is wrong is said in place of what was asked for. */
+/** Show an error in place of the result. */
 async function attempt(now, act) {
   let wrong = "";
   try {
@@ -66,13 +64,13 @@ async function attempt(now, act) {
     wrong = err.message;
   }
   if (now !== turn) return;
-  $("history-note").replaceChildren(...said(wrong));
+  $("history-note").replaceChildren(...formatted(wrong));
   $("history-note").hidden = !wrong;
   $("history-found").hidden = !!wrong;
 }
 
 function list({ events, next }) {
-  $("rows").replaceChildren(...(events.length ? events.map(row) : [el("tr", {}, el("td", { colspan: 6, class: "quiet" }, "No event of this time fits."))]));
+  $("rows").replaceChildren(...(events.length ? events.map(row) : [el("tr", {}, el("td", { colspan: 6, class: "quiet" }, "No matching events."))]));
   $("newer").disabled = cursors.length < 2;
   $("older").disabled = !next;
   $("older").value = next ?? "";
@@ -80,14 +78,14 @@ function list({ events, next }) {
 
 function row(event) {
   const begun = new Date(event.at * 1000);
-  const note = event.clip_note ?? event.note ?? "";
-  const button = event.has_clip && el("button", { type: "button", "aria-label": `Play ${words(event.label)} of ${clock(begun)}`, click: () => play(event) }, "Play");
+  const note = event.recording_note ?? event.note ?? "";
+  const button = event.has_recording && el("button", { type: "button", "aria-label": `Play ${words(event.label)}, ${clock(begun)}`, click: () => play(event) }, "Play");
   return el(
     "tr", {},
     el("td", {}, el("time", { datetime: begun.toISOString() }, `${brief(begun)}, ${clock(begun)}`)), el("td", {}, words(event.label)), el("td", { class: "wide" }, event.source),
-    el("td", { class: "number" }, event.under_way ? "under way" : event.lasted_s === null ? "" : lasted(event.lasted_s)),
+    el("td", { class: "number" }, event.under_way ? "now" : event.lasted_s === null ? "" : duration(event.lasted_s)),
     el("td", { class: "number wide" }, score(event.peak)),
-    button ? el("td", {}, button) : el("td", { class: "quiet" }, note),
+    button ? el("td", {}, button) : el("td", { class: "quiet note" }, note),
   );
 }
 

@@ -1,7 +1,7 @@
-// The page: which view is shown, what the daemon says to whom, light and dark.
+// The page: routes messages of the daemon to the views, and switches views and themes.
 
 import { isDark } from "./colours.js";
-import { $, said } from "./dom.js";
+import { $, formatted } from "./dom.js";
 import * as health from "./health.js";
 import * as history from "./history.js";
 import * as labels from "./labels.js";
@@ -9,72 +9,81 @@ import * as live from "./live.js";
 import { listen } from "./stream.js";
 
 const VIEWS = ["live", "history", "labels", "health"];
-const daemon = { hello: null, status: null, thresholds: {} };
 const REFUSED_MS = 8000; // long enough to be read
-let broken = "", away = "", refused = "", noticed = "", forgetting = 0;
+const daemon = { hello: null, status: null, thresholds: {} };
+let broken = "", disconnected = "", refused = "", shown = "", forgetting = 0;
 
-function hear(message) {
+function onMessage(message) {
   switch (message.type) {
-    case "hello": return greet(message);
-    case "away": return leave(message.why);
-    case "state": return change(message);
-    case "status": return check(message);
-    case "event": return live.happen(message);
+    case "hello": return onHello(message);
+    case "disconnected": return onDisconnected(message.why);
+    case "state": return onState(message);
+    case "status": return onStatus(message);
+    case "event": return live.onEvent(message);
     case "level":
-      labels.hear(message);
-      return live.meter(message, daemon.thresholds);
-    case "spectrum": return live.picture(message);
+      labels.onLevel(message);
+      return live.onLevel(message, daemon.thresholds);
+    case "spectrum": return live.onSpectrum(message);
   }
 }
 
-function greet(hello) {
+function onHello(hello) {
   Object.assign(daemon, { hello, thresholds: hello.thresholds });
-  away = "";
-  live.greet(hello);
-  labels.greet(hello);
-  history.greet(hello);
-  say();
+  disconnected = "";
+  live.onHello(hello);
+  labels.onHello(hello);
+  history.onHello(hello);
+  showCondition();
 }
 
-function leave(why) {
-  if (!away) live.settle();
+function onDisconnected(why) {
+  if (!disconnected) live.onDisconnected();
   daemon.status = null;
-  away = why;
-  say();
+  disconnected = why;
+  showCondition();
 }
 
-function change(state) {
+function onState(state) {
   daemon.thresholds = { ...daemon.hello?.thresholds, ...state.thresholds };
-  labels.change(state);
+  labels.onState(state);
+  live.onState(labels.snoozedBy);
 }
 
-function check(status) {
+function onStatus(status) {
   daemon.status = status;
-  live.condition(status);
-  labels.check(status);
-  health.check(status, daemon.hello);
-  say();
+  live.onStatus(status);
+  labels.onStatus(status);
+  health.onStatus(status, daemon.hello);
+  showCondition();
 }
 
-/** How it is, in a few words at the top; what is wrong, in a sentence above everything. */
-function say() {
-  const wrong = refused || broken || (away && `No listener is attached: ${away}. This page goes on by itself when it runs.`);
+/** Show the condition in a few words at the top, and what is wrong in a sentence above everything. */
+function showCondition() {
+  const wrong = refused || broken || disconnected;
   $("notice").hidden = !wrong;
-  if (wrong !== noticed) $("notice").replaceChildren(...said(wrong)); // a screen reader tells it once
-  noticed = wrong;
-  const deaf = Object.entries(daemon.status?.sources ?? {}).filter(([, source]) => source.state !== "listening" || source.trouble);
-  const well = daemon.status && !away && !deaf.length;
-  const words = broken && !daemon.status ? "not connected" : away ? "no listener" : deaf.length ? `${deaf[0][0]} is ${deaf[0][1].state}` : well ? "listening" : "connecting";
-  if ($("state").textContent !== words) $("state").textContent = words;
-  $("state").className = `state ${well ? "well" : "ill"}`;
+  if (wrong !== shown) $("notice").replaceChildren(...formatted(wrong)); // so that a screen reader reads it only once
+  shown = wrong;
+  const [text, good] = condition();
+  if ($("state").textContent !== text) $("state").textContent = text;
+  $("state").className = `state ${good ? "good" : "bad"}`;
 }
 
-/** What the daemon would not do is said for a while. */
-function refuse(why) {
+function condition() {
+  if (disconnected) return ["no daemon", false];
+  if (!daemon.status) return [broken ? "not connected" : "connecting", false];
+  const sources = Object.entries(daemon.status.sources);
+  const away = sources.find(([, source]) => source.state !== "listening");
+  if (away) return [`${away[0]} is ${away[1].state}`, false];
+  const troubled = sources.find(([, source]) => source.trouble);
+  return troubled ? [`problem with ${troubled[0]}`, false] : ["listening", true];
+}
+
+/** Show for a while why the daemon refused a command. */
+function onRefused(why) {
   refused = why;
   clearTimeout(forgetting);
-  forgetting = setTimeout(() => { refused = ""; say(); }, REFUSED_MS);
-  say();
+  forgetting = setTimeout(() => { refused = ""; showCondition(); }, REFUSED_MS);
+  showCondition();
 }
 
 function route() {
@@ -89,23 +98,23 @@ function route() {
   if (view === "history") history.show();
 }
 
-function paint() {
+function onTheme() {
   $("theme").textContent = isDark() ? "Light" : "Dark";
-  $("theme").setAttribute("aria-label", `Use the ${isDark() ? "light" : "dark"} look`);
+  $("theme").setAttribute("aria-label", `Use the ${isDark() ? "light" : "dark"} theme`);
   live.recolour();
 }
 
 $("theme").addEventListener("click", () => {
-  const look = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = look;
-  localStorage.setItem("theme", look);
-  paint();
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
+  onTheme();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onTheme);
 addEventListener("hashchange", () => { route(); $("main").focus(); });
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("main").focus(); });
 
-paint();
+onTheme();
 route();
-labels.onRefusal(refuse);
-listen(hear, (what) => { broken = what; say(); });
+labels.whenRefused(onRefused);
+listen(onMessage, (what) => { broken = what; showCondition(); });

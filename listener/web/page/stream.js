@@ -1,43 +1,43 @@
-// What the daemon says, as it says it: by server-sent events.
+// Messages of the daemon as server-sent events.
 //
-// A page that is not looked at lets go of its stream: it costs nothing then, and browsers allow a host six at a time.
-// When it is looked at again it goes on after the last event it has seen.
+// A hidden page closes its stream, because it costs the daemon something and browsers allow six connections per host.
+// When it becomes visible it resumes after the last event that it received.
 
-import { asked } from "./dom.js";
+import { request } from "./dom.js";
 
 const AGAIN_MS = 2000;
 
-/** `hear` gets each message, `say` whether the connection is there ("" or what is wrong), until the page is closed. */
-export function listen(hear, say) {
+/** Call `onMessage` with each message, and `onState` with what is wrong with the connection, or "". */
+export function listen(onMessage, onState) {
   let source = null, last = "";
   const open = () => {
-    const url = `/api/stream?after=${last}`;
+    const url = `api/stream?after=${last}`;
     source = new EventSource(url);
-    source.onopen = () => say("");
+    source.onopen = () => onState("");
     source.onmessage = (message) => {
       if (message.lastEventId) last = message.lastEventId;
-      hear(JSON.parse(message.data));
+      onMessage(JSON.parse(message.data));
     };
     source.onerror = async () => {
-      if (source.readyState !== EventSource.CLOSED) { // it tries again by itself
-        return say("The page’s own program does not answer; this goes on when `listener web` runs again.");
+      if (source.readyState !== EventSource.CLOSED) { // it reconnects by itself
+        return onState("The server of this page does not answer. Check that `listener web` is running.");
       }
       close();
       const why = await refusal(url);
-      if (!source) say(why); // else it was looked at again meanwhile
-      setTimeout(attend, AGAIN_MS);
+      if (!source) onState(why); // otherwise it became visible again meanwhile
+      setTimeout(update, AGAIN_MS);
     };
   };
   const close = () => { source?.close(); source = null; };
-  const attend = () => { if (document.hidden) close(); else if (!source) open(); };
-  document.addEventListener("visibilitychange", attend);
-  attend();
+  const update = () => { if (document.hidden) close(); else if (!source) open(); };
+  document.addEventListener("visibilitychange", update);
+  update();
 }
 
-/** Why a stream is refused, which an EventSource does not tell; "" where by now it is not. */
+/** Return why a stream is refused, which an EventSource does not say; "" if it is not refused any more. */
 async function refusal(url) {
   try {
-    await (await asked(url)).body.cancel();
+    await (await request(url)).body.cancel();
     return "";
   } catch (err) {
     return err.message;

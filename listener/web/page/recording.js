@@ -1,37 +1,37 @@
-// A recording: its waveform, its spectrogram, its sound.
+// The recording of an event: waveform, spectrogram and player.
 
 import { isDark, shades } from "./colours.js";
-import { $, asked, clock, words } from "./dom.js";
+import { $, clock, request, words } from "./dom.js";
 
-const SIZE = 512; // samples of a spectrum
+const SIZE = 512; // samples per spectrum
 const RATE = 16000;
-const RANGE_DB = 70; // from the loudest cell down
+const RANGE_DB = 70; // below the loudest cell
 
-let turn = 0; // of a recording that was asked for earlier nothing is shown
+let turn = 0; // a recording that arrives after another was opened is not shown
 
 /** Open the recording of an event. */
 export async function play(event) {
   const now = ++turn;
-  const url = `/api/clips/${encodeURIComponent(event.id)}`;
-  $("clip-title").textContent = `${words(event.label)}, ${event.source}, ${clock(new Date(event.at * 1000))}`;
-  $("clip-note").textContent = "";
+  const url = `api/recordings/${encodeURIComponent(event.id)}`;
+  $("recording-title").textContent = `${words(event.label)}, ${event.source}, ${clock(new Date(event.at * 1000))}`;
+  $("recording-note").textContent = "";
   for (const canvas of [$("wave"), $("sound")]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
   $("player").src = url;
-  $("clip").showModal();
+  $("recording").showModal();
   try {
-    const bytes = await (await asked(url)).arrayBuffer();
+    const bytes = await (await request(url)).arrayBuffer();
     const audio = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(bytes);
     if (now !== turn) return;
     const samples = audio.getChannelData(0);
     drawWave($("wave"), samples);
-    drawSound($("sound"), samples);
-    $("clip-note").textContent = `${audio.duration.toFixed(1)} s, 0 to ${RATE / 2000} kHz`;
+    drawSpectrogram($("sound"), samples);
+    $("recording-note").textContent = `${audio.duration.toFixed(1)} s, 0 to ${RATE / 2000} kHz`;
   } catch (err) {
-    if (now === turn) $("clip-note").textContent = `It cannot be shown: ${err.message}`;
+    if (now === turn) $("recording-note").textContent = `Cannot be shown: ${err.message}`;
   }
 }
 
-$("clip").addEventListener("close", () => { $("player").pause(); $("player").removeAttribute("src"); });
+$("recording").addEventListener("close", () => { $("player").pause(); $("player").removeAttribute("src"); });
 
 function drawWave(canvas, samples) {
   const paint = canvas.getContext("2d"), { width, height } = canvas, middle = height / 2;
@@ -48,7 +48,7 @@ function drawWave(canvas, samples) {
   }
 }
 
-function drawSound(canvas, samples) {
+function drawSpectrogram(canvas, samples) {
   const columns = Math.min(600, Math.floor((samples.length - SIZE) / 64)), bins = SIZE / 2;
   if (columns < 1) return;
   const cells = new Float32Array(columns * bins), step = (samples.length - SIZE) / columns;
@@ -67,12 +67,12 @@ function drawSound(canvas, samples) {
 
 const hann = Float32Array.from({ length: SIZE }, (_, n) => 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / SIZE));
 
-/** Power in dB of SIZE samples, by a radix-2 Fourier transform (Cooley and Tukey, 1965). */
+/** The power of SIZE samples in dB, by a radix-2 Fourier transform (Cooley and Tukey, 1965). */
 function spectrum(samples, start) {
   const re = new Float32Array(SIZE), im = new Float32Array(SIZE);
   for (let n = 0, to = 0; n < SIZE; n++) {
     re[to] = samples[start + n] * hann[n];
-    let bit = SIZE >> 1; // count backwards in bits
+    let bit = SIZE >> 1; // bit-reversed counting
     while (to & bit) { to ^= bit; bit >>= 1; }
     to |= bit;
   }
