@@ -20,7 +20,7 @@ from listener.daemon import logs
 from listener.daemon.signals import Capture
 from listener.doctor import chain, running
 from listener.doctor.finding import unfinished
-from listener.sinks.web import demand_libraries
+from listener.sinks.web import require_libraries
 
 if TYPE_CHECKING:
     import uvicorn
@@ -55,7 +55,7 @@ def command(
     for_daemon: bool,
 ) -> int:
     """Serve a page for the browser: a running listener, and what it heard earlier."""
-    demand_libraries("the page")
+    require_libraries("the page")
     from listener.web import app
     from listener.web import server as web_server
 
