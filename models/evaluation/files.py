@@ -95,7 +95,7 @@ def leakage(files: Files, seed: int = 0) -> dict[str, float]:
     here = [n for n, label in enumerate(files.truth) if label in shared]
     sets = np.array([files.datasets[n] for n in here])
     counts = Counter(sets.tolist())
-    enough = np.array([counts[name] >= 10 for name in sets])
+    enough = np.array([counts[name] >= 10 for name in sets], bool)
     if len(set(sets[enough])) < 2:
         return {}
     inputs, sets = files.embeddings[here][enough], sets[enough]
