@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GROUPS := --group test --group train --group export --group bench --group report
+GROUPS := --group test --group train --group export --group bench --group report --group docs
 # Two processes: most tests wait for microphones, brokers and browsers.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 # In CI: the gate on coverage, and a home whose owner would notice if a test touched anything (tests/hostile.py).
@@ -54,6 +54,9 @@ demo: $(VENV)/.test  ## make the demo recording again
 
 lock: $(VENV)/.test  ## constraints.txt again, with the newest versions
 	$(BIN)/python -m scripts.lock
+
+site: $(VENV)/.test  ## the documentation site, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 docs: $(VENV)/.run  ## what is made from the program: config.toml, its page, the manual, units
 	$(BIN)/listener check --defaults > config.toml

@@ -18,26 +18,27 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-Every section and key, made from the program by `make docs`. [config.toml](../config.toml) is the same as a file to
-copy.
+This page lists every section and key. It is generated from the program (`make docs`). The file `config.toml` in the
+checkout contains the same as a file to copy.
 
-The file is TOML: `--config FILE`, else `~/.config/listener/config.toml`, else `/etc/listener/config.toml`, else the
-defaults. What is left out has its default; `listener run --set gate.kind=bands` changes one key for one run.
-`listener check` says what is wrong with a file, or what would run; `listener check --defaults` prints a fresh one.
+The configuration is a TOML file: `--config FILE`, else `~/.config/listener/config.toml`, else
+`/etc/listener/config.toml`, else the defaults. A key that is left out has its default. `listener run --set
+gate.kind=bands` overrides one key for one run. `listener check` reports errors, or prints what would run.
+`listener check --defaults` prints a file with all defaults.
 
-Without a `[[source]]` the default microphone is used; without a `[[sink]]` events go to the terminal. The control
-socket, which `tail`, `watch`, `status`, `snooze` and the page use, is always there unless `[daemon] socket` switches it
-off. The examples below show one part each.
+Without a `[[source]]` the default microphone is used. Without a `[[sink]]` events go to the terminal. The control
+socket, which `tail`, `watch`, `status`, `snooze` and the page use, is on unless `[daemon] socket` switches it off. Each
+example below shows one part.
 
-| word | |
+| Term | Meaning |
 | --- | --- |
-| gate | lets sound through to the model only while there is something to hear; it saves power |
-| floor | what the gate takes for the room's own level: it follows a fall at once, a rise slowly |
-| clip | what the model is shown at a time: 3 s, the newest sound last |
-| hop | from one clip to the next, half a second |
-| bundle | a folder with a model and what belongs to it: labels, groups, thresholds |
+| gate | Passes audio to the model only while there is something to hear. It saves power. |
+| floor | The background level that the gate tracks. It follows a fall at once, and a rise slowly. |
+| clip | The audio that the model sees at a time: 3 s, the newest sound last |
+| hop | The time from one clip to the next |
+| bundle | A folder with a model, its labels, groups and thresholds |
 
-The `clips` of the history sink are something else: recordings of events that are kept.
+The setting `clips` of the history sink means something else: recordings of events.
 """
 
 LABELS = """\
