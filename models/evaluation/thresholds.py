@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.pipeline.bundle import LabelRule, Sensitivity
+from listener.pipeline.clipper import ClipConfig
 from listener.pipeline.tracker import EventConfig
 from listener.pipeline.values import Floats, Prediction
 from models.data.labels import BY_ID
 from models.evaluation.calibration import Calibration
 from models.evaluation.daemon import RATE
 from models.evaluation.event_matching import ReportedEvent, TrueEvent, match
-from models.evaluation.scoring import HOP_S
 
 ON = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.985, 0.995)
 OFF = 0.5  # of `on`
@@ -41,7 +41,7 @@ class ScoredScene:
 
 
 def smoothed(
-    times_s: Floats, scores: Floats, smoothing: float = EventConfig().smoothing, hop_s: float = HOP_S
+    times_s: Floats, scores: Floats, smoothing: float = EventConfig().smoothing, hop_s: float = ClipConfig().hop_s
 ) -> Floats:
     """The tracker's running mean of scores (clips, labels): the weight of the past is `smoothing` for each hop."""
     result, mean, last = np.empty_like(scores), np.zeros(scores.shape[1], np.float32), -np.inf
