@@ -1,1 +1,4 @@
-"""Settings for this room: a survey measures it, proposals are made of what was measured, and may be written."""
+"""Settings for a room: `calibration` measures it, `proposals` judges it, `rewrite` writes a configuration.
+
+May import `doctor` and below. Start reading at `calibration`.
+"""

@@ -1,4 +1,4 @@
-"""What the room gave while nothing was to be heard, and what calmer gates would have made of it."""
+"""Measures a room in which nothing happens that should be reported: level, gate, events, and stricter gates."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from listener.pipeline.observer import Observer
 from listener.pipeline.values import Features, Flags, Frames, Prediction
 from listener.sources.base import BaseSource
 
-PATIENCE_S = 15.0  # for the first audio; a network stream may take long to begin
+FIRST_AUDIO_S = 15.0  # a network stream may take long to start
 RISES_DB = (12.0, 15.0, 18.0)
-CALM_VAD = 2  # mode 3 misses events that the others hear
+STRICT_VAD = 2  # mode 3 misses events
 
 
 @dataclass(frozen=True, slots=True)
 class LabelActivity:
-    """What was reported under one name."""
+    """The events that were reported under one name."""
 
     events: int
     peak: float
@@ -34,15 +34,22 @@ class LabelActivity:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """All that proposals rest on."""
+    """The measurements on which proposals are based.
+
+    Attributes:
+        room: Level and gate as configured.
+        named: Events by the name under which they are reported.
+        named_s: For how many seconds at least one event lasted.
+        stricter: Stricter gates with what each would have done, the mildest change first.
+    """
 
     room: AmbientLevel
-    named: dict[str, LabelActivity]  # as it is reported
-    named_s: float  # for how much of it something was, whatever else was at the same time
-    calmer: tuple[tuple[GateConfig, AmbientLevel], ...]  # each with how the room would have been with it, mildest first
+    named: dict[str, LabelActivity]
+    named_s: float
+    stricter: tuple[tuple[GateConfig, AmbientLevel], ...]
 
 
-Look = Callable[[Meter, float], None]
+Progress = Callable[[Meter, float], None]
 
 
 def calibrate(
@@ -52,28 +59,37 @@ def calibrate(
     source: BaseSource,
     *,
     seconds: float,
-    look: Look,
+    progress: Progress,
 ) -> Calibration:
-    """Run the loop over a source for some seconds. Each block, `look` gets the meter and the seconds so far."""
+    """Run the pipeline over a source for `seconds`.
+
+    Args:
+        config: Gate, clips and labels as configured.
+        bundle: The model's labels and rules.
+        classify: The model.
+        source: Is closed at the end.
+        seconds: How long to listen; infinite for a recording to its end.
+        progress: Called for each block with the meter and the seconds so far.
+    """
     rate = bundle.features.sample_rate
     loop = build_pipeline(config, bundle, classify, source.name)
     meter, room = Meter(source.name, loop), AmbientMeter(loop.gate, config.gate.hang_over_s)
-    shadows = [_ShadowGate(settings, rate) for settings in calmer(config.gate)]
+    shadows = [_ShadowGate(settings, rate) for settings in stricter(config.gate)]
     loop.observers = (meter, room, *shadows)
 
     def stream() -> Iterator[Frames]:
-        for frames in Framer(rate).frames(room.blocks(some(source, seconds, PATIENCE_S))):
+        for frames in Framer(rate).frames(room.blocks(some(source, seconds, FIRST_AUDIO_S))):
             yield frames
-            look(meter, room.seconds)
+            progress(meter, room.seconds)
 
     events = list({event.id: event for event in loop.events(stream())}.values())
     return Calibration(room.room(), _named(events), covered_s(events), tuple(shadow.outcome() for shadow in shadows))
 
 
-def calmer(gate: GateConfig) -> list[GateConfig]:
-    """Gates that open less than this one, the mildest change first."""
+def stricter(gate: GateConfig) -> list[GateConfig]:
+    """Return gates that open less than this one, the mildest change first."""
     rises = [rise for rise in RISES_DB if rise > gate.rise_db]
-    vads = [CALM_VAD] if gate.vad_mode < CALM_VAD else []
+    vads = [STRICT_VAD] if gate.vad_mode < STRICT_VAD else []
     match gate.kind:
         case "open":
             return []
@@ -89,7 +105,7 @@ def calmer(gate: GateConfig) -> list[GateConfig]:
 
 
 class _ShadowGate(Observer):
-    """A calmer gate that runs beside the real one, without effect on what is classified."""
+    """A stricter gate that runs beside the real one, without effect."""
 
     def __init__(self, settings: GateConfig, rate: int) -> None:
         self._settings = settings
@@ -104,7 +120,7 @@ class _ShadowGate(Observer):
 
 
 def covered_s(events: Iterable[Event]) -> float:
-    """For how long any of the events went on."""
+    """Return for how long at least one of the events lasted, in seconds."""
     covered, until = 0.0, -inf
     for start_s, end_s in sorted((event.start_s, event.end_s or event.start_s) for event in events):
         covered += max(0.0, end_s - max(start_s, until))

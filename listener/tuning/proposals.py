@@ -1,4 +1,4 @@
-"""Settings to propose, each with its reason and the numbers it rests on. Pure: a survey in, proposals out."""
+"""Proposes settings for a room, each with its reason. Pure: measurements in, proposals out."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from listener.pipeline.gates import GateConfig
 from listener.pipeline.loudness import LOUD
 from listener.tuning.calibration import Calibration, LabelActivity
 
-BUSY = 0.3  # a gate that is open for more of an ordinary room saves little
-NAMED = 0.5  # where something was named for so much of that, the gate did its work
-WORTH = 0.6  # a calmer gate is worth it where it is open for at most so much of the time before
-MARGIN = 1.0  # a threshold goes so far over what the room gave, in log odds: 0.90 becomes 0.96
-HIGHEST = 0.99  # over this a label is never reported again, whatever happens
+BUSY = 0.3  # share of the time; a gate that is open longer in an ordinary room saves little
+NAMED = 0.5  # the gate was right if events cover at least this share of the time for which it was open
+WORTH = 0.6  # propose a stricter gate only if it cuts the open time to at most this fraction
+MARGIN = 1.0  # how far above the highest score a threshold goes, in log odds: 0.90 becomes 0.96
+HIGHEST = 0.99  # a label with a higher threshold would hardly ever be reported again
 SHORT_S = 45.0
 DEAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A setting that would suit the room better."""
+    """A setting that suits the room better."""
 
-    key: tuple[str, ...]  # as ("gate", "rise_db")
+    key: tuple[str, ...]  # such as ("gate", "rise_db")
     value: float | int | str
     now: float | int | str
     reason: str
@@ -33,15 +33,26 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to know about the room. `code` identifies it for tests."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
-    """What to change, and what else there is to say of the room."""
+    """What to change, and remarks about the room."""
 
     proposals: tuple[Proposal, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
 
 def advise(
-    survey: Calibration,
+    measured: Calibration,
     gate: GateConfig,
     rules: Mapping[str, LabelRule],
     *,
@@ -49,83 +60,88 @@ def advise(
     alarms: Collection[str],
     kept: Collection[str] = (),
 ) -> Advice:
-    """What to change for a room.
+    """Propose settings for a room.
 
-    rules: of the labels that are reported. names: label -> the name it is reported under, where it has one.
-    alarms: the labels that are never made harder to hear. kept: those that really sounded, and are left as they are.
+    Args:
+        measured: What was measured.
+        gate: The gate as configured.
+        rules: The rule of each label that is reported.
+        names: Label -> the name under which it is reported, if it has another one.
+        alarms: Labels whose thresholds are never raised.
+        kept: Labels that really sounded; their thresholds are not changed.
     """
-    if survey.room.dead > DEAD or not survey.room.seconds:
-        return Advice((), ("there was only digital silence, of which nothing can be learnt; see `listener doctor`",))
-    said = [*_of_gate(survey, gate)]
+    if measured.room.dead > DEAD or not measured.room.seconds:
+        return Advice((), (Remark("silence", "there was only digital silence; run `listener doctor`"),))
+    advice = [*_of_gate(measured, gate)]
     for label, rule in rules.items():
-        named = survey.named.get(names.get(label, label))
+        named = measured.named.get(names.get(label, label))
         if named:
-            said += _of_label(label, named, rule, survey.room.seconds, alarm=label in alarms, kept=label in kept)
-    said += _of_the_whole(survey)
-    proposals = tuple(each for each in said if isinstance(each, Proposal))
-    return Advice(proposals, tuple(each for each in said if isinstance(each, str)))
+            advice += _of_label(label, named, rule, measured.room.seconds, alarm=label in alarms, kept=label in kept)
+    advice += _of_room(measured)
+    proposals = tuple(each for each in advice if isinstance(each, Proposal))
+    return Advice(proposals, tuple(each for each in advice if isinstance(each, Remark)))
 
 
-def _of_gate(survey: Calibration, gate: GateConfig) -> Iterator[Proposal | str]:
-    room = survey.room
+def _of_gate(measured: Calibration, gate: GateConfig) -> Iterator[Proposal | Remark]:
+    room = measured.room
     was = f"the gate was open {_percent(room.duty)} of {room.seconds:.0f} s"
     if gate.kind == "open":
-        yield "gate.kind is 'open': there is no gate to tune"
+        yield Remark("gate-none", 'gate.kind is "open": there is no gate to tune')
         return
     if room.duty <= BUSY:
-        yield f"{was}, which is as it should be"
+        yield Remark("gate-good", f"{was}, which is good")
         return
-    share = min(1.0, survey.named_s / (room.duty * room.seconds))
+    share = min(1.0, measured.named_s / (room.duty * room.seconds))
     if share > NAMED:
-        yield f"{was}, and for {_percent(share)} of that something was named: it did its work, and is left as it is"
+        yield Remark("gate-right", f"{was}, and events cover {_percent(share)} of that: the gate is right")
         return
-    settings, duty = _calmer(survey)
+    settings, duty = _stricter(measured)
     if settings is None:
-        yield f"{was}, and no calmer one would be open much less: the room is lively, and the gate is left as it is"
+        yield Remark("room-lively", f"{was}, and a stricter gate would not help: the room is lively")
         return
-    reason = f"{was}, though something was named for {_percent(share)} of that; with this it is open {_percent(duty)}"
+    reason = f"{was}, but events cover only {_percent(share)} of that; with this it is open {_percent(duty)}"
     for key in ("kind", "vad_mode", "rise_db"):
         value, now = getattr(settings, key), getattr(gate, key)
         if value != now:
             yield Proposal(("gate", key), value, now, reason)
 
 
-def _calmer(survey: Calibration) -> tuple[GateConfig | None, float]:
-    """The mildest that would do; else the one that opens least, where that is worth it. With its duty."""
-    duties = [(settings, room.duty) for settings, room in survey.calmer]
+def _stricter(measured: Calibration) -> tuple[GateConfig | None, float]:
+    """Return the mildest gate that is good enough, or else the strictest if it is worth it, and its open share."""
+    duties = [(settings, room.duty) for settings, room in measured.stricter]
     enough = [(settings, duty) for settings, duty in duties if duty <= BUSY]
     settings, duty = enough[0] if enough else min(duties, key=lambda each: each[1], default=(None, 1.0))
-    return (settings, duty) if duty <= WORTH * survey.room.duty else (None, duty)
+    return (settings, duty) if duty <= WORTH * measured.room.duty else (None, duty)
 
 
 def _of_label(
     label: str, named: LabelActivity, rule: LabelRule, seconds: float, *, alarm: bool, kept: bool
-) -> Iterator[Proposal | str]:
-    was = f"{label} was reported {times(named.events)} in {seconds:.0f} s, with a peak of {named.peak:.3g}"
+) -> Iterator[Proposal | Remark]:
+    was = f"{label} was reported {times(named.events)} in {seconds:.0f} s, with a highest score of {named.peak:.3g}"
     over = _over(named.peak)
     if alarm:
-        yield f"{was}: this was no ordinary room. Its threshold is left as it is; if nothing sounded, please report it"
+        text = f"{was}. The threshold of an alarm is never raised. If nothing sounded, please report it."
+        yield Remark("label-alarm", text)
     elif kept:
-        yield f"{was}; it is left as it is, as you asked"
+        yield Remark("label-kept", f"{was}. Its threshold is kept, as you asked.")
     elif over > HIGHEST:
-        yield (
-            f"{was}, over which no threshold goes. If it really sounded, all is well; if not, and it comes again, "
-            f"set labels.{label}.enabled = false"
-        )
+        yield Remark("label-sure", f"{was}. With so high a score it most likely was {label}, so its threshold is kept.")
     elif over > rule.on:
-        yield Proposal(("labels", label, "on"), over, rule.on, f"{was}; if it really sounded: --keep {label}")
+        reason = f"{was}; if it really sounded, use --keep {label}"
+        yield Proposal(("labels", label, "on"), over, rule.on, reason)
 
 
-def _of_the_whole(survey: Calibration) -> Iterator[str]:
-    if LOUD in survey.named:
-        count = times(survey.named[LOUD].events)
-        yield f"loud sounds were reported {count}; if they should not be, raise loud.over_db"
-    if survey.room.seconds < SHORT_S:
-        yield f"only {survey.room.seconds:.0f} s were heard; some minutes of an ordinary day say more"
+def _of_room(measured: Calibration) -> Iterator[Remark]:
+    if LOUD in measured.named:
+        count = times(measured.named[LOUD].events)
+        yield Remark("loud", f"loud sounds were reported {count}; to report fewer, increase loud.over_db")
+    if measured.room.seconds < SHORT_S:
+        text = f"{measured.room.seconds:.0f} s is a short time; some minutes of an ordinary day give better advice"
+        yield Remark("short", text)
 
 
 def _over(peak: float) -> float:
-    """A score by the margin over a peak, rounded up."""
+    """Return the threshold for a highest score: by the margin above it, rounded up."""
     odds = log(peak / (1 - peak)) if peak < 1 else 99.0
     return ceil(1000 / (1 + exp(-odds - MARGIN))) / 1000
 

@@ -1,4 +1,4 @@
-"""Settings written into a configuration file, its comments and order kept. The only file that knows tomlkit."""
+"""Writes settings into a configuration file and keeps its comments and order. The only module that uses tomlkit."""
 
 import os
 import shutil
@@ -21,11 +21,15 @@ BACKUPS = 10
 
 
 def write(path: Path, proposals: Iterable[Proposal]) -> Path | None:
-    """Put them into the file, whole or not at all; where the file as it was is now. None: there was none.
+    """Write settings into a file, completely or not at all.
 
-    ConfigError where the file cannot be written, or would not be right with them.
+    Returns:
+        A copy of the file as it was before; None if there was none.
+
+    Raises:
+        ConfigError: The file cannot be written, or would not be valid with them.
     """
-    path = path.resolve()  # a link stays one
+    path = path.resolve()  # keeps a symbolic link
     try:
         was_there = path.exists()
         before = read_text(path) if was_there else ""
@@ -36,12 +40,14 @@ def write(path: Path, proposals: Iterable[Proposal]) -> Path | None:
                 shutil.copy2(path, backup)
             fresh.replace(path)
     except OSError as err:
-        raise ConfigError(f"{path}: cannot be written ({err.strerror}); as its owner? Try sudo") from err
+        raise ConfigError(
+            f"{path}: cannot be written ({err.strerror})", code="save-unwritable", remedy="Run it as the file's owner."
+        ) from err
     return backup
 
 
 def rewritten(text: str, proposals: Iterable[Proposal]) -> str:
-    """The same TOML with the settings in it."""
+    """Return the TOML with the settings in it."""
     try:
         document = tomlkit.parse(text)
         for proposal in proposals:
@@ -51,29 +57,31 @@ def rewritten(text: str, proposals: Iterable[Proposal]) -> str:
                 place = _section(place, table)
             place[last] = proposal.value
         return _spelled(document)
-    except (TOMLKitError, TypeError, ValueError) as err:  # an inline table takes no other
-        raise ConfigError(f"the configuration cannot be changed ({err}); write the settings yourself") from err
+    except (TOMLKitError, TypeError, ValueError) as err:  # an inline table cannot hold another table
+        raise ConfigError(
+            f"the configuration cannot be changed ({err})", code="save-layout", remedy="Write the settings yourself."
+        ) from err
 
 
 def _section(place: MutableMapping[str, Any], name: str) -> MutableMapping[str, Any]:
-    """The section of that name, made where there is none. TypeError where the name is a value's."""
+    """Return a section, and create it if it is missing. Raises TypeError if a value has its name."""
     section = place.setdefault(name, tomlkit.table(is_super_table=name == "labels"))
     if not isinstance(section, MutableMapping):
-        raise TypeError(f"{name} is no section")
+        raise TypeError(f"{name} is not a section")
     return section
 
 
 def _spelled(document: tomlkit.TOMLDocument) -> str:
-    """As TOML. ValueError where that is not what the document is: tomlkit mixes [labels.a] with labels.b.on up."""
+    """Return the document as TOML. Raises ValueError if tomlkit confused [labels.a] and labels.b.on."""
     text = tomlkit.dumps(document)
     if tomllib.loads(text) != document.unwrap():
-        raise ValueError("sections are written as dotted keys")
+        raise ValueError("it has dotted keys in place of sections")
     return text
 
 
 @contextmanager
 def _checked(path: Path, text: str) -> Iterator[Path]:
-    """A file beside it that may take its place, gone afterwards. ConfigError where the text is not right."""
+    """Yield a file beside `path` with a valid configuration that may replace it; it is deleted afterwards."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     fresh = Path(name)
     try:
@@ -89,17 +97,18 @@ def _checked(path: Path, text: str) -> Iterator[Path]:
 
 
 def _load(fresh: Path, path: Path) -> None:
-    """ConfigError where it is not right, under the name that its owner knows."""
+    """Check the new configuration. Errors name the file that its owner knows."""
     try:
         configuration.load(fresh)
     except ConfigError as err:
-        raise ConfigError(str(err).replace(str(fresh), str(path))) from err
+        message, remedy = (text.replace(str(fresh), str(path)) for text in (err.message, err.remedy))
+        raise ConfigError(message, code=err.code, remedy=remedy) from err
 
 
 def _backup(path: Path) -> Path:
-    """Where the file may be kept as it is: not over the first, which is as its owner wrote it; at last over the last.
+    """Return where to copy the file: the first free name, or else over the last copy.
 
-    A link, even to nothing, is there too: what it leads to is somebody's.
+    The first copy, which is as its owner wrote it, stays. A symbolic link, even a dangling one, is not free.
     """
     names = [f"{path.name}.bak", *(f"{path.name}.bak.{number}" for number in range(1, BACKUPS))]
     places = [path.with_name(name) for name in names]
@@ -107,7 +116,7 @@ def _backup(path: Path) -> Path:
 
 
 def _like(fresh: Path, path: Path) -> None:
-    """Mode and owner as they were; for a new file as a user's configuration usually is."""
+    """Set mode and owner as they were, or as usual for a new configuration."""
     if not path.exists():
         fresh.chmod(0o644)
         return

@@ -1,4 +1,4 @@
-"""What came of a user's wish to keep the thresholds that were changed."""
+"""The result of saving thresholds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,30 +12,38 @@ Settings = Mapping[str, Mapping[str, float]]  # label -> key -> value, as in [la
 
 @dataclass(frozen=True, slots=True)
 class SaveResult:
-    """Where they are now; or, without a path, what to write, and why it was not written."""
+    """What was saved where; or, without a path, what the user should write, and why it was not written.
+
+    Attributes:
+        settings: What was or should be written.
+        path: The file.
+        backup: The file as it was before.
+        why: Why nothing was written.
+        thresholds: Label as it is reported -> threshold, as requested.
+    """
 
     settings: Settings
     path: Path | None = None
-    backup: Path | None = None  # the file as it was
+    backup: Path | None = None
     why: str = ""
-    thresholds: Mapping[str, float] = field(default_factory=dict)  # reported label -> on, as it was wished
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
-        """The settings as TOML."""
+        """The settings as lines of TOML."""
         return [line for label, section in self.settings.items() for line in _section(label, section)]
 
 
-Keep = Callable[[Hello, Mapping[str, float]], SaveResult]  # of a daemon's greeting, and label -> on, by reported names
+Keep = Callable[[Hello, Mapping[str, float]], SaveResult]  # of a daemon and label -> threshold
 
 
 def nowhere(_hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
-    """They are for the user to write."""
-    return SaveResult(as_reported(thresholds), why="nothing can be written from here")
+    """Save nothing: the user has to write the settings."""
+    return SaveResult(as_reported(thresholds), why="nothing can be saved from here")
 
 
 def as_reported(thresholds: Mapping[str, float]) -> Settings:
-    """The settings as far as a display knows them: under the names that are reported."""
+    """Return the settings under the names that are reported, which are all that a display knows."""
     return {label: {"on": on} for label, on in thresholds.items()}
 
 
@@ -44,5 +52,5 @@ def _section(label: str, section: Mapping[str, float]) -> list[str]:
 
 
 def _key(label: str) -> str:
-    """A label as a key of TOML."""
+    """Spell a label as a TOML key."""
     return label if label.replace("_", "a").replace("-", "a").isalnum() and label.isascii() else f'"{plain(label)}"'

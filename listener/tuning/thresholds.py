@@ -1,4 +1,4 @@
-"""Thresholds that were changed while the daemon runs, written into the configuration that it reads."""
+"""Saves thresholds that were changed while the daemon runs in the configuration that it reads."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +12,20 @@ from listener.tuning import rewrite
 from listener.tuning.proposals import Proposal
 from listener.tuning.save_result import SaveResult, Settings, as_reported
 
-Place = Callable[[Hello], Path]  # the file of a daemon; ListenerError where it is not to be had from here
+Place = Callable[[Hello], Path]  # returns the file of a daemon, or raises ListenerError
 
 
 def save(place: Place, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
-    """Have the file say them, and where it is; where that cannot be, what to write into it, and why."""
+    """Write thresholds into the daemon's configuration.
+
+    Args:
+        place: Returns the file.
+        hello: The daemon.
+        thresholds: Label as it is reported -> threshold.
+
+    Returns:
+        The file and what was written, or the reason why nothing was, with what the user should write.
+    """
     settings = as_reported(thresholds)
     try:
         path = place(hello)
@@ -28,16 +37,24 @@ def save(place: Place, hello: Hello, thresholds: Mapping[str, float]) -> SaveRes
 
 
 def _settings(path: Path, hello: Hello, thresholds: Mapping[str, float]) -> Settings:
-    """What the file does not say yet, by the model's labels: its sections are called so, whatever is reported."""
+    """Return the settings that the file lacks, by the model's labels, which name its sections."""
     config = configuration.load(path if path.exists() else None)
     bundle = bundles.load(bundles.find(config.model.bundle))
     if bundle.name != hello.model:
-        raise ConfigError(f"{path} is for model {bundle.name}, and the daemon runs {hello.model}")
+        raise ConfigError(
+            f"{path} is for model {bundle.name}, but the daemon runs {hello.model}",
+            code="save-other-model",
+            remedy="Restart the daemon.",
+        )
     rules, names = configuration.rules(config, bundle), configuration.names(config)
     labels = {names.get(label, label): label for label in rules}
     for name in thresholds:
         if name not in labels:
-            raise ConfigError(f"by {path} no label is reported as {name!r}; have the daemon reload it first")
+            raise ConfigError(
+                f"in {path} no label is reported as {name!r}",
+                code="save-label-unknown",
+                remedy="Have the daemon reload it: listener reload",
+            )
     return {
         labels[name]: _section(rules[labels[name]], on)
         for name, on in thresholds.items()
@@ -46,7 +63,7 @@ def _settings(path: Path, hello: Hello, thresholds: Mapping[str, float]) -> Sett
 
 
 def _section(rule: LabelRule, on: float) -> dict[str, float]:
-    """The rule as it is in force now. Its `off` too: under a lower `on` the old one may be refused."""
+    """Return the rule as it is in force, with its `off`, because the old one may be too high for a lower `on`."""
     off = rule.retuned(on).off
     short = float(f"{off:.3g}")
     return {"on": on, "off": short if short < on else off}

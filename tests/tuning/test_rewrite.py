@@ -66,8 +66,9 @@ def test_however_a_configuration_is_written_it_is_right_afterwards(text: str, tm
 def test_what_it_cannot_be_written_into_is_left_to_its_owner(text: str, tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="write the settings yourself"):
+    with pytest.raises(ConfigError) as caught:
         write(path, [Proposal(("labels", "rain", "on"), 0.8, 0.7, "")])
+    assert caught.value.code == "save-layout"
     assert path.read_text() == text
 
 
@@ -126,5 +127,6 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(OURS)
     tmp_path.chmod(0o500)
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError) as caught:
         write(path, PROPOSALS)
+    assert caught.value.code == "save-unwritable"

@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_written_leaves_the_lines_by_the_models_names(path
     came = kept(path, kettle=0.8)
     assert came.path is None
     assert came.lines[:2] == ["[labels.hiss]", "on = 0.8"]
-    assert "cannot be written" in came.why
+    assert str(path) in came.why
     assert path.read_text() == before
 
 
@@ -97,11 +97,13 @@ def test_without_a_place_the_lines_are_as_they_were_told() -> None:
 
 def test_a_file_for_another_model_is_left_alone(path: Path) -> None:
     came = kept(path, msgspec.structs.replace(GREETING, model="home-9"), hum=0.6)
-    assert "is for model tiny, and the daemon runs home-9" in came.why
+    assert came.path is None
+    assert "tiny" in came.why
+    assert "home-9" in came.why
 
 
 def test_a_label_that_the_file_calls_otherwise_by_now_is_left_alone(path: Path) -> None:
     before = path.read_text()
     came = kept(path, hiss=0.6, hum=0.6)
-    assert "no label is reported as 'hiss'" in came.why
+    assert "'hiss'" in came.why
     assert path.read_text() == before

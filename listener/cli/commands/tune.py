@@ -142,7 +142,7 @@ def _surveyed(
 ) -> Calibration:
     screen = _Progress(seconds)
     try:
-        return calibrate(setup.config, setup.bundle, classifier.stream(), source, seconds=seconds, look=screen.show)
+        return calibrate(setup.config, setup.bundle, classifier.stream(), source, seconds=seconds, progress=screen.show)
     except SourceError as err:
         if not of_microphone:
             raise
