@@ -252,7 +252,7 @@ def _connected(address: Address, *, is_named: bool) -> socket.socket:
     """
     if not isinstance(address, Path):
         connection = socket.create_connection(address, ANSWER_S)
-        addresses.notice_the_gone(connection)
+        addresses.enable_keepalive(connection)
         return connection
     connection = socket.socket(socket.AF_UNIX)
     try:

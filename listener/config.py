@@ -371,7 +371,9 @@ def _check_table(name: str, table: object) -> None:
 
 def _label(table: object, place: Place) -> LabelConfig:
     section = convert(table, LabelConfig, place)
-    if section.name is not None and (not section.name.strip() or section.name == EVERYTHING):
+    if section.name is not None and (
+        not section.name.strip() or not section.name.isprintable() or section.name == EVERYTHING
+    ):
         problem = f"{section.name!r} cannot be the name of a label"
         raise (place / "name").error(problem, "name-reserved", "Write another name, or leave it out.")
     return section

@@ -32,11 +32,6 @@ class Requirements:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)  # names that must be labels or groups
 
 
-def of(part: object) -> Requirements:
-    """Return what a part declares as its `requirements`, if it does."""
-    return getattr(part, "requirements", Requirements())
-
-
 def missing(required: Requirements) -> Iterator[ConfigError]:
     """Check that everything is there that can be checked without opening the part.
 

@@ -1,4 +1,4 @@
-"""What a person reads: an event in one line, local time; how long, and how often."""
+"""Text for people: events as lines, durations and counts, and names that others chose made safe to print."""
 
 from datetime import datetime
 
@@ -9,29 +9,34 @@ NAME_CELLS = 20
 
 
 def line(event: Event, *, first: bool = False) -> str | None:
-    """One line for a start, an end or a whole event; None for an update, which says nothing new to a person.
+    """Return an event's message as a line.
 
-    But if it is the `first` line that came of its event, which was snoozed when it began, say.
+    Args:
+        event: A start, an end or a whole event; an update says nothing new.
+        first: Whether this is the first message of its event that is shown, as after a snooze.
+
+    Returns:
+        The line, or None for an update that is not the first message.
     """
-    name = padded(event.label, NAME_CELLS)
+    name, source = padded(plain(event.label), NAME_CELLS), plain(event.source)
     if event.phase == "start" or (event.phase == "update" and first):
-        return f"{moment(event.start, event.start_s)}  {name}  {event.score:.2f}  {event.source}"
+        return f"{moment(event.start, event.start_s)}  {name}  {event.score:.2f}  {source}"
     if event.phase == "update":
         return None
     when = moment(event.end, event.end_s) if event.phase == "end" else moment(event.start, event.start_s)
     lasted = duration((event.end_s or event.start_s) - event.start_s)
-    return f"{when}  {name}  ended after {lasted}, peak {event.peak:.2f}  {event.source}"
+    return f"{when}  {name}  ended after {lasted}, peak {event.peak:.2f}  {source}"
 
 
 def moment(wall: str | None, stream_s: float | None) -> str:
-    """The local time of day, or where there is none (files) the seconds of stream; always at least 8 wide."""
+    """Return the local time of day, or the seconds of a stream without one, at least 8 characters wide."""
     if wall is not None:
         return datetime.fromisoformat(wall).astimezone().strftime("%H:%M:%S")
     return f"{stream_s or 0.0:6.1f} s"
 
 
 def duration(seconds: float) -> str:
-    """Two units at most: `3.2 s`, `2 min 05 s`, `3 h 12 min`, `5 d 3 h`."""
+    """Return a duration in at most two units: `3.2 s`, `2 min 05 s`, `3 h 12 min`, `5 d 3 h`."""
     if seconds < 59.95:
         return f"{max(seconds, 0.0):.1f} s"
     minutes, rest_s = divmod(round(seconds), 60)
@@ -42,10 +47,16 @@ def duration(seconds: float) -> str:
 
 
 def times(count: int) -> str:
-    """How often: `once`, `3 times`."""
+    """Return how often: `once`, `3 times`."""
     return "once" if count == 1 else f"{count} times"
 
 
 def plain(name: str) -> str:
-    """Return the name with each character that is not printable replaced, so that it cannot move the cursor."""
-    return "".join(char if char.isprintable() else "?" for char in name)
+    """Make a name that others chose safe to print: in a bundle, by a peer, by MQTT.
+
+    Characters that are not printable are escaped: control characters would move the cursor or split a line of the log,
+    and marks of the direction of writing would reorder it.
+    """
+    if name.isprintable():
+        return name
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)

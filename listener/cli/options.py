@@ -41,7 +41,7 @@ class Name(click.ParamType[str]):
         if self.kinds == ("device",):
             from listener.sources.devices import inputs
 
-            return [device.identity or device.name for device in inputs(patience_s=2.0)]
+            return [device.identity or device.name for device in inputs(timeout_s=2.0)]
         from listener import config as configuration
         from listener.cli import common
 

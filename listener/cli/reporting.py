@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from listener.base.text import plain
 from listener.errors import BundleError, ConfigError, ConfigErrors, ListenerError
 
 DEBUG_VARIABLE = "LISTENER_DEBUG"  # set by a developer who wants the traceback of an unexpected error
@@ -61,8 +62,8 @@ def _fail(status: int, message: str, code: str, remedy: str = "") -> int:
 
 
 def _shown(line: str) -> str:
-    """The line without control characters, which could come from others and steer the terminal; and not endless."""
-    line = "".join(char if char.isprintable() else "?" for char in line)
+    """The line without control characters, and not endless."""
+    line = plain(line)
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..."
 
 

@@ -9,6 +9,8 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
+from listener.base.text import plain
+
 FORMULA = ("=", "+", "-", "@")  # begin a formula in a spreadsheet
 WIDEST = 1000  # columns in a pipe, where lines are not wrapped
 
@@ -17,7 +19,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | Non
     """Print a table, in a pipe as wide as it needs to be."""
     table = Table(*columns, title=title, title_justify="left", box=None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(plain, row))
     console = _Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDEST)
     console.print(table, soft_wrap=not console.is_terminal)
 
@@ -27,18 +29,13 @@ def print_csv(rows: Iterable[Iterable[object]]) -> None:
     csv.writer(sys.stdout, lineterminator="\n").writerows(map(_csv_cell, row) for row in rows)
 
 
-def printable(text: str) -> str:
-    """The text with control characters escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def _csv_cell(value: object) -> object:
     """A value for CSV: booleans as in JSON, and text that a spreadsheet would take for a formula quoted."""
     if isinstance(value, bool):
         return json.dumps(value)
     if not isinstance(value, str):
         return value
-    text = printable(value)
+    text = plain(value)
     return f"'{text}" if text[:1] in FORMULA else text
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Protocol
 
 from listener.base import paths
+from listener.base.text import plain
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 ERRORS_KEPT = 20
@@ -24,9 +25,7 @@ class Display(Protocol):
 def set_up(level: str) -> None:
     """Log to stderr from now on; and where each thread was, should the watchdog end us for being stuck."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        Prioritised() if paths.under_journal() else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
+    handler.setFormatter(Prioritised() if paths.under_journal() else Plain("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     faulthandler.enable()
 
@@ -37,7 +36,15 @@ def show_on(display: Display) -> None:
     root.handlers = [_Notes(display, handler) for handler in root.handlers]
 
 
-class Prioritised(logging.Formatter):
+class Plain(logging.Formatter):
+    """Formats records so that no name in them moves the cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record."""
+        return "\n".join(map(plain, super().format(record).split("\n")))
+
+
+class Prioritised(Plain):
     """Each line as the journal takes it from stderr, so that `journalctl -p warning` finds it (sd-daemon(3)).
 
     The journal has the time and the level already.
@@ -63,7 +70,7 @@ class _Notes(logging.Handler):
         if not self._display.is_open:
             self._stderr.emit(record)
             return
-        self._display.note(record.getMessage())
+        self._display.note(plain(record.getMessage()))
         if record.levelno >= logging.ERROR:
             self._kept.append(record)
 

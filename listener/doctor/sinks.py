@@ -52,7 +52,7 @@ def sink(name: str, part: Part, config: Config) -> Iterator[Finding]:
     """Check what one sink needs, then whether it reaches its receiver."""
     hello = _hello(config)
     made = part.factory(part.config, hello)
-    required = requirements.of(made)
+    required = made.requirements
     if hello.labels:
         for unknown in requirements.unknown_labels(required, (*hello.labels, *hello.groups)):
             yield from_error(name, unknown, Severity.WARNING)
@@ -77,7 +77,7 @@ def conflicts(config: Config) -> Iterator[Finding]:
     required = []
     for place, part in config.outputs:
         try:
-            required.append((place.words, requirements.of(part.factory(part.config, _hello(config)))))
+            required.append((place.words, part.factory(part.config, _hello(config)).requirements))
         except ListenerError:
             continue  # reported by the check of that sink
     yield from (from_error("sinks", conflict) for conflict in requirements.conflicts(required))

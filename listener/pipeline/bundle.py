@@ -6,6 +6,7 @@
 import hashlib
 import io
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ ASSETS = Path(__file__).parents[1] / "assets"
 LONGEST_CLIP_S = 60
 MOST_FFT = 1 << 16
 MOST_CHUNK = 1 << 10  # columns
+LABEL = r"[a-z][a-z0-9_]{0,63}"  # of labels and groups
 RATES = (8_000, 16_000, 32_000, 48_000)  # the rates of WebRTC VAD
 COPY_AGAIN = "Copy the whole bundle again."
 EXPORT_AGAIN = "Export the bundle again."
@@ -226,6 +228,10 @@ def _manifest_faults(manifest: Manifest) -> Iterator[str]:
     labels = set(manifest.labels)
     if not labels or len(labels) != len(manifest.labels):
         yield "labels must not be empty, and each must be named once"
+    if wrong := [name for name in (*manifest.labels, *manifest.groups) if not re.fullmatch(LABEL, name)]:
+        yield f"labels and groups consist of a-z, 0-9 and _ and begin with a letter, unlike {wrong[0]!r}"
+    if any(not about.name.isprintable() for about in manifest.about.values()):
+        yield "the names of labels must be printable"
     named = {*manifest.rules, *manifest.about, *(label for group in manifest.groups.values() for label in group)}
     if unknown := named - labels:
         yield f"rules, groups or about name labels that the model lacks: {', '.join(sorted(unknown))}"

@@ -52,7 +52,7 @@ class Prometheus(BaseSink):
 
     def __init__(self, config: PrometheusConfig, hello: messages.Hello) -> None:
         _library()
-        self._address = addresses.parsed(config.address, "prometheus.address", "127.0.0.1:9774")
+        self._address = addresses.parse_address(config.address, "prometheus.address", "127.0.0.1:9774")
         self._figures = _Figures(hello)
         self._server: _Server | None = None
 

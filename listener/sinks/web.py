@@ -12,7 +12,7 @@ from typing import Annotated
 from listener import messages
 from listener.base import addresses, paths
 from listener.base.backoff import Backoff
-from listener.base.credentials import SHORTEST
+from listener.base.credentials import MIN_TOKEN_CHARS
 from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section
 from listener.errors import ConfigError
@@ -53,7 +53,9 @@ class Web(BaseSink):
     def __init__(self, config: WebConfig, hello: messages.Hello) -> None:
         require_libraries("sink web")
         self._config = config
-        self._address = addresses.of_door(config.address, "web.address", EXAMPLE, guarded=bool(config.token_file))
+        self._address = addresses.parse_listen_address(
+            config.address, "web.address", EXAMPLE, guarded=bool(config.token_file)
+        )
         self._own = str(paths.expanded(config.config)) if config.config else ""
         self._of_daemon = Path(hello.config)
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,7 +67,7 @@ class Web(BaseSink):
     def requirements(self) -> Requirements:
         secrets = {"token_file": self._config.token_file} if self._config.token_file else {}
         reads = {"config": Path(self._own)} if self._own else {}
-        return Requirements(binds=(self._address,), secrets=secrets, secret_min_chars=SHORTEST, reads=reads)
+        return Requirements(binds=(self._address,), secrets=secrets, secret_min_chars=MIN_TOKEN_CHARS, reads=reads)
 
     def open(self) -> None:
         if self._thread is None:

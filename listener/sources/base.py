@@ -105,6 +105,10 @@ class BaseSource(ABC):
     def close(self) -> None:
         """Make `blocks` end soon. May be called more than once, from any thread."""
 
+    def problems(self) -> Iterator[SourceError]:
+        """Yield what would keep the source from working, as far as that shows without opening it. May take seconds."""
+        return iter(())
+
     @property
     def can_wait(self) -> bool:
         """Whether the audio waits if it is not read in time, as in a file or a pipe from one."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from listener.base.requirements import Requirements
 from listener.base.schema import Meta
 from listener.errors import ConfigError
-from listener.sources.base import SourceConfig
+from listener.sources.base import SourceConfig, SourceUnavailable
 from listener.sources.pcm import MAX_RATE, MIN_RATE
 from listener.sources.process.source import Chunk, ProcessSource, ProcessSpec
 from listener.sources.stream import FORMATS, ArrivalClock, StreamDecoder, StreamFormat
@@ -49,12 +49,13 @@ class CommandSource(ProcessSource):
             decoder=lambda _pid: _Stream(config),
             starting_s=max(STARTING_S, config.stalled_s),
             stalled_s=config.stalled_s,
-            ended=self._describe_end,
+            ended=self._error,
         )
         super().__init__(spec, config, wait=config.wait)
 
-    def _describe_end(self, status: int | None, complaint: str) -> str:
-        return f"{self._program} ended with status {status}{complaint and ': ' + complaint}"
+    def _error(self, status: int | None, complaint: str) -> SourceUnavailable:
+        message = f"{self._program} ended with status {status}{complaint and ': ' + complaint}"
+        return SourceUnavailable(message, code="source-ended")
 
 
 class _Stream:

@@ -1,20 +1,28 @@
-"""What microphones there are."""
+"""The microphones of this machine."""
 
 import json
+import signal
 import subprocess
 from dataclasses import dataclass
+from typing import Any
 
 from listener.errors import SourceError
-from listener.sources.microphone.protocol import argv, environment
+from listener.sources.microphone.protocol import ALSA_REMEDY, argv, environment
 
-TIMEOUT_S = 20.0  # a machine with many cards takes seconds; a frozen sound server takes for ever
+TIMEOUT_S = 20.0  # a machine with many cards takes seconds; a frozen sound server never answers
 
 
 @dataclass(frozen=True, slots=True)
 class InputDevice:
-    """An input as PortAudio lists it now. `rates` are those at which it opens, Hz.
+    """An input as PortAudio lists it now.
 
-    `identity` finds it again whatever its index and name are then; empty for what is no card of this machine's.
+    Attributes:
+        index: PortAudio's number, which changes when devices come and go.
+        name: PortAudio's name, likewise.
+        host_api: The sound system behind it, for example ALSA.
+        channels: How many it has at most.
+        rates: The sample rates at which it opens, in Hz.
+        identity: A name that does not change; empty unless it is a sound card of this machine.
     """
 
     index: int
@@ -25,28 +33,58 @@ class InputDevice:
     identity: str = ""
 
 
-def inputs(backend: str = "sounddevice", patience_s: float = TIMEOUT_S) -> list[InputDevice]:
-    """The inputs of this machine, looked up anew. SourceError where the library is missing or does not answer.
+def inputs(backend: str = "sounddevice", timeout_s: float = TIMEOUT_S) -> list[InputDevice]:
+    """List the inputs of this machine.
 
-    A process of its own asks: PortAudio lists devices once, when it is initialised, and is noisy at that.
+    A new process asks, because PortAudio lists devices only when it is initialised, and prints warnings then.
+
+    Raises:
+        SourceError: The library is missing, or the sound system does not answer.
     """
-    command = argv(f"--backend={backend}", "--list")
-    try:
-        asked = subprocess.run(
-            command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=patience_s, check=False
-        )
-        answer = json.loads(asked.stdout)
-    except subprocess.TimeoutExpired as err:
-        remedy = "is the sound server frozen? Try: systemctl --user restart pipewire pulseaudio"
-        raise SourceError(f"the sound system did not answer in {patience_s:.0f} s; {remedy}") from err
-    except ValueError as err:
-        last = asked.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise SourceError(f"the devices cannot be listed: {last or f'status {asked.returncode}'}") from err
-    if "error" in answer:
-        raise SourceError(answer["error"])
+    answer = _asked(timeout_s, f"--backend={backend}", "--list")
     return [
         InputDevice(
             each["number"], each["name"], each["host_api"], each["channels"], tuple(each["rates"]), each["identity"]
         )
         for each in answer["devices"]
     ]
+
+
+def find(device: str, backend: str = "sounddevice", timeout_s: float = TIMEOUT_S) -> str:
+    """Return PortAudio's name of a device that is named as in the configuration.
+
+    Raises:
+        SourceError: As for `inputs`, or there is no such device (`source-device`).
+    """
+    answer = _asked(timeout_s, f"--backend={backend}", f"--device={device}", "--find")
+    return str(answer["device"])
+
+
+def _asked(timeout_s: float, *arguments: str) -> dict[str, Any]:
+    """Return the answer of a capture process."""
+    try:
+        asked = subprocess.run(
+            argv(*arguments),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        answer: dict[str, Any] = json.loads(asked.stdout)
+    except subprocess.TimeoutExpired as err:
+        raise SourceError(
+            f"the sound system did not answer in {timeout_s:.0f} s",
+            code="sound-system-silent",
+            remedy="If the sound server is frozen: systemctl --user restart pipewire pulseaudio",
+        ) from err
+    except ValueError as err:
+        last = asked.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SourceError(
+            f"the sound system failed: {last or f'status {asked.returncode}'}",
+            code="sound-system-failed",
+            remedy=ALSA_REMEDY if asked.returncode == -signal.SIGABRT else "Check the sound system: arecord -l",
+        ) from err
+    if "error" in answer:
+        raise SourceError(answer["error"], code=answer["code"], remedy=answer["remedy"])
+    return answer

@@ -65,7 +65,7 @@ class AccessControl:
 
     def __init__(self, app: ASGIApp, names: Collection[str], token: bytes) -> None:
         self._app, self._names = app, {"localhost", *(name.lower().rstrip(".") for name in names)}
-        self._token = credentials.unguessable("the page", token)
+        self._token = credentials.check_length("the page", token)
         self._session = hmac.new(token, b"listener web", hashlib.sha256).hexdigest()  # changes with the token
         self._wrong = Counter[str]()  # address -> wrong tokens that wait for their answer
 

@@ -38,7 +38,7 @@ def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, s
         ConfigError: The address is malformed, or lets other machines in without a token.
         SinkError: It is not possible to listen there.
     """
-    host, port = found = addresses.parsed(address, "the page's address", EXAMPLE)
+    host, port = found = addresses.parse_address(address, "the page's address", EXAMPLE)
     if not addresses.is_loopback(found) and not guarded:
         raise ConfigError(
             f"the page's address: {address} is open to other machines",
@@ -53,7 +53,7 @@ def listening(address: str, *, guarded: bool) -> Iterator[tuple[socket.socket, s
             f"the page cannot be served at {address} ({why})", code="web-address", remedy="Choose another address."
         ) from err
     with server:
-        addresses.notice_the_gone(server)
+        addresses.enable_keepalive(server)
         port = server.getsockname()[1]
         yield server, f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from listener.base.text import plain
 from listener.cli.main import main
-from listener.cli.tables import printable
 from listener.cli.times import unix_time
 from listener.errors import ConfigError
 from listener.messages import wall_clock
@@ -266,7 +266,7 @@ def test_what_would_steer_a_terminal_is_written_out(tmp_path: Path, said: Said) 
         _, out, _ = said("--path", tmp_path / "h.db", *flags.split())
         assert not {"\x1b", "\x9b", "\u202e"} & set(out)
         assert "dog" in out
-    assert printable("[bold]café\t") == "[bold]café\\t"
+    assert plain("[bold]café\t") == "[bold]café\\t"
 
 
 NOW = 1_800_000_000.0

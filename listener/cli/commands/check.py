@@ -13,6 +13,7 @@ from listener.cli.common import Setup
 from listener.daemon import service
 from listener.errors import ConfigError
 from listener.pipeline.classifier import Classifier
+from listener.sources.base import BaseSource
 
 
 @click.command()
@@ -44,9 +45,11 @@ def _part_errors(setup: Setup, provider: str) -> Iterator[ConfigError]:
     for parts, more in ((sources, ()), (config.outputs, (hello,))):
         for place, part in parts:
             with errors.collected(), place.named():
-                wanted = requirements.of(part.factory(part.config, *more))
+                made = part.factory(part.config, *more)
+                wanted = made.requirements
                 required.append((place.words, wanted))
-                for error in (*requirements.missing(wanted), *requirements.unknown_labels(wanted, known)):
+                problems = made.problems() if isinstance(made, BaseSource) else ()
+                for error in (*requirements.missing(wanted), *requirements.unknown_labels(wanted, known), *problems):
                     errors.found.append(place.error(error.message, error.code, error.remedy))
     yield from (*errors.found, *requirements.conflicts(required))
 

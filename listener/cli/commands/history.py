@@ -174,12 +174,12 @@ def _line(row: Row) -> tuple[str, ...]:
     notes = [row.note, "clip" if row.clip else row.clip_note]
     return (
         times.local(row.at),
-        tables.printable(row.label),
+        row.label,
         "under way" if row.under_way else lasted,
         f"{row.peak:.2f}",
         f"{row.level_dbfs:.0f} dBFS",
-        tables.printable(row.source),
-        tables.printable("; ".join(note for note in notes if note)),
+        row.source,
+        "; ".join(note for note in notes if note),
     )
 
 
@@ -202,7 +202,7 @@ def _show_bars(counts: dict[tuple[str, str], int], by: str) -> None:
     for label in dict.fromkeys(label for label, _ in counts):
         every = [count for (of, _), count in counts.items() if of == label]
         bars = _bars([counts.get((label, when), 0) for when in buckets], max(every))
-        rows.append((tables.printable(label), str(sum(every)), bars, str(max(every))))
+        rows.append((label, str(sum(every)), bars, str(max(every))))
     tables.show(("label", "events", _axis(buckets, by), f"most in one {by}"), rows)
     if any(when < buckets[0] for _, when in counts):
         print(f"the bars show the last {MOST_DAYS} days, the numbers all; for every day use --csv or --json")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from listener import config as configuration
-from listener.base import paths, requirements
+from listener.base import paths
 from listener.cli import options, systemd_units
 from listener.config import Config
 from listener.daemon.service import hello
@@ -78,7 +78,7 @@ def _unit(config: Config, bundle: Bundle, named: Path | None, *, user: bool) -> 
         "user" if user else "system",
         command,
         network=systemd_units.uses_network([*config.sources, *(part for _, part in config.outputs)]),
-        secrets=systemd_units.secrets([requirements.of(part) for part in parts]),
+        secrets=systemd_units.secrets([part.requirements for part in parts]),
         folder=configuration.user_file().parent if user else systemd_units.CREDENTIALS,
     )
 

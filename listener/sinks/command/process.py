@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO
 
+from listener.base.text import plain
+
 TICK_S = 0.02  # an exit without a word is noticed so late
 KILLED_S = 0.5  # a killed program is gone after so long, or sleeps in the kernel, or is another user's
 READ_BYTES = 1 << 16
@@ -43,7 +45,7 @@ class Lines:
         line, self._unfinished = self._unfinished + part[: 4 * MOST_CHARACTERS], b""
         self._said += 1
         if self._said <= MOST_LINES:
-            self._say(_printable(line))
+            self._say(plain(line.decode(errors="replace").strip("\r\n")[:MOST_CHARACTERS]))
         elif self._said == MOST_LINES + 1:
             self._say("(what more it writes is left out)")
 
@@ -156,9 +158,3 @@ class Child:
 
 def _fixed(moment: float) -> Callable[[], float]:
     return lambda: moment
-
-
-def _printable(line: bytes) -> str:
-    """The line without what would drive a terminal, or tear a log in two."""
-    text = line.decode(errors="replace").rstrip("\r")[:MOST_CHARACTERS]
-    return "".join(character if character.isprintable() or character == "\t" else "�" for character in text)

@@ -16,7 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from listener.base import paths
-from listener.errors import SinkError
+from listener.base.textfile import read_text
+from listener.errors import ConfigError, SinkError
 
 log = logging.getLogger(__name__)
 
@@ -308,7 +309,6 @@ def _password(broker: Broker) -> str | None:
         return None
     path = paths.credential(broker.password_file)
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as err:
-        why = err.strerror if isinstance(err, OSError) else "it is no text"
-        raise LinkError("files", f"{broker}: {path} cannot be read ({why}); check password_file") from err
+        return read_text(path).rstrip("\r\n")
+    except ConfigError as err:
+        raise LinkError("files", f"{broker}: password_file: {err}") from err

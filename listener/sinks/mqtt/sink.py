@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from listener import messages
 from listener.base import paths
+from listener.base.addresses import check_host
 from listener.base.requirements import Requirements
 from listener.base.schema import Meta, Section, suggestion
 from listener.errors import ConfigError, SinkError
@@ -296,6 +297,7 @@ class _Trouble:
 
 def _check(config: MqttConfig) -> None:
     """Refuse what is right key by key and impossible together."""
+    check_host(config.host, "host")
     if not config.tls and (config.ca_file or config.cert_file or config.key_file or config.insecure):
         raise ConfigError("mqtt: ca_file, cert_file, key_file and insecure are about TLS; set tls = true")
     if config.key_file and not config.cert_file:

@@ -22,7 +22,7 @@ class Guard:
     """For the server's thread. Without a token everybody is let in."""
 
     def __init__(self, token: bytes) -> None:
-        self._token = credentials.unguessable("socket.token_file", token)
+        self._token = credentials.check_length("socket.token_file", token)
         self._said = False
 
     def stop(self, peer: Peer) -> bool:

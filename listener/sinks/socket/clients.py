@@ -141,7 +141,7 @@ class Clients:
         peer = Peer(connection)
         local = _is_local(peer)
         if not local:
-            addresses.notice_the_gone(connection)
+            addresses.enable_keepalive(connection)
         if local or not self._guard.stop(peer):
             peer.answer(self._greeting())
         with self.lock:

@@ -42,7 +42,7 @@ def tcp_address(address: str, *, guarded: bool) -> Address:
     Raises:
         ConfigError: They cannot be parsed, or let other machines in although no token is `guarded`.
     """
-    return addresses.of_door(address, "tcp", "127.0.0.1:8790", guarded=guarded)
+    return addresses.parse_listen_address(address, "tcp", "127.0.0.1:8790", guarded=guarded)
 
 
 def bind_tcp(address: tuple[str, int]) -> socket.socket:

@@ -66,7 +66,7 @@ class SocketServer(BaseSink):
     def requirements(self) -> Requirements:
         secrets = {"token_file": self._token_file} if self._token_file else {}
         binds = (self.path, self._tcp) if self._tcp else (self.path,)
-        return Requirements(binds=binds, secrets=secrets, secret_min_chars=credentials.SHORTEST)
+        return Requirements(binds=binds, secrets=secrets, secret_min_chars=credentials.MIN_TOKEN_CHARS)
 
     def set_controls(self, controls: Controls) -> None:
         """Take commands from now on, and tell those who asked for status of every change."""

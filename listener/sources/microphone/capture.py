@@ -1,8 +1,7 @@
-"""The child process that owns PortAudio: opens one microphone and writes what it hears to standard output.
+"""The child process that owns PortAudio: it opens one microphone and writes the audio to standard output.
 
-Run as `python -m listener.sources.microphone.capture`. The reader may end it with a signal at any time: nothing here
-needs an orderly close, and closing PortAudio may hang. It exits when standard input ends, because then its reader has
-died.
+Run as `python -m listener.sources.microphone.capture`. Its reader may kill it at any time: nothing here needs an
+orderly close, and closing PortAudio may hang. It exits when standard input ends, because its reader has died then.
 """
 
 import argparse
@@ -22,41 +21,44 @@ from listener.sources.microphone.portaudio import (
     Wish,
     backend,
     choose,
-    described,
     identities,
     open_best,
 )
 from listener.sources.microphone.protocol import BACKENDS, BLOCK_MS, GONE_STATUS, HEADER, MAGIC
 
-BACKLOG_S = 5.0  # so much may wait for a slow reader, beside what the pipe holds; then the oldest goes
-LIVENESS_S = 0.5  # the device is asked so often whether it is still there
+BACKLOG_S = 5.0  # audio that may wait for a slow reader, beside that in the pipe; then the oldest is dropped
+LIVENESS_S = 0.5  # how often the device is checked
 
 
 class PacketWriter:
-    """The way from PortAudio's callback to the pipe: it never waits. What the pipe has no room for stays behind.
+    """Writes packets to the pipe from PortAudio's callback, without waiting: what does not fit is kept back.
 
-    Written by the callback itself, since to wake a thread for it costs a third of what the whole process does.
+    The callback itself writes, because waking a thread costs a third of what the whole process does.
+
+    Args:
+        fd: The pipe.
+        block_ms: The length of most packets, in milliseconds.
     """
 
     def __init__(self, fd: int, block_ms: int) -> None:
         self._fd = fd
         self._waiting: deque[bytes] = deque(maxlen=max(1, round(BACKLOG_S * 1000 / block_ms)))
-        self._begun = b""  # the rest of a packet that went out in part: it must not be dropped
-        self._next = 0  # number of the next sample
-        self._heard_at = 0.0
-        self._rate = 0  # 0 until it is open
+        self._begun = b""  # the rest of a packet of which a part was written: it must not be dropped
+        self._next = 0  # the number of the next sample
+        self._received_at = 0.0
+        self._rate = 0  # Hz; 0 until it is open
 
     def open(self, rate: int) -> None:
-        """Let packets out."""
+        """Begin to write; `rate` is in Hz."""
         os.set_blocking(self._fd, False)
         self._rate = rate
 
-    def heard(self, pcm: bytes, samples: int, overflowed: bool) -> None:
-        """Take what the callback was given."""
+    def deliver(self, pcm: bytes, samples: int, overflowed: bool) -> None:
+        """Take a block from the callback. `samples` are per channel; `overflowed` if some were lost before it."""
         now = time.monotonic()
-        if overflowed:  # PortAudio does not say how much it lost: what the clock says, and at least a gap
-            self._next += max(1, round((now - self._heard_at) * self._rate) - samples)
-        self._heard_at = now
+        if overflowed:  # PortAudio does not count what it lost: the clock does, and it is at least a gap
+            self._next += max(1, round((now - self._received_at) * self._rate) - samples)
+        self._received_at = now
         self._waiting.append(HEADER.pack(MAGIC, samples, self._next, time.time()) + pcm)
         self._next += samples
         if self._rate:
@@ -65,8 +67,7 @@ class PacketWriter:
     def _write(self) -> None:
         try:
             while self._begun or self._waiting:
-                packet = self._begun or self._waiting.popleft()
-                self._begun = packet  # until it is known to be out
+                packet = self._begun = self._begun or self._waiting.popleft()  # kept if it cannot be written
                 self._begun = packet[os.write(self._fd, packet) :]
         except BlockingIOError:
             return
@@ -75,18 +76,21 @@ class PacketWriter:
 
 
 def main() -> int:
-    """Capture, or list the inputs; exit status."""
+    """Capture, or list the inputs. Returns the exit status."""
     arguments = _arguments()
-    if not arguments.list:
+    if not arguments.list and not arguments.find:
         threading.Thread(target=_end_with_the_reader, daemon=True).start()
     try:
         library = backend(arguments.backend)
         if arguments.list:
             _list(library)
             return 0
+        if arguments.find:
+            _answer(device=choose(_inputs(library), arguments.device, library.default()).name)
+            return 0
         return _capture(library, arguments)
     except CaptureError as err:
-        _say(error=str(err), lasting=err.lasting)
+        _answer(error=err.message, code=err.code, remedy=err.remedy, lasting=err.is_lasting)
         return 1
 
 
@@ -98,6 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=0)
     parser.add_argument("--min-channels", type=int, default=1)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--find", action="store_true")
     return parser.parse_args()
 
 
@@ -112,20 +117,17 @@ def _capture(library: Backend, arguments: argparse.Namespace) -> int:
     device = choose(devices, arguments.device or ["default"], library.default())
     writer = PacketWriter(1, BLOCK_MS)
     wish = Wish(arguments.rate, arguments.channels, BLOCK_MS, arguments.min_channels)
-    try:
-        rate, channels, alive = open_best(library, device, wish, writer.heard)
-    except CaptureError as err:
-        raise CaptureError(f"{err}. There are: {described(devices)}") from err
-    _say(device=device.name, rate=rate, channels=channels, identities=identities(devices, device))
+    rate, channels, alive = open_best(library, device, wish, writer.deliver)
+    _answer(device=device.name, rate=rate, channels=channels, identities=identities(devices, device))
     writer.open(rate)
     while alive():
         time.sleep(LIVENESS_S)
-    os._exit(GONE_STATUS)  # not return: closing a stream whose device is gone can hang
+    os._exit(GONE_STATUS)  # no return: closing a stream whose device has gone can hang
 
 
 def _list(library: Backend) -> None:
     devices = _inputs(library)
-    _say(
+    _answer(
         devices=[
             {
                 "number": device.number,
@@ -145,15 +147,15 @@ def _inputs(library: Backend) -> list[Input]:
 
 
 def _rates(library: Backend, device: Input) -> list[int]:
-    """The rates at which the device opens, rising."""
+    """Return the rates at which a device opens, rising, in Hz."""
     rates = sorted({*RATES, device.rate} - {0})
     return [
         rate for rate in rates if any(library.offers(device, rate, count) for count in {1, min(2, device.channels)})
     ]
 
 
-def _say(**facts: object) -> None:
-    os.write(1, json.dumps(facts).encode() + b"\n")  # less than a pipe holds: never in part
+def _answer(**facts: object) -> None:
+    os.write(1, json.dumps(facts).encode() + b"\n")  # less than a pipe holds, so it is never written in part
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a sound card is called by that stays the same: its USB identity and its ALSA id. For the capture process.
+"""Names of sound cards that do not change: their USB identities and ALSA ids. For the capture process.
 
-PortAudio's index, and the numbers in a name such as "USB Audio: - (hw:1,0)", are given out anew whenever a card comes.
+PortAudio's index and the numbers in a name such as "USB Audio: - (hw:1,0)" are reassigned whenever a card is added.
 https://www.kernel.org/doc/html/latest/sound/designs/procfile.html
 """
 
@@ -13,16 +13,16 @@ NUMBERS = re.compile(r" *\((?:plug)?hw:(\d+),(\d+)\)$")
 
 
 class Card(NamedTuple):
-    """The card behind an input, and which of its PCM devices the input is. What is not known of it is empty."""
+    """The card behind an input, and which of the card's PCM devices the input is. Unknown fields are empty."""
 
     alsa: str  # its id, as in /proc/asound/cards
     usb: str  # vendor:product
     serial: str
-    port: str  # where it is plugged in
+    port: str  # the USB port
     pcm: int
 
     def spellings(self) -> list[str]:
-        """What it may be asked for as, the most exact first."""
+        """Return the names of the card, the most exact first."""
         exact = (self.serial and f"usb:{self.usb}:{self.serial}", self.port and f"usb:{self.usb}@{self.port}")
         usb = [*exact, f"usb:{self.usb}"] if self.usb else []
         alsa = f"alsa:{self.alsa}" if self.alsa else ""
@@ -31,7 +31,7 @@ class Card(NamedTuple):
 
 
 def card(name: str, root: Path = ROOT) -> Card | None:
-    """The card of an input that PortAudio calls so; None where it is none of a card, as a sound server's is none."""
+    """Return the card behind an input of this PortAudio name, None if there is none, as with a sound server."""
     found = NUMBERS.search(name)
     if not found:
         return None
@@ -47,7 +47,7 @@ def card(name: str, root: Path = ROOT) -> Card | None:
 
 
 def lasting(name: str) -> str:
-    """The part of a name that stays when the cards are numbered anew."""
+    """Return the part of a name that does not change with the numbers of the cards."""
     return NUMBERS.sub("", name)
 
 

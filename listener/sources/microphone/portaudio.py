@@ -1,30 +1,38 @@
-"""PortAudio, through sounddevice or PyAudio: what inputs there are, and one of them opened. For the capture process.
+"""PortAudio through sounddevice or PyAudio: lists the inputs and opens one. For the capture process.
 
-Both are driven by callback: a blocking read neither sees a device go nor can be ended when one stalls.
+Both are used with callbacks: a blocking read does not notice that a device has gone, and cannot be ended.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from listener.errors import SourceError
 from listener.sources.microphone.identity import Card, lasting
 
-RATES = (16000, 48000, 44100, 32000, 96000, 22050, 8000)  # in the order in which they are tried
-BUSY = "-9985"  # PortAudio's device unavailable
-HOPELESS = (BUSY, "-9996")  # and invalid device: no other rate will do
+RATES = (16000, 48000, 44100, 32000, 96000, 22050, 8000)  # Hz, in the order in which they are tried
+BUSY = "-9985"  # paDeviceUnavailable
+HOPELESS = (BUSY, "-9996")  # and paInvalidDevice: no other rate will do
 
-Deliver = Callable[[bytes, int, bool], None]  # PCM, samples a channel, whether some was lost before it
-
-
-class CaptureError(Exception):
-    """A sentence for a person. `lasting`: waiting for a device does not help."""
-
-    def __init__(self, sentence: str, *, lasting: bool = False) -> None:
-        super().__init__(sentence)
-        self.lasting = lasting
+Deliver = Callable[[bytes, int, bool], None]  # int16 samples, samples per channel, whether some were lost before
 
 
-class Input(NamedTuple):  # dataclasses would cost the child a megabyte
-    """An input device as PortAudio lists it. `number` changes when devices come and go, `card` does not."""
+class CaptureError(SourceError):
+    """A device cannot be opened.
+
+    Args:
+        message: As for all errors.
+        code: As for all errors.
+        remedy: As for all errors.
+        is_lasting: Whether waiting for a device would not help.
+    """
+
+    def __init__(self, message: str, *, code: str, remedy: str = "", is_lasting: bool = False) -> None:
+        super().__init__(message, code=code, remedy=remedy)
+        self.is_lasting = is_lasting
+
+
+class Input(NamedTuple):  # a dataclass would cost the child a megabyte
+    """An input device as PortAudio lists it. `number` changes when devices come and go; `card` does not."""
 
     number: int
     name: str
@@ -53,21 +61,39 @@ class Backend(Protocol):
     def offers(self, device: Input, rate: int, channels: int) -> bool: ...
 
     def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
-        """Open and start it. The result says whether it is still going; OSError or ValueError where it will not."""
+        """Open and start a device.
+
+        Returns:
+            A function that tells whether it still delivers.
+
+        Raises:
+            OSError, ValueError: It does not open with these settings.
+        """
 
 
 def backend(name: str) -> Backend:
-    """The library of this name, initialised. CaptureError with the remedy where it is missing."""
+    """Return the library of this name, initialised.
+
+    Raises:
+        CaptureError: It is not installed.
+    """
     return _PyAudio() if name == "pyaudio" else _SoundDevice()
 
 
 def choose(devices: list[Input], wanted: list[str], default: int | None) -> Input:
-    """The device that is wanted first of those that are there: by identity, index, name or unique part of a name.
+    """Choose a device.
 
-    "default" is the system's.
+    Args:
+        devices: All devices.
+        wanted: What to look for, in this order: an identity, an index, a name or a unique part of a name, or `default`.
+        default: The index of the system's default device, if there is one.
+
+    Raises:
+        CaptureError: There is no such device (`source-device-missing`), or several (`source-device-ambiguous`).
     """
     if not devices:
-        raise CaptureError("there is no input device; plug a microphone in, or start the sound server")
+        remedy = "Plug in a microphone, or start the sound server."
+        raise CaptureError("there is no input device", code="source-device-none", remedy=remedy)
     if wanted == ["default"]:
         return next((device for device in devices if device.number == default), devices[0])
     matching = [_matching(devices, wish.casefold()) for wish in wanted]
@@ -75,8 +101,13 @@ def choose(devices: list[Input], wanted: list[str], default: int | None) -> Inpu
     if found:
         return found[0]
     several = next(filter(None, matching), [])
-    problem = "several input devices match" if several else "no input device is"
-    raise CaptureError(f"{problem} {wanted[-1]!r}; there are: {described(several or devices)}")
+    if several:
+        message = f"several input devices match {wanted[-1]!r}: {described(several)}"
+        remedy = "Write the identity or the whole name of one."
+        raise CaptureError(message, code="source-device-ambiguous", remedy=remedy)
+    message = f"no input device is {wanted[-1]!r}; there are: {described(devices)}"
+    remedy = "Correct the source's device: `listener devices` lists them."
+    raise CaptureError(message, code="source-device-missing", remedy=remedy)
 
 
 def _matching(devices: list[Input], wish: str) -> list[Input]:
@@ -90,10 +121,10 @@ def _matching(devices: list[Input], wish: str) -> list[Input]:
 
 
 def identities(devices: list[Input], device: Input) -> list[str]:
-    """What the device can be asked for as, whatever its index and name are then; the most exact first."""
+    """Return names of a device that hold when its index and name have changed, the most exact first."""
     taken = [spelling for other in devices if other is not device for spelling in _spellings(other)]
     unique = [spelling for spelling in _spellings(device) if spelling not in taken]
-    # A port is for those without a serial number; and ALSA gives its id of a USB card out anew, as Device, Device_1.
+    # A port is for cards without a serial number. ALSA's id of a USB card is reassigned: Device, Device_1.
     usb = [each for each in unique if each.startswith("usb:") and ("@" not in each or each is unique[0])]
     return usb or unique or [lasting(device.name)]
 
@@ -103,12 +134,12 @@ def _spellings(device: Input) -> list[str]:
 
 
 def described(devices: list[Input]) -> str:
-    """The devices as a list to choose from."""
+    """Return the devices as a list to choose from."""
     return "; ".join(f"{device.number} {device.name!r} ({device.host_api})" for device in devices)
 
 
 def settings(device: Input, wish: Wish) -> list[tuple[int, int]]:
-    """The rates and channel counts to try, best first."""
+    """Return the rates and channel counts to try, best first."""
     rates = dict.fromkeys((wish.rate, *RATES, device.rate))
     wanted = (wish.channels, wish.min_channels, 1, 2, device.channels)
     counts = dict.fromkeys(count for count in wanted if wish.min_channels <= count <= device.channels)
@@ -116,10 +147,18 @@ def settings(device: Input, wish: Wish) -> list[tuple[int, int]]:
 
 
 def open_best(library: Backend, device: Input, wish: Wish, deliver: Deliver) -> tuple[int, int, Callable[[], bool]]:
-    """Rate, channels and liveness of the device, opened with the first settings that it takes."""
+    """Open a device with the first settings that it accepts.
+
+    Returns:
+        The sample rate in Hz, the channels, and a function that tells whether the device still delivers.
+
+    Raises:
+        CaptureError: It accepts none, or has too few channels.
+    """
     if device.channels < wish.min_channels:
-        problem = f"{device.name!r} has no channel {wish.min_channels - 1}: its {device.channels} are counted from 0"
-        raise CaptureError(problem, lasting=True)
+        message = f"{device.name!r} has {device.channels} channels, counted from 0, but no {wish.min_channels - 1}"
+        remedy = "Correct the source's channel."
+        raise CaptureError(message, code="source-channel", remedy=remedy, is_lasting=True)
     tried: list[tuple[int, int]] = []
     answers: dict[str, None] = {}  # each once, in order
     for rate, channels in settings(device, wish):
@@ -131,9 +170,12 @@ def open_best(library: Backend, device: Input, wish: Wish, deliver: Deliver) -> 
             if any(code in str(err) for code in HOPELESS):
                 break
     rates, counts = (", ".join(map(str, dict.fromkeys(column))) for column in zip(*tried, strict=True))
-    problem = f"{device.name!r} does not open at {rates} Hz with {counts} channels; it answers: {'; '.join(answers)}"
-    busy = any(BUSY in answer for answer in answers)
-    raise CaptureError(f"{problem} (another program may be using it)" if busy else problem)
+    message = f"{device.name!r} does not open at {rates} Hz with {counts} channels ({'; '.join(answers)})"
+    if any(BUSY in answer for answer in answers):
+        remedy = "Close the program that uses it: fuser -v /dev/snd/* lists them."
+        raise CaptureError(message, code="source-device-busy", remedy=remedy)
+    remedy = "Choose another device: `listener devices` lists them with their rates."
+    raise CaptureError(message, code="source-device-refused", remedy=remedy)
 
 
 class _SoundDevice:
@@ -141,8 +183,11 @@ class _SoundDevice:
         try:
             import sounddevice
         except ImportError as err:
-            raise CaptureError("sounddevice is not installed; run: pip install sounddevice", lasting=True) from err
-        except OSError as err:  # how sounddevice says that it found no PortAudio
+            remedy = "Run: pip install sounddevice"
+            raise CaptureError(
+                "sounddevice is not installed", code="sounddevice-missing", remedy=remedy, is_lasting=True
+            ) from err
+        except OSError as err:  # sounddevice found no PortAudio
             raise _no_portaudio(err) from err
         self._library: Any = sounddevice
 
@@ -186,8 +231,10 @@ class _PyAudio:
         except ImportError as err:
             if "libportaudio" in str(err):
                 raise _no_portaudio(err) from err
-            remedy = "pip install 'listener[pyaudio]' (a compiler and portaudio19-dev are needed)"
-            raise CaptureError(f"PyAudio is not installed; run: {remedy}", lasting=True) from err
+            remedy = "Run: pip install 'listener[pyaudio]' (this needs a compiler and portaudio19-dev)"
+            raise CaptureError(
+                "PyAudio is not installed", code="pyaudio-missing", remedy=remedy, is_lasting=True
+            ) from err
         self._module: Any = pyaudio
         self._library: Any = pyaudio.PyAudio()
 
@@ -237,5 +284,6 @@ def _rate(device: Any) -> int:
 
 
 def _no_portaudio(err: Exception) -> CaptureError:
-    remedy = "sudo apt install libportaudio2 (Fedora: dnf install portaudio; Arch: pacman -S portaudio)"
-    return CaptureError(f"the PortAudio library is missing ({err}); run: {remedy}", lasting=True)
+    remedy = "Run: sudo apt install libportaudio2 (Fedora: dnf install portaudio; Arch: pacman -S portaudio)"
+    message = f"the PortAudio library is missing ({err})"
+    return CaptureError(message, code="portaudio-missing", remedy=remedy, is_lasting=True)

@@ -1,31 +1,30 @@
-"""What the capture process and its reader say to each other over a pipe. Imports little: the child is kept small.
+"""The protocol between the capture process and its reader. Imports little, to keep the child small.
 
 The child writes one line of JSON, then packets. The line is {"device", "rate", "channels", "identities"}, or
-{"error", "lasting"} where there will be no packets; asked for a list, {"devices": [...]}. A packet is a header, then
-int16 samples.
+{"error", "code", "remedy", "lasting"} if no packets follow. With --list it is {"devices": [...]}, with --find
+{"device"}. A packet is a header and int16 samples.
 """
 
 import os
 import struct
 import sys
 
-BLOCK_MS = 160  # whole frames; each block wakes threads here and in the child whose caches have gone cold meanwhile
-HEADER = struct.Struct(
-    "<4sIQd"
-)  # MAGIC, samples a channel, number of the first since the opening, Unix time of the last
+BLOCK_MS = 160  # whole frames; each block wakes threads in both processes, with cold caches
+HEADER = struct.Struct("<4sIQd")  # MAGIC, samples per channel, number of the first, Unix time of the last
 MAGIC = b"PCM\n"
-GONE_STATUS = 3  # exit status: the device stopped giving audio and will not again
+GONE_STATUS = 3  # exit status: the device has gone
+ALSA_REMEDY = "Restore /usr/share/alsa/alsa.conf: sudo apt install --reinstall libasound2-data"
 BACKENDS = ("sounddevice", "pyaudio")
 
 
 def argv(*arguments: str) -> list[str]:
-    """The command line of a capture process."""
-    # -P: where the daemon happens to be started must not decide what the child imports.
+    """Return the command line of a capture process."""
+    # -P: the current folder must not decide what the child imports.
     return [sys.executable, "-P", "-m", "listener.sources.microphone.capture", *arguments]
 
 
 def environment() -> dict[str, str]:
-    """The environment in which it finds this very package, and starts no JACK server by the way."""
+    """Return an environment in which the child imports this package, and does not start a JACK server."""
     root = __file__.rsplit(os.sep, 4)[0]
     env = {"JACK_NO_START_SERVER": "1", **os.environ}
     if not root.endswith("-packages"):

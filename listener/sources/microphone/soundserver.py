@@ -1,7 +1,7 @@
-"""Which source of a PulseAudio or PipeWire server a program records from, and which is the server's default.
+"""Follows from which source of a PulseAudio or PipeWire server a program records, and which is the default.
 
-A sound server moves streams without a word: to another microphone when theirs has gone, or when a user picks another
-default. `pactl subscribe` is asked to tell: it sleeps until something changes, and only then short questions are put.
+A sound server moves streams silently: to another microphone when theirs has gone, or when a user picks another default.
+`pactl subscribe` sleeps until something changes; only then short questions are asked.
 """
 
 import logging
@@ -17,69 +17,72 @@ from listener.base import paths
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 2.0  # a frozen server gives none
-SETTLE_S = 0.5  # changes come in flocks
+ANSWER_S = 2.0  # a frozen server does not answer
+SETTLE_S = 0.5  # changes come in groups
 READ_BYTES = 1 << 16
-OF_ALL = "unix:/run/pulse/native"  # where one that serves the whole machine is
+SYSTEM_SERVER = "unix:/run/pulse/native"
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
-    """The source that a program's stream hangs on, and the server's default."""
+class StreamRoute:
+    """The source from which a program records, and the server's default source."""
 
     source: str
     default: str
 
 
-class Switchboard:
-    """The wiring of a program's stream from `open` to `close`.
+class SoundServerMonitor:
+    """Follows the stream of a program from `open` to `close`.
 
-    Nothing changes where there is no `pactl`, no server, or no stream of the program at it. To be opened by a thread
-    that lives on: `pactl` ends with it.
+    Without `pactl`, a server or a stream of the program it reports no change. The thread that opens it must live on,
+    because `pactl` ends with that thread.
+
+    Args:
+        pid: The program.
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._told: subprocess.Popen[bytes] | None = None
+        self._subscription: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()
-        self._first: Wiring | None = None
-        self._now: Wiring | None = None
+        self._first: StreamRoute | None = None
+        self._now: StreamRoute | None = None
 
     @property
     def moved(self) -> str:
-        """The source that the stream was moved to; empty where it is on its first."""
+        """The source to which the stream was moved, or an empty string."""
         first, now = self._first, self._now
         return now.source if first and now and now.source != first.source else ""
 
     @property
     def offered(self) -> str:
-        """The server's default where it has changed and is not what is heard: opening anew would bring it."""
+        """The server's default if it has changed and is not being recorded, or an empty string."""
         first, now = self._first, self._now
         return now.default if first and now and now.default not in (first.default, now.source) else ""
 
     def open(self) -> None:
-        """Follow it from now on."""
-        if self._told is not None or not _server() or not (shutil.which("pactl") and shutil.which("setpriv")):
+        """Begin to follow the stream."""
+        if self._subscription is not None or not _server() or not (shutil.which("pactl") and shutil.which("setpriv")):
             return
         try:
-            # It would outlive us where we are killed: it does not even mind that nobody reads what it writes.
-            self._told = _begun("setpriv", "--pdeathsig", "KILL", "pactl", "subscribe")
+            # Without this it would survive if we are killed.
+            self._subscription = _begun("setpriv", "--pdeathsig", "KILL", "pactl", "subscribe")
         except OSError as err:
             log.debug("pactl cannot be run: %s", err)
             return
-        threading.Thread(target=self._follow, args=(self._told,), name="sound server", daemon=True).start()
+        threading.Thread(target=self._follow, args=(self._subscription,), name="sound server", daemon=True).start()
 
     def close(self) -> None:
-        """Follow it no more. Returns at once, also where the server is frozen."""
+        """Stop following. Returns at once, also if the server is frozen."""
         self._closed.set()
-        if self._told is not None:
-            self._told.kill()
+        if self._subscription is not None:
+            self._subscription.kill()
 
-    def _follow(self, told: subprocess.Popen[bytes]) -> None:
-        assert told.stdout
-        with told:  # what ends it is the end of pactl
+    def _follow(self, subscription: subprocess.Popen[bytes]) -> None:
+        assert subscription.stdout
+        with subscription:  # the end of pactl ends it
             self._look()
-            while events := os.read(told.stdout.fileno(), READ_BYTES):
+            while events := os.read(subscription.stdout.fileno(), READ_BYTES):
                 if b" on server #" in events or b" on source-output #" in events:
                     self._closed.wait(SETTLE_S)
                     self._look()
@@ -88,16 +91,17 @@ class Switchboard:
         if self._closed.is_set():
             return
         try:
-            found = wiring(_answer("list", "source-outputs"), _answer("list", "sources"), _answer("info"), self._pid)
+            answers = _answer("list", "source-outputs"), _answer("list", "sources"), _answer("info")
         except (OSError, subprocess.SubprocessError) as err:
             log.debug("the sound server gives no answer: %s", err)
             return
+        found = stream_route(*answers, self._pid)
         self._first = self._first or found
         self._now = found or self._now
 
 
-def wiring(outputs: str, sources: str, info: str, pid: int) -> Wiring | None:
-    """The wiring of a program's stream, from what `pactl` says of streams, of sources and of the server."""
+def stream_route(outputs: str, sources: str, info: str, pid: int) -> StreamRoute | None:
+    """Read the route of a program's stream from the answers of `pactl` about streams, sources and the server."""
     streams = re.split(r"^Source Output #", outputs, flags=re.MULTILINE)
     stream = next((stream for stream in streams if f'application.process.id = "{pid}"' in stream), "")
     number = re.search(r"^\s+Source: (\d+)$", stream, re.MULTILINE)
@@ -105,7 +109,7 @@ def wiring(outputs: str, sources: str, info: str, pid: int) -> Wiring | None:
     if not number or not default:
         return None
     source = re.search(rf"^Source #{number[1]}$.*?^\s+Name: (.+?)$", sources, re.MULTILINE | re.DOTALL)
-    return Wiring(source[1], default[1]) if source else None
+    return StreamRoute(source[1], default[1]) if source else None
 
 
 def _answer(*question: str) -> str:
@@ -118,8 +122,8 @@ def _answer(*question: str) -> str:
 
 
 def _server() -> str:
-    """Where the sound server is; empty where there is none. Left to itself `pactl` would start one."""
-    return next(filter(_may_answer, (*paths.sound_servers(), OF_ALL)), "")
+    """Return the address of a running sound server, or an empty string. By itself `pactl` would start one."""
+    return next(filter(_may_answer, (*paths.sound_servers(), SYSTEM_SERVER)), "")
 
 
 def _may_answer(server: str) -> bool:
@@ -129,9 +133,9 @@ def _may_answer(server: str) -> bool:
 def _begun(*command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
-        env={**os.environ, "PULSE_SERVER": _server(), "LC_ALL": "C"},  # its words are translated
+        env={**os.environ, "PULSE_SERVER": _server(), "LC_ALL": "C"},  # its answers are translated
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C in a terminal is for us
+        start_new_session=True,  # no Ctrl-C of the terminal
     )

@@ -75,7 +75,7 @@ class ProcessSpec:
         decoder: Makes a decoder for the process id of a start.
         starting_s: How long it may take to deliver the first audio.
         stalled_s: How long it may deliver nothing after that.
-        ended: Describes an exit status, None if it still runs, and the last words of the program.
+        ended: Makes an error of an exit status, None if it still runs, and the last words of the program.
         settle_s: How much audio is dropped after each start, because devices pop as they are opened.
     """
 
@@ -84,7 +84,7 @@ class ProcessSpec:
     decoder: Callable[[int], Decoder]
     starting_s: float
     stalled_s: float
-    ended: Callable[[int | None, str], str]
+    ended: Callable[[int | None, str], SourceUnavailable]
     settle_s: float = 0.0
 
 
@@ -231,7 +231,7 @@ class ProcessSource(BaseSource):
         if not received and not self._closed.is_set():
             status = child.status()
             if self.live or status != 0 or not self._delivered:
-                raise SourceUnavailable(self._spec.ended(status, child.complaint()), code="source-ended")
+                raise self._spec.ended(status, child.complaint())
             self._closed.set()  # a recording has been played
         return received
 

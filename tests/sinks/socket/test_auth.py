@@ -137,7 +137,7 @@ def test_a_token_that_could_be_guessed_is_refused_and_check_says_so_before(tmp_p
 @pytest.mark.parametrize("key", ["--token-file", "socket.token_file"])
 def test_an_empty_token_is_said_to_be_none(tmp_path: Path, key: str) -> None:
     (tmp_path / "token").touch()
-    with pytest.raises(ConfigError, match=rf"^{key} .*/token: holds no token, which is"):
+    with pytest.raises(ConfigError, match=rf"^{key}: .*/token is empty"):
         credentials.token(key, str(tmp_path / "token"))
 
 
@@ -146,7 +146,7 @@ def test_a_token_is_read_from_a_credential_and_one_that_is_missing_is_named(
 ) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     config = SocketConfig(path=str(tmp_path / "s"), tcp="127.0.0.1:0", token_file="door")
-    with pytest.raises(ConfigError, match=r"socket\.token_file .*door: cannot be read"):
+    with pytest.raises(ConfigError, match=r"socket\.token_file: .*door "):
         SocketServer(config, HELLO).open()
     (tmp_path / "door").write_text(TOKEN)
     server = SocketServer(config, HELLO)
@@ -158,7 +158,7 @@ def test_a_token_without_tcp_and_tcp_for_all_without_a_token_are_refused() -> No
     with pytest.raises(ConfigError, match="tcp is not set"):
         SocketServer(SocketConfig(token_file="t"), HELLO)
     for address in ("0.0.0.0:8790", "192.168.1.2:80", "[::]:1"):
-        with pytest.raises(ConfigError, match="set token_file"):
+        with pytest.raises(ConfigError, match="token_file"):
             SocketServer(SocketConfig(tcp=address), HELLO)
 
 

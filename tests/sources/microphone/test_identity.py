@@ -75,7 +75,7 @@ def test_a_device_is_chosen_by_its_identity(wanted: str, plug: Plug) -> None:
 
 
 def test_an_identity_is_not_looked_for_in_names(plug: Plug) -> None:
-    with pytest.raises(CaptureError, match=r"no input device is 'usb:0d8c'"):
+    with pytest.raises(CaptureError, match="'usb:0d8c'"):
         choose([plug(1, "Device", "0d8c:0014", port="1-1")], ["usb:0d8c"], None)
 
 
@@ -90,7 +90,7 @@ def test_of_two_alike_the_one_at_its_port_is_found_and_the_other_never(plug: Plu
     left, right = plug(1, "Device", "0d8c:0014", port="1-1"), plug(2, "Device_1", "0d8c:0014", port="1-2")
     remembered = identities([left, right], left)
     assert remembered == ["usb:0d8c:0014@1-1"]
-    with pytest.raises(CaptureError, match="no input device is"):
+    with pytest.raises(CaptureError, match="0d8c:0014"):
         choose([right], remembered, None)
     right, left = plug(1, "Device", "0d8c:0014", port="1-2"), plug(2, "Device_1", "0d8c:0014", port="1-1")
     assert choose([right, left], remembered, None) is left
@@ -118,5 +118,5 @@ def test_one_that_was_alone_is_found_at_another_port_and_beside_a_twin(plug: Plu
 
 def test_two_alike_asked_for_by_what_they_share_are_listed(plug: Plug) -> None:
     both = [plug(1, "Device", "0d8c:0014", port="1-1"), plug(2, "Device_1", "0d8c:0014", port="1-2")]
-    with pytest.raises(CaptureError, match=r"several input devices match 'usb:0d8c:0014'; there are: 1 .*; 2 "):
+    with pytest.raises(CaptureError, match=r"'usb:0d8c:0014': 1 .*; 2 "):
         choose(both, ["usb:0d8c:0014"], None)

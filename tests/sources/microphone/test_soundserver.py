@@ -9,7 +9,7 @@ import pytest
 
 from listener.messages import SourceState
 from listener.sources.base import BaseSource
-from listener.sources.microphone.soundserver import Switchboard, Wiring, wiring
+from listener.sources.microphone.soundserver import SoundServerMonitor, StreamRoute, stream_route
 from listener.sources.microphone.source import Microphone, MicrophoneConfig
 from tests.sources.conftest import Listening, reading
 from tests.virtual import VirtualMic
@@ -45,18 +45,18 @@ INFO = "Server Name: pulseaudio\nDefault Sink: sink\nDefault Source: webcam\n"
 
 @pytest.mark.parametrize(("pid", "source"), [(77, "sink.monitor"), (4711, "alsa_input.usb-Mic")])
 def test_the_source_of_a_programs_stream_is_read(pid: int, source: str) -> None:
-    assert wiring(OUTPUTS, SOURCES, INFO, pid) == Wiring(source, "webcam")
+    assert stream_route(OUTPUTS, SOURCES, INFO, pid) == StreamRoute(source, "webcam")
 
 
 @pytest.mark.parametrize(
     ("outputs", "sources", "info"), [("", SOURCES, INFO), (OUTPUTS, "", INFO), (OUTPUTS, SOURCES, "")]
 )
 def test_what_the_server_does_not_say_is_not_known(outputs: str, sources: str, info: str) -> None:
-    assert wiring(outputs, sources, info, 4711) is None
+    assert stream_route(outputs, sources, info, 4711) is None
 
 
-def test_a_program_without_a_stream_has_no_wiring() -> None:
-    assert wiring(OUTPUTS, SOURCES, INFO, 471) is None
+def test_a_program_without_a_stream_has_no_stream_route() -> None:
+    assert stream_route(OUTPUTS, SOURCES, INFO, 471) is None
 
 
 @pytest.mark.parametrize("missing", ["PATH", "PULSE_SERVER"])
@@ -67,11 +67,11 @@ def test_without_pactl_or_a_server_nothing_is_asked(
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/native")
     monkeypatch.setenv(missing, "")
     threads = threading.active_count()
-    switchboard = Switchboard(1)
-    switchboard.open()
+    monitor = SoundServerMonitor(1)
+    monitor.open()
     assert threading.active_count() == threads
-    assert switchboard.moved == switchboard.offered == ""
-    switchboard.close()
+    assert monitor.moved == monitor.offered == ""
+    monitor.close()
 
 
 def test_a_default_that_is_changed_is_followed_and_said(virtual_mic: VirtualMic, listen: Listen) -> None:  # noqa: ARG001
