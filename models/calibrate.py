@@ -13,8 +13,8 @@ from pathlib import Path
 from models.data.pool import DATA
 from models.data.recordings import read_all
 from models.evaluation import scenes
+from models.evaluation.bundle_runner import BundleRunner, read_pcm
 from models.evaluation.calibration import write
-from models.evaluation.daemon import Daemon, read_pcm
 from models.evaluation.rules import rule_of
 from models.evaluation.scenes import Scene
 from models.evaluation.thresholds import ScoredScene, fit, of_predictions
@@ -28,22 +28,22 @@ ROOMS = Path("more") / "background_outdoor"  # in the first folder of recordings
 
 def calibrate(options: argparse.Namespace) -> None:
     """Fit thresholds of a bundle to scenes of a fold and write them."""
-    data, daemon = options.data or [DATA], Daemon(options.bundle)
+    data, runner = options.data or [DATA], BundleRunner(options.bundle)
     work = options.out.parent / f"scenes-fold{options.fold}-{options.part}"
-    clips = scenes.clips_of(read_all(data), daemon.labels, options.fold, work / "clips", options.part)
+    clips = scenes.clips_of(read_all(data), runner.labels, options.fold, work / "clips", options.part)
     made = scenes.make(
         work, clips, options.seeds, minutes=options.minutes, per_minute=PER_MINUTE, rooms=data[0] / ROOMS
     )
-    scored = scenes.side_by_side(lambda scene: scores(daemon, scene), made)
-    calibration = fit(daemon.labels, {label: rule_of(label) for label in daemon.labels}, scored)
+    scored = scenes.side_by_side(lambda scene: scores(runner, scene), made)
+    calibration = fit(runner.labels, {label: rule_of(label) for label in runner.labels}, scored)
     write(options.out, calibration)
     for label, rule in calibration.rules.items():
         log.info("%-18s on %.3f, low %.3f, high %.3f", label, rule.on, *calibration.thresholds[label].values())
 
 
-def scores(daemon: Daemon, scene: Scene) -> ScoredScene:
+def scores(runner: BundleRunner, scene: Scene) -> ScoredScene:
     """A bundle's scores of a scene."""
-    return of_predictions(daemon.predictions(*read_pcm(scene.path)), scene.truth)
+    return of_predictions(runner.predictions(*read_pcm(scene.path)), scene.truth)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

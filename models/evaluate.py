@@ -22,8 +22,8 @@ from models.data.labels import label_of
 from models.data.pool import DATA
 from models.data.recordings import TESTS_ONLY, DataError, Recording, read_all
 from models.evaluation import files, page, scenes
-from models.evaluation.daemon import RATE, Daemon
-from models.evaluation.yamnet import PEER, Peer
+from models.evaluation.bundle_runner import RATE, BundleRunner
+from models.evaluation.yamnet import YAMNET, Yamnet
 from models.training.command import command
 
 log = logging.getLogger(__name__)
@@ -36,61 +36,63 @@ SETTLE_S = 2.0  # of silence between the files that are played alone
 
 def report_on(options: argparse.Namespace) -> dict[str, Any]:
     """Every figure of a bundle on a fold."""
-    data, daemon = options.data or [DATA], Daemon(options.bundle)
+    data, runner = options.data or [DATA], BundleRunner(options.bundle)
     recordings = read_all(data)
     here = [r for r in recordings if r.fold == options.fold and r.licence not in TESTS_ONLY]
     apart = [r for r in here if scenes.in_part(r.source, options.part)]  # of what thresholds were fitted to
-    scored = files.read(daemon, here, Peer() if PEER.is_file() else None)
+    scored = files.read(runner, here, Yamnet() if YAMNET.is_file() else None)
     report: dict[str, Any] = {
-        "bundle": daemon.bundle.name,
-        "provenance": daemon.bundle.manifest.provenance,
+        "bundle": runner.bundle.name,
+        "provenance": runner.bundle.manifest.provenance,
         "fold": options.fold,
         "part": options.part,
-        "labels": list(daemon.labels),
+        "labels": list(runner.labels),
         "date": date.today().isoformat(),
     }
     report["files"] = files.figures(scored) | {"leakage": files.leakage(scored)}
     log.info("files: %s", report["files"]["datasets"])
-    report["scenes"] = _scenes(daemon, recordings, data[0], options)
+    report["scenes"] = _scenes(runner, recordings, data[0], options)
     log.info("scenes: %s", {name: value for name, value in report["scenes"].items() if name != "labels"})
-    report["raised"] = files.raised(_events_by_label(daemon, apart))
-    report["alarms"] = _kept_back(daemon, recordings)
-    report["alone"] = {label: _alone(daemon, apart, label) for label in ALONE}
+    report["raised"] = files.raised(_events_by_label(runner, apart))
+    report["alarms"] = _kept_back(runner, recordings)
+    report["alone"] = {label: _alone(runner, apart, label) for label in ALONE}
     return report
 
 
-def _scenes(daemon: Daemon, recordings: Sequence[Recording], data: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _scenes(
+    runner: BundleRunner, recordings: Sequence[Recording], data: Path, options: argparse.Namespace
+) -> dict[str, Any]:
     work = options.work / f"scenes-fold{options.fold}-{options.part}"
-    clips = scenes.clips_of(recordings, daemon.labels, options.fold, work / "clips", options.part)
+    clips = scenes.clips_of(recordings, runner.labels, options.fold, work / "clips", options.part)
     made = scenes.make(work, clips, options.seeds, minutes=options.minutes, per_minute=PER_MINUTE, rooms=data / ROOMS)
-    return scenes.score(daemon, made)
+    return scenes.score(runner, made)
 
 
-def _events_by_label(daemon: Daemon, recordings: Sequence[Recording]) -> dict[str, list[set[str]]]:
+def _events_by_label(runner: BundleRunner, recordings: Sequence[Recording]) -> dict[str, list[set[str]]]:
     """The labels that each file raises, by the label of the file, distractors included."""
-    reported = scenes.side_by_side(lambda recording: _raised_by(daemon, recording), recordings)
+    reported = scenes.side_by_side(lambda recording: _raised_by(runner, recording), recordings)
     found: dict[str, list[set[str]]] = {}
     for recording, labels in zip(recordings, reported, strict=True):
         found.setdefault(label_of(recording.labels[0]), []).append(labels)
     return found
 
 
-def _raised_by(daemon: Daemon, recording: Recording) -> set[str]:
+def _raised_by(runner: BundleRunner, recording: Recording) -> set[str]:
     try:
         samples = decode(recording.path, RATE)
     except DataError:
         return set()
     silence = np.zeros(RATE, np.float32)
-    return {event.label for event in daemon.events(_pcm(np.concatenate([silence, samples, silence])))}
+    return {event.label for event in runner.events(_pcm(np.concatenate([silence, samples, silence])))}
 
 
-def _kept_back(daemon: Daemon, recordings: Sequence[Recording]) -> dict[str, list[str]]:
+def _kept_back(runner: BundleRunner, recordings: Sequence[Recording]) -> dict[str, list[str]]:
     """The labels that real alarms raise which no training has had."""
     alarms = [r for r in recordings if r.licence in TESTS_ONLY]
-    return {recording.path.stem: sorted(_raised_by(daemon, recording)) for recording in alarms}
+    return {recording.path.stem: sorted(_raised_by(runner, recording)) for recording in alarms}
 
 
-def _alone(daemon: Daemon, recordings: Sequence[Recording], label: str) -> dict[str, Any]:
+def _alone(runner: BundleRunner, recordings: Sequence[Recording], label: str) -> dict[str, Any]:
     """Events of other labels in files of one label played one after another."""
     pieces: list[Pcm] = []
     for recording in recordings:
@@ -101,7 +103,7 @@ def _alone(daemon: Daemon, recordings: Sequence[Recording], label: str) -> dict[
     if not pieces:
         return {}
     pcm = np.concatenate(pieces)
-    others = [event.label for event in daemon.events(pcm) if event.label != label]
+    others = [event.label for event in runner.events(pcm) if event.label != label]
     minutes = len(pcm) / RATE / 60
     return {"minutes": round(minutes, 1), "others": others, "an_hour": round(60 * len(others) / minutes, 1)}
 

@@ -22,7 +22,7 @@ from models.data.labels import BUNDLES
 from models.data.mixing import Mixing
 from models.data.pool import DATA, Pool, open_pool, read_pool
 from models.data.recordings import DataError
-from models.evaluation.yamnet import PEER
+from models.evaluation.yamnet import YAMNET
 from models.training import checkpoint
 from models.training.batches import Batches, cache_planes, streams_of
 from models.training.checkpoint import Checkpoint
@@ -170,7 +170,7 @@ def _train(options: argparse.Namespace) -> None:
         check_same_run(earlier, recipe, data)  # before hours go into the pool of another recipe
     check_left_out(recipe, log_recordings(data, recipe.mixing.labels))
     if not earlier:
-        check_pretrained(recipe, PEER)
+        check_pretrained(recipe, YAMNET)
     pool = _pool(recipe, data, options)
     planes = _planes(recipe, pool)
     path = train(recipe, pool, options.out, RunOptions(options.resume, options.device, options.until, planes), data)
@@ -184,8 +184,8 @@ def _train(options: argparse.Namespace) -> None:
 def _pool(recipe: Recipe, data: Sequence[Path], options: argparse.Namespace) -> Pool:
     if options.pool:
         return read_pool(options.pool)
-    peer = PEER if recipe.teacher_loss else None
-    return open_pool(recipe.mixing, data, peer=peer, workers=options.threads)
+    teacher = YAMNET if recipe.teacher_loss else None
+    return open_pool(recipe.mixing, data, teacher=teacher, workers=options.threads)
 
 
 def _planes(recipe: Recipe, pool: Pool) -> np.ndarray | None:

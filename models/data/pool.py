@@ -34,7 +34,7 @@ from models.data.mixing import DISTRACTORS, Mixing
 from models.data.recordings import TESTS_ONLY, DataError, Recording, read_all
 from models.data.streams import Acoustics, StreamMixer, make_acoustics
 from models.data.synthesis import synthesise
-from models.evaluation.yamnet import CLASSES, PEER, Peer, windows_in
+from models.evaluation.yamnet import CLASSES, YAMNET, Yamnet, windows_in
 from models.training.command import command
 
 log = logging.getLogger(__name__)
@@ -85,30 +85,30 @@ class _Plan:
     filters: Floats
     folds: tuple[int, ...]  # of every shard
     datasets: tuple[str, ...]
-    peer: Path | None
+    teacher: Path | None
 
 
 def open_pool(
-    mixing: Mixing, folders: Sequence[Path], *, cache: Path = CACHE, peer: Path | None = None, workers: int = 1
+    mixing: Mixing, folders: Sequence[Path], *, cache: Path = CACHE, teacher: Path | None = None, workers: int = 1
 ) -> Pool:
     """The pool of a mixing and some folders of recordings; what is missing of it is made.
 
     Raises:
-        DataError: A label has no sound, or the teacher `peer`, which hears each stream, cannot be run.
+        DataError: A label has no sound, or the teacher `teacher`, which hears each stream, cannot be run.
     """
     recordings = training_recordings(folders)
-    folder = pool_folder(mixing, recordings, taught=peer is not None, cache=cache)
+    folder = pool_folder(mixing, recordings, taught=teacher is not None, cache=cache)
     with only_one(folder):
         if not (folder / INDEX).is_file():
-            if peer:
-                Peer(peer)  # a worker that cannot start is started again without end, so DataError comes before
+            if teacher:
+                Yamnet(teacher)  # a worker that cannot start is started again without end, so DataError comes before
             _check_labels(mixing, recordings, folders)
             bank = open_bank(recordings, _variants(mixing), mixing.seed, cache)
             _check_sounds(mixing, bank)
             acoustics = make_acoustics(mixing, folders[0] / RESPONSES)
             datasets = tuple(sorted({sound.dataset for sound in bank.sounds}))
             plan = _Plan(
-                mixing, folder, bank, acoustics, mel_filters(mixing.spec), _folds(mixing, bank), datasets, peer
+                mixing, folder, bank, acoustics, mel_filters(mixing.spec), _folds(mixing, bank), datasets, teacher
             )
             _make(plan, workers)
     return read_pool(folder)
@@ -201,7 +201,7 @@ def _create(plan: _Plan) -> None:
         "mel": (np.float16, (streams, plan.mixing.spec.mels, columns)),
         "frames": (np.uint8, (streams, labels, -(-FRAMES // 8))),
         "known": (np.uint8, (streams, labels, -(-FRAMES // 8))),
-        "teacher": (np.int8, (streams if plan.peer else 0, windows_in(SAMPLES), CLASSES)),
+        "teacher": (np.int8, (streams if plan.teacher else 0, windows_in(SAMPLES), CLASSES)),
         "fold": (np.uint8, (streams,)),
         "free": (np.bool_, (streams,)),
         "foreign": (np.bool_, (streams, len(plan.datasets))),
@@ -218,7 +218,7 @@ class _Worker:
     def __init__(self, plan: _Plan) -> None:
         self._plan = plan
         self._log_mel = LogMel(plan.mixing.spec, plan.filters)
-        self._peer = Peer(plan.peer) if plan.peer else None
+        self._teacher = Yamnet(plan.teacher) if plan.teacher else None
         self._arrays = {name: np.load(plan.folder / f"{name}.npy", mmap_mode="r+") for name in ARRAYS}
         self._mixer = cache(lambda fold: StreamMixer(plan.mixing, plan.bank, fold, plan.acoustics))
 
@@ -235,8 +235,8 @@ class _Worker:
                 "free": stream.free,
                 "foreign": [name in stream.datasets for name in self._plan.datasets],
             }
-            if self._peer:
-                row["teacher"] = self._peer.levels(stream.dry)
+            if self._teacher:
+                row["teacher"] = self._teacher.levels(stream.dry)
             for name, value in row.items():
                 self._arrays[name][number] = value
         (self._plan.folder / f"{shard}.done").touch()
@@ -275,8 +275,8 @@ def _open(options: argparse.Namespace) -> None:
         mixing = Mixing(streams=options.streams, labels=tuple(options.labels or Mixing().labels))
     except ValueError as err:
         raise DataError(str(err), code="pool-mixing", remedy="Correct the flag.") from err
-    peer = None if options.no_teacher else PEER
-    pool = open_pool(mixing, options.data or [DATA], peer=peer, workers=options.workers)
+    teacher = None if options.no_teacher else YAMNET
+    pool = open_pool(mixing, options.data or [DATA], teacher=teacher, workers=options.workers)
     log.info("%d streams, %d of them of free recordings only", len(pool.fold), int(pool.free.sum()))
 
 

@@ -1,4 +1,4 @@
-"""Labelled recordings, wherever they are listed: our metadata.csv, ESC-50, UrbanSound8K, a folder of label folders."""
+"""Labelled recordings in four layouts: our metadata.csv, ESC-50, UrbanSound8K, and one folder for each label."""
 
 import csv
 import hashlib
@@ -9,37 +9,37 @@ from pathlib import Path
 
 from listener.errors import ListenerError
 
-ESC_10 = {
-    "dog": "dog_bark",
-    "rooster": "rooster",
-    "rain": "rain",
-    "sea_waves": "sea_waves",
-    "crackling_fire": "fire_crackling",
-    "crying_baby": "baby_cry",
-    "sneezing": "sneeze",
-    "clock_tick": "clock_tick",
-    "helicopter": "helicopter",
-    "chainsaw": "chainsaw",
-}
-# What libsndfile reads without being told more; not .mat, .raw and the like, which are seldom sound.
+ESC_10 = (
+    "dog", "rooster", "rain", "sea_waves", "crackling_fire", "crying_baby", "sneezing", "clock_tick", "helicopter",
+    "chainsaw",
+)  # fmt: skip
+# Classes of ESC-50 that have another name here.
+ESC_50 = {
+    "dog": "dog_bark", "crackling_fire": "fire_crackling", "crying_baby": "baby_cry", "sneezing": "sneeze",
+    "cat": "cat_meow", "chirping_birds": "bird_song", "thunderstorm": "thunder", "coughing": "cough",
+    "laughing": "laughter", "brushing_teeth": "toothbrushing", "drinking_sipping": "drinking",
+    "door_wood_knock": "door_knock", "door_wood_creaks": "door_creak", "clock_alarm": "alarm_clock",
+    "glass_breaking": "glass_break",
+}  # fmt: skip
+# The kinds that libsndfile recognises by themselves; not .mat or .raw, which are seldom sound.
 AUDIO = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
     ".voc",
 )  # fmt: skip
 FOLDS = 5  # of a plain folder
-MOST_FOLDS = 255  # a pool keeps a fold in eight bits; 0 is of what belongs to every fold
+MOST_FOLDS = 255  # a pool keeps a fold in eight bits; 0 means every fold
 FREE = ("cc0", "cc by", "cc-by", "cc by 3.0", "cc by 4.0", "public domain")
 TESTS_ONLY = ("royalty free (BigSoundBank)",)
-CUT = "~"  # in a file's name: what stands before it names the recording that it was cut from
+CUT = "~"  # in a file's name: the part before it names the recording that the file was cut from
 
 
 class DataError(ListenerError):
-    """Training data is not where or what it was said to be."""
+    """Training data is missing, or not as described."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An audio file and what is to be heard in it. Cuts of one recording share their source, and so a fold."""
+    """An audio file and its labels. Cuts of one recording share their source, and so a fold."""
 
     path: Path
     labels: tuple[str, ...]
@@ -60,35 +60,33 @@ def read_all(folders: Sequence[Path]) -> list[Recording]:
 
 
 def read_any(folder: Path) -> list[Recording]:
-    """The recordings of a folder, whichever of the four layouts it has. DataError when it has none."""
+    """The recordings of a folder in any of the four layouts. DataError if it has none."""
     return _reader(folder)(folder)
 
 
 def counted(recordings: Sequence[Recording], labels: Collection[str]) -> str:
-    """A line that says how many recordings each of some labels has, and which labels are left aside."""
+    """A line that says how many recordings each of some labels has, and which labels are not used."""
     counts = Counter(label for recording in recordings for label in recording.labels)
-    used, aside = (
+    used, others = (
         ", ".join(f"{label} {count}" for label, count in sorted(counts.items()) if (label in labels) == wanted)
         for wanted in (True, False)
     )
-    return f"recordings: {used or 'none'}" + (
-        f"; left aside, for they are not among the labels: {aside}" if aside else ""
-    )
+    return f"recordings: {used or 'none'}" + (f"; of other labels: {others}" if others else "")
 
 
 def passed_over(folder: Path) -> str:
-    """A line about the files of label folders that are no recordings, or nothing; hidden files do not count."""
+    """A line about the files in label folders that are not audio, or nothing. Hidden files do not count."""
     if _reader(folder) is not read_label_folders:
         return ""
     taken = set(_in_label_folders(folder))
     files = [path for path in folder.rglob("[!.]*") if path.is_file() and path not in taken]
-    kinds = Counter(path.suffix.lower() or "without an ending" for path in files)
-    said = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-    return f"{folder}: {_files(len(files))} passed over ({said}); read are {_layout(folder)}" if files else ""
+    kinds = Counter(path.suffix.lower() or "no suffix" for path in files)
+    listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+    return f"{folder}: {_files(len(files))} ignored ({listed}); {_layout(folder)} are read" if files else ""
 
 
 def read_metadata(folder: Path) -> list[Recording]:
-    """Recordings of a folder with a metadata.csv of at least path, dataset, label and fold; perhaps source_id."""
+    """Recordings of a folder with a metadata.csv of at least path, dataset, label and fold."""
     rows = _rows(folder / "metadata.csv", ("path", "dataset", "label", "fold"))
     return [
         Recording(
@@ -104,12 +102,12 @@ def read_metadata(folder: Path) -> list[Recording]:
 
 
 def read_esc50(folder: Path) -> list[Recording]:
-    """ESC-50 as published. The ten classes that are ESC-10 are a data set of their own, under our names."""
+    """ESC-50 as published. The ten classes that are ESC-10 are a data set of their own."""
     rows = _rows(folder / "meta" / "esc50.csv", ("filename", "fold", "category", "src_file"))
     return [
         Recording(
             folder / "audio" / row["filename"],
-            (ESC_10.get(row["category"], row["category"]),),
+            (ESC_50.get(row["category"], row["category"]),),
             int(row["fold"]),
             "esc10" if row["category"] in ESC_10 else "esc50",
             row["src_file"],
@@ -136,26 +134,16 @@ def read_urbansound8k(folder: Path) -> list[Recording]:
 def read_label_folders(folder: Path) -> list[Recording]:
     """Recordings of `folder/<label>/*.wav` and the like.
 
-    `park~1.wav` and `park~2.wav` are cut from one recording, `park`, and a file's fold comes from the hash of that.
+    `park~1.wav` and `park~2.wav` are cut from one recording, `park`; a file's fold is a hash of that name.
     """
     paths = _in_label_folders(folder)
     if not paths:
-        raise DataError(_none_in(folder))
+        raise _none_in(folder)
     return [_of_label_folder(path, folder.name) for path in paths]
 
 
-def listings(folders: Sequence[Path], work: Path) -> list[Path]:
-    """A metadata.csv of each folder, for the scene maker: the folder's own, or one that is written to `work`."""
-    return [
-        folder / "metadata.csv"
-        if (folder / "metadata.csv").is_file()
-        else _listed(folder, work / f"listing{number}.csv")
-        for number, folder in enumerate(folders)
-    ]
-
-
 def _reader(folder: Path) -> Callable[[Path], list[Recording]]:
-    """What reads a folder: by the listing that lies there, or none."""
+    """The reader for a folder, by the listing in it."""
     layouts: tuple[tuple[str, Callable[[Path], list[Recording]]], ...] = (
         ("metadata.csv", read_metadata),
         ("meta/esc50.csv", read_esc50),
@@ -172,18 +160,20 @@ def _audio(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if path.suffix.lower() in AUDIO)
 
 
-def _none_in(folder: Path) -> str:
+def _none_in(folder: Path) -> DataError:
     """Why a folder has no recordings in folders of labels."""
     if here := _audio(folder, "*"):
-        return f"{folder}: found {_files(len(here), 'audio ')} in {folder} itself; put them in {folder}/<label>/."
+        found = f"found {_files(len(here), 'audio ')} in {folder} itself"
+        return DataError(f"{folder}: {found}", code="data-layout", remedy=f"Put them in {folder}/<label>/.")
     if below := _audio(folder, "*/*/**/*"):
-        return (
-            f"{folder}: found {_files(len(below), 'audio ')}, but deeper than {_layout(folder)}. A file's label is its "
-            f"folder, --data the folder above that: {below[0].parent.parent}, perhaps."
-        )
-    return (
-        f"{folder}: no training data. Expected a metadata.csv, ESC-50, UrbanSound8K, or one folder of audio "
-        f"files ({' '.join(AUDIO)}) for each label; name the right folder with --data."
+        found = f"found {_files(len(below), 'audio ')}, but deeper than {_layout(folder)}"
+        remedy = f"A file's label is its folder; give --data the folder above: {below[0].parent.parent}, perhaps."
+        return DataError(f"{folder}: {found}", code="data-layout", remedy=remedy)
+    return DataError(
+        f"{folder}: no training data",
+        code="data-missing",
+        remedy="Name a folder with --data that has a metadata.csv, ESC-50, UrbanSound8K, or one folder of audio files "
+        f"({' '.join(AUDIO)}) for each label.",
     )
 
 
@@ -201,40 +191,29 @@ def _of_label_folder(path: Path, dataset: str) -> Recording:
     return Recording(path, (path.parent.name,), fold, dataset, source)
 
 
-def _listed(folder: Path, listing: Path) -> Path:
-    recordings = read_any(folder)
-    listing.parent.mkdir(parents=True, exist_ok=True)
-    with listing.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(("path", "dataset", "label", "fold", "source_id"))
-        writer.writerows((r.path.resolve(), r.dataset, r.labels[0], r.fold, r.source) for r in recordings)
-    return listing
-
-
 def _rows(listing: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """The lines of a listing, each with all of the columns; those of ours and of strangers, as a spreadsheet saves."""
-    needs = f"it needs {', '.join(columns)}, separated by commas"
+    """The lines of a listing, each with all of the columns; also as spreadsheets save it, with a byte order mark."""
+    needs = f"A listing needs the columns {', '.join(columns)}, separated by commas, in UTF-8."
     try:
         with listing.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-                raise DataError(f"{listing}: no column {', '.join(missing)}; {needs}.")
+                raise DataError(f"{listing}: no column {', '.join(missing)}", code="listing-column", remedy=needs)
             for row in reader:
                 where = f"{listing}, line {reader.line_num}"
                 if empty := [column for column in columns if not (row[column] or "").strip()]:
-                    raise DataError(f"{where}: no {', '.join(empty)}; {needs}. Correct that line.")
+                    raise DataError(f"{where}: no {', '.join(empty)}", code="listing-empty", remedy=needs)
                 if not _is_fold(row["fold"]):
-                    raise DataError(
-                        f"{where}: fold {row['fold']!r}; a fold is a whole number from 1 to {MOST_FOLDS}. Correct that "
-                        "line."
-                    )
+                    remedy = f"Make it a whole number from 1 to {MOST_FOLDS}."
+                    raise DataError(f"{where}: fold {row['fold']!r}", code="listing-fold", remedy=remedy)
                 yield row
     except UnicodeDecodeError as err:
-        raise DataError(f"{listing}: is not in UTF-8. Save it as CSV UTF-8.") from err
+        raise DataError(f"{listing}: not UTF-8", code="listing-encoding", remedy="Save it as CSV UTF-8.") from err
     except csv.Error as err:
-        raise DataError(f"{listing}: is no CSV ({err}); {needs}.") from err
+        raise DataError(f"{listing}: not CSV ({err})", code="listing-csv", remedy=needs) from err
     except OSError as err:
-        raise DataError(f"{listing}: cannot be read ({err.strerror}). Name the data's folder with --data.") from err
+        remedy = "Name the folder of the data with --data."
+        raise DataError(f"{listing}: {err.strerror}", code="listing-unreadable", remedy=remedy) from err
 
 
 def _is_fold(text: str) -> bool:

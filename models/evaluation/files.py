@@ -1,5 +1,6 @@
 """Whole files of a fold that a bundle was not trained on: which label has the highest score, beside YAMNet's."""
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from listener.pipeline.values import Floats
 from models.data.bank import decode
 from models.data.labels import label_of
 from models.data.recordings import DataError, Recording
-from models.evaluation.daemon import RATE, Daemon
+from models.evaluation.bundle_runner import RATE, BundleRunner
 from models.evaluation.scenes import side_by_side
-from models.evaluation.yamnet import Peer, label_scores
+from models.evaluation.yamnet import Yamnet, label_scores
 
 LONGEST_S = 10.0
 FIRST_S = 0.8  # clips that end earlier have heard too little
+_one_at_a_time = threading.Lock()  # YAMNet's interpreter is for one thread
 PUBLISHED = {"esc10": "esc50"}  # of which data set a data set is a part
 
 
@@ -43,22 +45,22 @@ class Files:
     yamnet: Floats | None
 
 
-def read(daemon: Daemon, recordings: Sequence[Recording], peer: Peer | None = None) -> Files:
+def read(runner: BundleRunner, recordings: Sequence[Recording], yamnet: Yamnet | None = None) -> Files:
     """Have a bundle score some recordings whose labels it knows. Files that cannot be decoded are left out."""
-    known = [(r, label_of(r.labels[0])) for r in recordings if label_of(r.labels[0]) in daemon.labels]
-    rows = side_by_side(lambda item: _scored(daemon, item[0].path, peer), known)
+    known = [(r, label_of(r.labels[0])) for r in recordings if label_of(r.labels[0]) in runner.labels]
+    rows = side_by_side(lambda item: _scored(runner, item[0].path, yamnet), known)
     kept = [(item, row) for item, row in zip(known, rows, strict=True) if row is not None]
     if not kept:
         raise DataError("no file of the bundle's labels could be read", code="evaluate-files", remedy="Name --data.")
-    scores, peak, embeddings, yamnet = zip(*(row for _, row in kept), strict=True)
+    scores, peak, embeddings, classes = zip(*(row for _, row in kept), strict=True)
     return Files(
-        daemon.labels,
+        runner.labels,
         [label for (_, label), _ in kept],
         [PUBLISHED.get(r.dataset, r.dataset) for (r, _), _ in kept],
         np.stack(scores),
         np.stack(peak),
         np.stack(embeddings),
-        label_scores(np.stack(yamnet), daemon.labels) if peer else None,
+        label_scores(np.stack(classes), runner.labels) if yamnet else None,
     )
 
 
@@ -127,17 +129,20 @@ def _datasets(files: Files, label: str) -> set[str]:
     return {name for name, truth in zip(files.datasets, files.truth, strict=True) if truth == label}
 
 
-def _scored(daemon: Daemon, path: Path, peer: Peer | None) -> tuple[Floats, Floats, Floats, Floats] | None:
+def _scored(runner: BundleRunner, path: Path, yamnet: Yamnet | None) -> tuple[Floats, Floats, Floats, Floats] | None:
     try:
         samples = decode(path, RATE)[: int(LONGEST_S * RATE)]
     except DataError:
         return None
     padded = np.concatenate([samples, np.zeros(RATE // 2, np.float32)])
     pcm = np.clip(np.rint(padded * 32767), -32768, 32767).astype(np.int16)
-    predictions = daemon.predictions(pcm, gate="open")
+    predictions = runner.predictions(pcm, gate="open")
     late = [p for p in predictions if p.span.stop > FIRST_S * RATE] or predictions
     scores = np.stack([p.scores for p in late])
     loudest = late[int(scores.max(axis=1).argmax())].embedding
     nothing = np.zeros(0, np.float32)
-    yamnet = nothing if peer is None else (1 / (1 + np.exp(-peer.logits(samples)))).mean(axis=0)
-    return scores.mean(axis=0), scores.max(axis=0), nothing if loudest is None else loudest, yamnet
+    classes = nothing
+    if yamnet is not None:
+        with _one_at_a_time:
+            classes = (1 / (1 + np.exp(-yamnet.logits(samples)))).mean(axis=0)
+    return scores.mean(axis=0), scores.max(axis=0), nothing if loudest is None else loudest, classes

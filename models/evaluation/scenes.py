@@ -16,7 +16,7 @@ from models.data.labels import label_of
 from models.data.mixing import VARIANTS
 from models.data.recordings import Recording
 from models.data.synthesis import GENERATORS, synthesise
-from models.evaluation.daemon import RATE, Daemon, read_pcm
+from models.evaluation.bundle_runner import RATE, BundleRunner, read_pcm
 from models.evaluation.event_matching import EventScore, TrueEvent, match, read_truth
 from models.evaluation.scene_maker import LabelledClip, SceneSettings, write
 
@@ -84,10 +84,10 @@ def make(
     return side_by_side(made, seeds)
 
 
-def score(daemon: Daemon, scenes: Sequence[Scene]) -> dict[str, Any]:
+def score(runner: BundleRunner, scenes: Sequence[Scene]) -> dict[str, Any]:
     """The figures of a bundle's events in scenes."""
     total = EventScore()
-    reported = side_by_side(lambda scene: daemon.events(*read_pcm(scene.path)), scenes)
+    reported = side_by_side(lambda scene: runner.events(*read_pcm(scene.path)), scenes)
     for scene, events in zip(scenes, reported, strict=True):
         total.add(match(events, scene.truth), 3600 * scene.hours)
     return total.report()

@@ -17,8 +17,8 @@ from listener.pipeline.clipper import ClipConfig
 from listener.pipeline.tracker import EventConfig
 from listener.pipeline.values import Floats, Prediction
 from models.data.labels import BY_ID
+from models.evaluation.bundle_runner import RATE
 from models.evaluation.calibration import Calibration
-from models.evaluation.daemon import RATE
 from models.evaluation.event_matching import ReportedEvent, TrueEvent, match
 
 ON = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.985, 0.995)

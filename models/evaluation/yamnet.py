@@ -15,9 +15,9 @@ from listener.pipeline.values import Floats
 from models.data.labels import BY_ID
 from models.data.recordings import DataError
 
-PEER = Path("..") / "shared" / "peers" / "yamnet" / "yamnet.tflite"
+YAMNET = Path("..") / "shared" / "peers" / "yamnet" / "yamnet.tflite"
 FILE = "lite-model_yamnet_classification_tflite_1.tflite (4.1 MB; google/yamnet on Kaggle)"  # as its maker names it
-CLASS_MAP = PEER.with_name("yamnet_class_map.csv")
+CLASS_MAP = YAMNET.with_name("yamnet_class_map.csv")
 WINDOW = 15_600  # samples at 16 kHz
 HOP = 7_680  # 0.48 s
 CLASSES = 521
@@ -27,10 +27,10 @@ LOGITS = "layer29/fc/BiasAdd"  # the tensor before the sigmoid, by a part of its
 Levels = NDArray[np.int8]
 
 
-class Peer:
+class Yamnet:
     """The network, ready to run. DataError where it, or its runtime, is not here."""
 
-    def __init__(self, path: Path = PEER) -> None:
+    def __init__(self, path: Path = YAMNET) -> None:
         self._net = _interpreter(path, to_run=True)
         self._input = self._net.get_input_details()[0]["index"]
         logits = next(tensor for tensor in self._net.get_tensor_details() if LOGITS in tensor["name"])
@@ -55,15 +55,15 @@ class Peer:
         return level
 
 
-def convolutions(path: Path = PEER) -> list[tuple[Floats, Floats]]:
+def convolutions(path: Path = YAMNET) -> list[tuple[Floats, Floats]]:
     """Weights and biases of YAMNet's convolutions, in their order; their normalisation is folded into them.
 
-    DataError as of `Peer`, and where the file is of another kind.
+    DataError as of `Yamnet`, and where the file is of another kind.
     """
     net = _interpreter(path, to_run=False)
     numbers = [_numbers(net, tensor) for tensor in net.get_tensor_details() if _of_convolution(tensor)]
     if len(numbers) != 2 * CONVOLUTIONS:
-        raise DataError(f"{path}: a network, but not YAMNet in whole numbers of eight bits. Put {FILE} there.")
+        raise DataError(f"{path}: not YAMNet with 8-bit weights", code="yamnet-other", remedy=f"Put {FILE} there.")
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -86,18 +86,22 @@ def windows_in(samples: int) -> int:
 def _interpreter(path: Path, *, to_run: bool) -> Any:
     """With what it makes on the way; or for its numbers alone, without a delegate and what that has to say."""
     if not path.is_file():
-        raise DataError(f"{path}: YAMNet is not here.")
+        raise DataError(f"{path}: YAMNet is missing", code="yamnet-missing", remedy=f"Put {FILE} there.")
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as err:
-        raise DataError("YAMNet needs ai-edge-litert: pip install --group train") from err
+        raise DataError(
+            "YAMNet needs ai-edge-litert", code="yamnet-runtime", remedy="Run: pip install --group train"
+        ) from err
     plain = {"experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
     how = {"experimental_preserve_all_tensors": True} if to_run else plain
     try:
         net = Interpreter(str(path), num_threads=1, **how)
         net.allocate_tensors()
     except (ValueError, RuntimeError) as err:
-        raise DataError(f"{path}: no network can be read from it ({err}). Put {FILE} there.") from err
+        raise DataError(
+            f"{path}: cannot be read as a network ({err})", code="yamnet-unreadable", remedy=f"Put {FILE} there."
+        ) from err
     return net
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.evaluation.yamnet import PEER
+from models.evaluation.yamnet import YAMNET
 from models.network.body import EARLY
 from models.network.network import SoundNet, make_net
 from models.training import checkpoint
@@ -33,7 +33,7 @@ class Trainer:
         if recipe.start:
             take_weights(self.net, recipe.labels, checkpoint.load(Path(recipe.start)))
         elif recipe.shape.pretrained:
-            self.net.body.take(PEER)
+            self.net.body.take(YAMNET)
         self._start = [weight.detach().clone().to(device) for weight in early_weights(self.net)]
         self.net.to(device)
         self._averaged = copy.deepcopy(self.net).eval().requires_grad_(False)

@@ -5,13 +5,20 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from models.data.recordings import AUDIO, DataError, counted, listings, passed_over, read_all, read_any, read_metadata
+from models.data.recordings import AUDIO, DataError, counted, passed_over, read_all, read_any
 
 
 def written(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def refused(folder: Path) -> tuple[str, str]:
+    """Code and message of the error that reading a folder raises."""
+    with pytest.raises(DataError) as error:
+        read_any(folder)
+    return error.value.code, error.value.message
 
 
 def test_a_metadata_csv_is_read(tmp_path: Path) -> None:
@@ -37,7 +44,7 @@ def test_esc50_as_published_gives_all_its_classes_those_of_esc10_under_our_names
     written(tmp_path / "meta" / "esc50.csv", rows)
     dog, cat = read_any(tmp_path)
     assert (dog.labels, dog.dataset, dog.path) == (("dog_bark",), "esc10", tmp_path / "audio" / "1-1-A-0.wav")
-    assert (cat.labels, cat.dataset, cat.fold) == (("cat",), "esc50", 2)
+    assert (cat.labels, cat.dataset, cat.fold) == (("cat_meow",), "esc50", 2)
 
 
 def test_urbansound8k_as_published_is_read(tmp_path: Path) -> None:
@@ -76,20 +83,10 @@ def test_some_folders_are_read_one_after_another(tmp_path: Path) -> None:
     assert [r.labels for r in read_all([tmp_path / "two", tmp_path / "one"])] == [("door",), ("kettle",)]
 
 
-def test_the_scene_maker_gets_a_folders_own_listing_or_one_that_says_the_same(tmp_path: Path) -> None:
-    own = written(tmp_path / "listed" / "metadata.csv", "path,dataset,label,fold\na.ogg,x,rain,3\n")
-    written(tmp_path / "plain" / "kettle" / "park~1.wav", "")
-    first, second = listings([own.parent, tmp_path / "plain"], tmp_path / "work")
-    assert first == own
-    second.rename(second.with_name("metadata.csv"))
-    assert read_metadata(tmp_path / "work") == read_any(tmp_path / "plain")
-
-
 @pytest.mark.parametrize("fold", ["x", "0", "-1", "256", "1.5"])
 def test_a_fold_that_is_none_is_refused_with_its_line(fold: str, tmp_path: Path) -> None:
     written(tmp_path / "metadata.csv", f"path,dataset,label,fold\na.ogg,x,rain,3\nb.ogg,x,rain,{fold}\n")
-    with pytest.raises(DataError, match=rf"metadata\.csv, line 3: fold '{fold}'"):
-        read_any(tmp_path)
+    assert refused(tmp_path) == ("listing-fold", f"{tmp_path}/metadata.csv, line 3: fold '{fold}'")
 
 
 @pytest.mark.parametrize(
@@ -97,10 +94,7 @@ def test_a_fold_that_is_none_is_refused_with_its_line(fold: str, tmp_path: Path)
 )
 def test_a_line_that_lacks_something_is_refused(line: str, empty: str, tmp_path: Path) -> None:
     written(tmp_path / "metadata.csv", f"path,dataset,label,fold\n{line}\n")
-    with pytest.raises(
-        DataError, match=f"line 2: no {empty}; it needs path, dataset, label, fold, separated by commas"
-    ):
-        read_any(tmp_path)
+    assert refused(tmp_path) == ("listing-empty", f"{tmp_path}/metadata.csv, line 2: no {empty}")
 
 
 def test_a_listing_is_read_as_spreadsheets_save_it(tmp_path: Path) -> None:
@@ -109,21 +103,15 @@ def test_a_listing_is_read_as_spreadsheets_save_it(tmp_path: Path) -> None:
     (recording,) = read_any(tmp_path)
     assert recording.path == tmp_path / "müller.ogg"
     (tmp_path / "metadata.csv").write_text(listing, encoding="latin-1")
-    with pytest.raises(DataError, match=r"metadata\.csv: is not in UTF-8"):
-        read_any(tmp_path)
+    assert refused(tmp_path)[0] == "listing-encoding"
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("a.wav", r"found 1 audio file in .*/flat itself; put them in .*/flat/<label>/\."),
-        ("all/kettle/a.wav", r"found 1 audio file, but deeper than .*/flat/<label>.*: .*/flat/all, perhaps"),
-    ],
-)
-def test_sounds_at_another_height_are_found_and_told_where_they_belong(name: str, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.wav", "all/kettle/a.wav"])
+def test_sounds_at_another_depth_are_found_and_their_place_is_named(name: str, tmp_path: Path) -> None:
     written(tmp_path / "flat" / name, "")
-    with pytest.raises(DataError, match=said):
-        read_any(tmp_path / "flat")
+    code, message = refused(tmp_path / "flat")
+    assert code == "data-layout"
+    assert "1 audio file" in message
 
 
 def test_every_ending_that_is_read_is_one_that_libsndfile_knows() -> None:
@@ -131,29 +119,26 @@ def test_every_ending_that_is_read_is_one_that_libsndfile_knows() -> None:
     assert {named.get(ending, ending[1:].upper()) for ending in AUDIO} <= set(soundfile.available_formats())
 
 
-def test_files_that_are_no_recordings_are_counted_by_their_endings(tmp_path: Path) -> None:
+def test_files_that_are_not_audio_are_counted_by_their_suffixes(tmp_path: Path) -> None:
     for name in ("kettle/a.caf", "kettle/b.m4a", "kettle/c.M4A", "d.wav", ".DS_Store"):
         written(tmp_path / "awk" / name, "")
-    assert passed_over(tmp_path / "awk").startswith(f"{tmp_path}/awk: 3 files passed over (.m4a 2, .wav 1); ")
+    assert ".m4a 2, .wav 1" in passed_over(tmp_path / "awk")
     (tmp_path / "awk" / "metadata.csv").touch()
     assert passed_over(tmp_path / "awk") == ""
 
 
-def test_how_many_recordings_each_label_has_is_told_and_what_is_left_aside(tmp_path: Path) -> None:
+def test_the_recordings_of_each_label_are_counted(tmp_path: Path) -> None:
     for name in ("kettle/a.wav", "kettle/b.wav", "other/c.wav"):
         written(tmp_path / name, "")
-    recordings = read_any(tmp_path)
-    assert counted(recordings, ["kettle", "other"]) == "recordings: kettle 2, other 1"
-    assert counted(recordings, ["kettle"]).startswith("recordings: kettle 2; left aside")
-    assert counted(recordings, ["kettle"]).endswith(": other 1")
+    used, _, others = counted(read_any(tmp_path), ["kettle"]).partition(";")
+    assert used.endswith("kettle 2")
+    assert others.endswith("other 1")
 
 
-def test_a_folder_without_sounds_is_refused_with_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Expected a metadata\.csv"):
-        read_any(tmp_path)
+def test_a_folder_without_sounds_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path)[0] == "data-missing"
 
 
 def test_a_listing_without_its_columns_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "metadata.csv", "path,label\na.ogg,rain\n")
-    with pytest.raises(DataError, match="no column dataset, fold"):
-        read_any(tmp_path)
+    assert refused(tmp_path) == ("listing-column", f"{tmp_path}/metadata.csv: no column dataset, fold")

@@ -8,12 +8,12 @@ from torch import Tensor
 from listener.pipeline.features import FeatureSpec, LogMel
 from listener.pipeline.values import Floats
 from models.data.frontend import mel_filters
-from models.evaluation.yamnet import PEER, WINDOW
+from models.evaluation.yamnet import WINDOW, YAMNET
 from models.network.body import BANDS, EARLY, FLOOR_DB, NATURAL, OFFSET, PEAK_DB, SILENCE, Body, Leveller
 from models.network.shape import Shape
 
 SPEC = FeatureSpec()
-here = pytest.mark.skipif(not PEER.is_file(), reason=f"{PEER} is not here")
+here = pytest.mark.skipif(not YAMNET.is_file(), reason=f"{YAMNET} is not here")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ class Original:
     def __init__(self, sound: Floats) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._net = Interpreter(str(PEER), num_threads=1, experimental_preserve_all_tensors=True)
+        self._net = Interpreter(str(YAMNET), num_threads=1, experimental_preserve_all_tensors=True)
         self._net.allocate_tensors()
         self._net.set_tensor(0, sound[:WINDOW])
         self._net.invoke()
@@ -52,7 +52,7 @@ def test_the_front_end_is_yamnets(sound: Floats) -> None:
 @here
 def test_the_early_features_are_yamnets(sound: Floats) -> None:
     original, body = Original(sound), Body(SPEC, Shape())
-    body.take(PEER)
+    body.take(YAMNET)
     patch = torch.from_numpy(original("feature_patch")).transpose(1, 2).unsqueeze(1)  # mels before columns
     # The strides of both meet after 3 columns; then our features are 3 frames late.
     plane = torch.cat([torch.full((1, 1, 64, 3), SILENCE), patch, torch.full((1, 1, 64, 29), SILENCE)], dim=3)
@@ -69,8 +69,8 @@ def test_the_early_features_are_yamnets(sound: Floats) -> None:
 @pytest.mark.parametrize("exact", [0, 2])
 def test_kernels_of_late_layers_are_folded_so_that_they_answer_earlier(exact: int) -> None:
     body, whole = Body(SPEC, Shape(exact=exact)), Body(SPEC, Shape(exact=5))
-    body.take(PEER)
-    whole.take(PEER)
+    body.take(YAMNET)
+    whole.take(YAMNET)
     for number, (one, other) in enumerate(zip(body.layers, whole.layers, strict=True)):
         ours, theirs = one.time.conv.weight, other.time.conv.weight
         if number > EARLY + exact:

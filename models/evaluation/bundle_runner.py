@@ -19,7 +19,7 @@ from models.evaluation.event_matching import ReportedEvent
 RATE = 16_000
 
 
-class Daemon:
+class BundleRunner:
     """A bundle behind the default configuration, with every label reported. Streams may run in threads."""
 
     def __init__(self, folder: Path) -> None:
