@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GROUPS := --group test --group train --group export --group bench --group report --group docs
 # Two processes: most tests wait for microphones, brokers and browsers.
-PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 # In CI: the gate on coverage, and a home whose owner would notice if a test touched anything (tests/hostile.py).
 COVERAGE = --cov --cov-report=term:skip-covered --cov-fail-under=92
 TEST = $(if $(CI),$(BIN)/python -m tests.hostile $(PYTEST) $(COVERAGE),$(PYTEST))

@@ -105,17 +105,25 @@ def with_manifest(bundle: Bundle, **changes: object) -> Bundle:
 
 
 pytest_plugins = ["tests.skips"]
-# Fixtures that start a server, a browser, a machine or a sound card.
-SYSTEM_FIXTURES = {"broker", "virtual_mic", "browser", "box"}
+# Fixtures that start a server, a browser, a machine or a sound card; most of them take seconds.
+SLOW_FIXTURES = {"virtual_mic", "browser", "box", "wheel", "sdist"}
+SYSTEM_FIXTURES = SLOW_FIXTURES | {"broker"}
+# Fixtures that are made once for a module: its tests stay in one process.
+SHARED_FIXTURES = {"browser", "box", "wheel", "sdist", "trained", "exported", "pool", "bank"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test `unit` that is marked neither `system` nor `slow`."""
+    """Mark tests by the fixtures that they use, and begin with the slow ones, so that no process is left waiting."""
     for item in items:
-        if SYSTEM_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker("system")
-        if not {mark.name for mark in item.iter_markers()} & {"system", "slow"}:
+        used = set(getattr(item, "fixturenames", ()))
+        for mark, fixtures in (("slow", SLOW_FIXTURES), ("system", SYSTEM_FIXTURES)):
+            if fixtures & used:
+                item.add_marker(mark)
+        if SHARED_FIXTURES & used:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+        if not {"system", "slow"} & {mark.name for mark in item.iter_markers()}:
             item.add_marker("unit")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
