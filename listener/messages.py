@@ -1,4 +1,4 @@
-"""What crosses a process boundary: one JSON object a line, on sockets, in logs and in pipes."""
+"""Messages between processes: one JSON object per line, on sockets, in logs and in pipes."""
 
 import os
 import time
@@ -17,15 +17,15 @@ Topic = Literal["event", "level", "status", "spectrum"]
 
 @cache
 def run_id() -> str:
-    """What the ids of all events of this process begin with."""
+    """Return the beginning of the ids of all events of this process."""
     return os.urandom(4).hex()
 
 
 class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
-    """A named sound. Lines of one event share `id` and are numbered by `seq`; every key is in every line.
+    """A named sound. The messages of one event share `id` and are numbered by `seq`; every message has every key.
 
-    `*_s` are seconds of the source's own stream. `start` and `end` are the same moments by the wall clock,
-    null for files. `detected_s` is how much had been heard when the event was first reported.
+    `*_s` are seconds since the source's stream began. `start` and `end` are the same moments by the wall clock, null
+    for files. `detected_s` is how much audio had arrived when the event was first reported.
     """
 
     v: int = PROTOCOL
@@ -47,7 +47,7 @@ class Event(msgspec.Struct, frozen=True, tag="event", kw_only=True):
 
 
 class Level(msgspec.Struct, frozen=True, tag="level", kw_only=True):
-    """The meter of one source, some times a second, for displays. Old ones are dropped first."""
+    """The level of one source, several times a second, for displays. Old messages are dropped first."""
 
     source: str
     at_s: float
@@ -58,14 +58,14 @@ class Level(msgspec.Struct, frozen=True, tag="level", kw_only=True):
 
 
 class Spectrum(msgspec.Struct, frozen=True, tag="spectrum", kw_only=True):
-    """Columns of one source's spectrogram, as they are heard. Old ones are dropped first."""
+    """Columns of one source's spectrogram. Old messages are dropped first."""
 
     source: str
     at_s: float  # the end of the last column
-    column_s: float  # from one to the next; a gap shows in `at_s`
-    low_db: float  # what a cell of 0 stands for, and
-    high_db: float  # one of 255: power in a mel band
-    mels: int  # cells of a column, the lowest first
+    column_s: float  # the time between two columns; a gap shows in `at_s`
+    low_db: float  # the power in a mel band that a cell of 0 stands for
+    high_db: float  # the same for 255
+    mels: int  # cells of a column, the lowest band first
     columns: bytes  # one after the other; base64 in JSON
 
 
@@ -79,36 +79,36 @@ class SourceState(StrEnum):
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How one source is doing."""
+    """The state of one source."""
 
     state: str
     detail: str
-    heard_s: float  # audio that went through the pipeline
-    lost_s: float  # audio that did not
-    gate_duty: float  # share of heard audio for which the gate was open
+    heard_s: float  # audio that was classified or found quiet
+    lost_s: float  # audio that was lost
+    gate_duty: float  # share of that audio for which the gate was open
     clips: int
-    inference_ms: float  # mean, of the clips since the status before; the front end included
+    inference_ms: float  # mean of the clips since the status before, front end included
     level_dbfs: float = -100.0  # now
-    peak_dbfs: float = -100.0  # of the loudest 20 ms since the status before
-    floor_dbfs: float | None = None  # what the gate takes for the room
+    peak_dbfs: float = -100.0  # the loudest 20 ms since the status before
+    floor_dbfs: float | None = None  # the background level that the gate tracks
     inference_s: float = 0.0  # of all clips together
-    inference_le_ms: dict[str, int] = {}  # how many clips took at most so many milliseconds; "inf": all of them
-    waiting_s: float = 0.0  # audio that was captured and waits to be heard
-    trouble: str = ""  # what is wrong with what it hears, though it listens; empty when that is well
+    inference_le_ms: dict[str, int] = {}  # milliseconds -> clips that took no longer; "inf": all clips
+    waiting_s: float = 0.0  # audio that waits to be processed
+    trouble: str = ""  # what is wrong with its audio while it listens; empty: nothing
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
-    """How the daemon is doing, once a second."""
+    """The state of the daemon, once a second."""
 
     uptime_s: float
     cpu: float  # share of one core since the status before
     sources: dict[str, SourceStatus]
-    sinks: dict[str, int]  # events each has lost
+    sinks: dict[str, int]  # events that each has lost
     waiting: dict[str, int] = {}  # events that wait for each sink
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
-    """The first line that a socket client gets."""
+    """The first message to a client of the socket."""
 
     v: int = PROTOCOL
     version: str
@@ -119,11 +119,11 @@ class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
     thresholds: dict[str, float]
     groups: dict[str, list[str]]
     sources: list[str]
-    config: str = ""  # the file that the daemon reads, whole path; empty where there is none
+    config: str = ""  # the absolute path of the configuration; empty: none
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack", kw_only=True):
-    """The answer to a subscription: what the client gets from now on."""
+    """The answer to a subscription: what the client receives from now on."""
 
     subscribe: list[str]
     labels: list[str] | None
@@ -131,19 +131,19 @@ class Ack(msgspec.Struct, frozen=True, tag="ack", kw_only=True):
 
 
 class Error(msgspec.Struct, frozen=True, tag="error", kw_only=True):
-    """Why the connection ends."""
+    """Why the daemon closes the connection."""
 
     message: str
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal", kw_only=True):
-    """Why a command was not done. The connection stays."""
+    """Why a command was refused. The connection stays open."""
 
     message: str
 
 
 class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a client may send. It replaces what the client gets."""
+    """A client's subscription. It replaces the one before."""
 
     subscribe: list[Topic]
     labels: list[str] | None = None
@@ -151,7 +151,7 @@ class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a client may ask of the daemon; it is answered with a `State`."""
+    """A client's command. The answer is a `State` or a `Refusal`."""
 
     command: Literal["snooze", "wake", "listen", "threshold", "reload", "state", "test"]
     what: str = ""  # snooze, wake: a label, group, source or "all"; listen: a source; threshold, test: a label
@@ -161,7 +161,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a client on TCP shows first, where the daemon asks for it; the greeting is the answer."""
+    """The first message of a client on TCP, if the daemon requires a token. The answer is a `Hello`."""
 
     token: str
 
@@ -169,11 +169,11 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class State(msgspec.Struct, frozen=True, tag="state", kw_only=True):
     """What users have changed while the daemon runs."""
 
-    snoozed: dict[str, str | None]  # label, group, source or "all" -> until when; null: until it is woken
-    listening_for: dict[str, list[str]]  # source -> labels, where it is not all
-    thresholds: dict[str, float]  # label -> on, where it is not the configured one
+    snoozed: dict[str, str | None]  # label, group, source or "all" -> until when; null: until woken
+    listening_for: dict[str, list[str]]  # source -> labels, for sources that do not listen for all
+    thresholds: dict[str, float]  # label -> on-threshold, if it is not the configured one
     tested: list[str] = []  # after the command test: the sinks whose filters let the test event pass
-    restart: list[str] = []  # sections that were changed in the configuration, and wait for a restart
+    restart: list[str] = []  # changed sections of the configuration that wait for a restart
 
 
 Message = Event | Level | Spectrum | Status | Hello | Ack | Error | Refusal | State
@@ -190,18 +190,26 @@ LONGEST_SNOOZE_S = 366 * 86_400.0
 
 
 def encode(message: Message | Subscribe | Command | Token) -> bytes:
-    """One line, newline included."""
+    """Return a message as a line, newline included."""
     return _encoder.encode(message) + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """The message of a line; ValueError where it is none of ours."""
+    """Return the message of a line.
+
+    Raises:
+        ValueError: It is not a message of this protocol.
+    """
     message: Message = _messages.decode(line)
     return message
 
 
 def decode_request(line: bytes) -> Subscribe | Command | Token:
-    """What a client asks for; ValueError, naming what is wrong, where it is nothing of ours."""
+    """Return the request of a client.
+
+    Raises:
+        ValueError: It is not a request; the text says why.
+    """
     try:
         keys = _objects.decode(line).keys()
     except (ValueError, RecursionError) as err:
@@ -217,7 +225,11 @@ def decode_request(line: bytes) -> Subscribe | Command | Token:
 
 
 def decode_command(line: bytes) -> Command:
-    """A command; ValueError, naming what is wrong, where it is none."""
+    """Return the command of a line.
+
+    Raises:
+        ValueError: It is not a command; the text says why.
+    """
     try:
         return _commands.decode(line)
     except (ValueError, RecursionError) as err:
@@ -225,17 +237,23 @@ def decode_command(line: bytes) -> Command:
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """A path, or a text that names one, for JSON and terminals: neither has a place for bytes that are no text."""
+    """Return a path as text for JSON and terminals, with bytes that are not text replaced."""
     return os.fsencode(path).decode(errors="replace")
 
 
 def wall_clock(unix_s: float) -> str:
-    """ISO 8601 in UTC with milliseconds."""
+    """Return a Unix time as ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def at_wall_clock(event: Event, began_at: float, now_at: float) -> Event:
-    """The event with its wall-clock times, from the Unix times of stream second 0 as of its start and as of now."""
+    """Return the event with wall-clock times.
+
+    Args:
+        event: An event with times of its stream.
+        began_at: The Unix time of stream second 0, as of the start of the event.
+        now_at: The same as of now: the clock of a sound card drifts.
+    """
     end = None if event.end_s is None else wall_clock(now_at + event.end_s)
     return msgspec.structs.replace(event, start=wall_clock(began_at + event.start_s), end=end)
 
@@ -269,10 +287,10 @@ def make_test_event(label: str, model: str) -> tuple[Event, Event]:
 
 
 def whole(event: Event) -> Event:
-    """The last line of an event as the one line that tells all of it."""
+    """Return the last message of an event as one message for the whole event."""
     return msgspec.structs.replace(event, phase=None, seq=0)
 
 
 def cut_off(event: Event) -> Event:
-    """An event that nobody will end any more, as ended when it was first reported."""
+    """Return the end of an event of which no end was recorded: it counts as ended when it was first reported."""
     return msgspec.structs.replace(event, phase="end", end_s=event.detected_s)

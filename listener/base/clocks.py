@@ -1,8 +1,8 @@
-"""A clock that nobody sets."""
+"""A clock that cannot be set."""
 
 import time
 
 
 def uptime() -> float:
-    """Seconds since this machine was started, those in which it slept with them where there is such a clock."""
+    """Return the seconds since this machine was started, sleep included if the system counts it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

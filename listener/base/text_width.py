@@ -1,4 +1,4 @@
-"""How wide a terminal shows text."""
+"""The width of text in a terminal."""
 
 import re
 import unicodedata
@@ -13,25 +13,25 @@ EMOJI = "\ufe0f"  # makes an emoji of the character before it, which many termin
 
 
 def cells(text: str) -> int:
-    """How wide a terminal shows it. Where terminals disagree the widest counts, so that no line is too long."""
+    """Return the width of text in cells. If terminals disagree, the widest counts, so that no line is too long."""
     return len(text) if NARROW.fullmatch(text) else sum(map(_cells, text))
 
 
 @lru_cache(4096)
 def _cells(char: str) -> int:
-    """Of one character. rich knows a later Unicode than Python, but takes the vowel signs of Hindi for nothing."""
+    """Return the width of a character. rich knows a later Unicode, but gives Hindi's vowel signs no width."""
     if unicodedata.category(char) in ("Mn", "Me"):
         return int(char == EMOJI)
     return max(2 if unicodedata.east_asian_width(char) in ("W", "F") else 1, cell_len(char))
 
 
 def padded(text: str, width: int) -> str:
-    """With spaces up to so many cells; what is wider stays so."""
+    """Add spaces up to a width in cells; wider text stays as it is."""
     return text + " " * (width - cells(text))
 
 
 def fitted(text: str, width: int) -> str:
-    """So many cells exactly; of a wide character across the edge a space is left."""
+    """Cut or pad text to exactly a width in cells; half of a wide character becomes a space."""
     if cells(text) > width:
         text = text[: bisect(list(accumulate(map(_cells, text))), width)]
     return padded(text, width)

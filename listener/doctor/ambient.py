@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from listener.daemon.signal_faults import LOUDEST, QUIETEST, rest
 from listener.errors import SourceError
 from listener.messages import SourceState
 from listener.pipeline.framer import FRAMES_PER_S
 from listener.pipeline.observer import Observer
-from listener.pipeline.values import SILENT_DBFS, Block, Flags, Floats, Frames, Gate
+from listener.pipeline.values import FULL_SCALE, SILENT_DBFS, Block, Flags, Floats, Frames, Gate
 from listener.sources.base import BaseSource
 
 SETTLING_S = 4.0  # a gate's floor begins far below any room and comes up to it meanwhile: see gates.py
@@ -29,6 +30,7 @@ class AmbientLevel:
     floor_dbfs: float | None = None  # what the gate takes for the room
     clipped: float = 0.0  # share of samples at full scale
     dead: float = 0.0  # share of the audio in which no channel moves
+    channels_dbfs: tuple[float, ...] = ()  # root mean square of each channel
 
     @property
     def duty(self) -> float:
@@ -63,6 +65,7 @@ class AmbientMeter(Observer):
         self._levels: list[Floats] = []
         self._active: list[Flags] = []
         self._frames = self._samples = self._full = self._dead = 0
+        self._powers: NDArray[np.float64] = np.zeros(0)  # sums of squares by channel
 
     @property
     def seconds(self) -> float:
@@ -74,6 +77,9 @@ class AmbientMeter(Observer):
         for block in blocks:
             lowest, highest = (int(block.pcm.min()), int(block.pcm.max())) if block.pcm.size else (0, 0)
             self._samples += block.pcm.size
+            if block.pcm.shape[1] != len(self._powers):
+                self._powers = np.zeros(block.pcm.shape[1])
+            self._powers += np.square(block.pcm, dtype=np.float64).sum(axis=0)
             self._dead += block.pcm.size if rest(block.pcm, highest, lowest) else 0
             if highest >= LOUDEST or lowest <= QUIETEST:
                 self._full += int(np.count_nonzero((block.pcm >= LOUDEST) | (block.pcm <= QUIETEST)))
@@ -96,7 +102,12 @@ class AmbientMeter(Observer):
             floor_dbfs=self._gate.floor_dbfs,
             clipped=self._full / max(self._samples, 1),
             dead=self._dead / max(self._samples, 1),
+            channels_dbfs=self._channels_dbfs(),
         )
+
+    def _channels_dbfs(self) -> tuple[float, ...]:
+        means = self._powers * len(self._powers) / max(self._samples, 1) / FULL_SCALE**2
+        return tuple((10 * np.log10(np.maximum(means, 10 ** (SILENT_DBFS / 10)))).tolist())
 
 
 def held_open(active: Flags, hang_over_s: float) -> Flags:

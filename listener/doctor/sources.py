@@ -1,6 +1,6 @@
 """Checks of each source: its level, overload, digital silence, and how the gate behaves with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from listener.base.schema import changed
@@ -20,6 +20,7 @@ OVERLOADED = 0.0005  # share of samples at full scale
 QUIET_DBFS, QUIET_PEAK_DBFS = -75.0, -65.0
 LOUD_DBFS = -25.0
 BUSY = 0.5  # a gate that is open for a larger share of the time saves little
+UNLIKE_DB = 15.0  # channels of one microphone differ by less
 
 
 def sources(config: Config, seconds: float) -> Iterator[Finding]:
@@ -38,6 +39,8 @@ def judged(name: str, measured: AmbientLevel) -> Iterator[Finding]:
         yield Finding(name, Severity.PROBLEM, "level-none", "the daemon reported no level", remedy)
         return
     yield _level(name, measured)
+    if len(measured.channels_dbfs) > 1:
+        yield _channels(name, measured.channels_dbfs)
     if measured.clipped > OVERLOADED:
         text = f"overload: {100 * measured.clipped:.2g} % of the samples are at full scale"
         remedy = "Turn the capture volume down (alsamixer, pavucontrol), or move the microphone."
@@ -92,6 +95,14 @@ def _level(name: str, measured: AmbientLevel) -> Finding:
         remedy = "Turn the capture volume down, or move the microphone."
         return Finding(name, Severity.WARNING, "level-high", f"very loud: {numbers}", remedy)
     return Finding(name, Severity.OK, "level-good", f"level: {numbers}")
+
+
+def _channels(name: str, levels_dbfs: Sequence[float]) -> Finding:
+    text = ", ".join(f"channel {number} {level:.0f} dBFS" for number, level in enumerate(levels_dbfs))
+    if max(levels_dbfs) - min(levels_dbfs) > UNLIKE_DB:
+        remedy = "To use some channels only, set the source's channel, for example channel = 0 or channel = [0, 1]."
+        return Finding(name, Severity.NOTE, "level-channels-unlike", text, remedy)
+    return Finding(name, Severity.OK, "level-channels", text)
 
 
 def _gate(name: str, measured: AmbientLevel) -> Finding:
