@@ -1,7 +1,6 @@
-"""The demo recording and its truth: `python -m scripts.make_demo`.
+"""Write the demo recording and its ground truth: `python -m scripts.make_demo`.
 
-Everything in it is synthesised, in a room with a quiet background, so that it is ours to ship. What the model
-makes of it is not written down anywhere: it answers as it would to a microphone.
+Everything in it is synthesised, so it may be shipped. The model treats it like audio from a microphone.
 """
 
 import json
@@ -20,7 +19,7 @@ SECONDS = 72.0
 ROOM_DBFS = -62.0
 SEED = 20_261
 
-# label, seed of the sound, starts at s, lasts s, level dBFS (root mean square)
+# label, seed, start in s, length in s, RMS level in dBFS
 SCORE = (
     ("doorbell", 9001, 4.0, 4.0, -26.0),
     ("clock_tick", 9002, 12.0, 7.0, -38.0),
@@ -50,13 +49,13 @@ def main() -> None:
 
 
 def in_room(dry: Floats, rng: np.random.Generator, level_dbfs: float) -> Floats:
-    """The sound in a room, its tail included, at a level."""
+    """Add the reverberation of a room, and scale to a level."""
     wet = np.convolve(dry, room_response(rng, RATE)).astype(np.float32)
     return wet * np.float32(10 ** (level_dbfs / 20) / (np.sqrt(np.square(wet).mean()) + 1e-9))
 
 
 def sounding_s(dry: Floats) -> float:
-    """How long it is heard: up to the last sample within 40 dB of its peak."""
+    """The length up to the last sample within 40 dB of the peak, in seconds."""
     return float(np.flatnonzero(np.abs(dry) > 0.01 * np.abs(dry).max())[-1]) / RATE
 
 

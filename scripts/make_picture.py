@@ -1,6 +1,6 @@
-"""docs/listener.svg, what the terminal shows while the demo recording is heard: `python -m scripts.make_picture`.
+"""Write docs/listener.svg, the terminal display during the demo recording: `python -m scripts.make_picture`.
 
-The daemon is a real one and the picture is of what it said at that moment; it takes as long as the demo runs.
+A real daemon plays the demo in real time, so this takes about a minute.
 """
 
 import io
@@ -22,8 +22,8 @@ from listener.tui.scene import Scene
 from listener.tui.view import Snapshot
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "listener.svg"
-AT_S = 59.0  # of the demo: the smoke alarm sounds, and others have been heard before
-SOUNDING_DBFS = -30.0  # between its beeps it is quiet
+AT_S = 59.0  # of the demo: the smoke alarm sounds after other events
+SOUNDING_DBFS = -30.0  # during a beep, not between two
 WIDTH, HEIGHT = 96, 26
 
 CONFIG = """\
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def seen(client: Client) -> Scene:
-    """The scene at that moment of the demo."""
+    """Receive messages up to that moment of the demo."""
     scene = None
     for message in client.receive(["event", "level", "status", "spectrum"], replay=20):
         if isinstance(message, Hello):
@@ -66,12 +66,12 @@ def seen(client: Client) -> Scene:
 
 
 def drawn(scene: Scene) -> str:
-    """The scene as rich draws a terminal."""
+    """Draw the scene as SVG."""
     console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
     for line in draw(Snapshot(scene), WIDTH, HEIGHT):
         console.print(Text.assemble(*line), no_wrap=True, overflow="ignore")
     picture = console.export_svg(title="listener run")
-    return re.sub(r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL)  # which a viewer would fetch from elsewhere
+    return re.sub(r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL)  # a viewer would fetch it from a server
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""docs/web-*.png, the page in the browser while the demo recording is heard: `python -m scripts.make_pictures`.
+"""Write docs/web-*.png, the page in the browser during the demo recording: `python -m scripts.make_pictures`.
 
-The daemon, the page's program and the browser are real, and so are the live events. The history is made up, for a
-picture of three events would show nothing: a month in a home with a dog.
+The daemon, the page's server, the browser and the live events are real. The history is generated: a month in a home
+with a dog.
 """
 
 import random
@@ -34,7 +34,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 START_MS, DEMO_MS = 60_000, 120_000
 DAYS = 28
-# label, how many a day, around which hour, how long
+# label, events per day, hour around which they begin, length in seconds
 MADE_UP = (
     ("dog_bark", 9, 17, 6.0),
     ("doorbell", 2, 12, 2.0),
@@ -67,7 +67,7 @@ def main() -> None:
     if CHROMIUM is None:
         raise SystemExit("no chromium on this machine; install it: apt install chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        remember(Path(folder) / "history.db")
+        write_history(Path(folder) / "history.db")
         (Path(folder) / "config.toml").write_text(CONFIG.format(folder=folder))
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         with running("web", folder, "--address", "127.0.0.1:8797"):
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def take_history(page: Any) -> None:
-    """Four weeks of it; then the page is as it was."""
+    """Take the picture of four weeks of history, and go back to the live page."""
     page.wait_for_selector("#state.good")
     page.get_by_role("link", name="History").click()
     page.get_by_label("Show").select_option("28")
@@ -93,8 +93,8 @@ def take_history(page: Any) -> None:
 
 
 def opened(browser: Any, **look: Any) -> Any:
-    """A page, once its program answers."""
-    page = browser.new_context(reduced_motion="reduce", **look).new_page()  # which leaves the machine to the daemon
+    """Open the page, once its server answers."""
+    page = browser.new_context(reduced_motion="reduce", **look).new_page()  # animations would take CPU from the daemon
     page.set_default_timeout(DEMO_MS)
     deadline = time.monotonic() + START_MS / 1000
     while True:
@@ -109,7 +109,7 @@ def opened(browser: Any, **look: Any) -> Any:
 
 @contextmanager
 def running(command: str, folder: str, *flags: str) -> Iterator[None]:
-    """One of our commands, beside the demo recording, so that it has a short name."""
+    """Run a command in the folder of the demo recording, whose name is then short in the picture."""
     argv = [sys.executable, "-m", "listener", command, "--config", f"{folder}/config.toml", *flags]
     with subprocess.Popen(argv, cwd=ASSETS) as process:
         try:
@@ -118,8 +118,8 @@ def running(command: str, folder: str, *flags: str) -> Iterator[None]:
             process.terminate()
 
 
-def remember(path: Path) -> None:
-    """A history as a home has it."""
+def write_history(path: Path) -> None:
+    """Write the history."""
     dice = random.Random(1)
     history = History(path, keep_days=365, max_mb=100)
     history.open()
@@ -132,12 +132,12 @@ def remember(path: Path) -> None:
     ]
     for number, (began, label, length_s) in enumerate(sorted(moments)):
         if began < datetime.now(UTC):
-            history.record(heard(number, began, label, length_s * dice.uniform(0.5, 1.5), dice.uniform(0.8, 1.0)))
+            history.record(ended_event(number, began, label, length_s * dice.uniform(0.5, 1.5), dice.uniform(0.8, 1.0)))
     history.close()
 
 
-def heard(number: int, began: datetime, label: str, length_s: float, peak: float) -> Event:
-    """The last line of an event."""
+def ended_event(number: int, began: datetime, label: str, length_s: float, peak: float) -> Event:
+    """The last message of an event."""
     return Event(
         id=f"made-up-{number}",
         seq=1,

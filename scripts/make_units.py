@@ -1,4 +1,4 @@
-"""Write systemd/, the units for whoever packages listener; `listener install-service` writes them for a machine."""
+"""Write systemd/, the units for packagers; `listener install-service` writes those for a machine."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ COMMAND = ["/usr/bin/env", "listener", "run", "--wait", "--plain"]
 
 
 def rendered() -> dict[Path, str]:
-    """Each file with its text."""
+    """The text of each file."""
     return {
         ROOT / "systemd" / "listener.service": systemd_units.unit("system", COMMAND, folder=systemd_units.CREDENTIALS),
         ROOT / "systemd" / "user" / "listener.service": systemd_units.unit(

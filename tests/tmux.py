@@ -1,4 +1,4 @@
-"""A real terminal for tests: a window of tmux, in which a program runs, keys are pressed and what it shows is read."""
+"""A real terminal for tests: a window of tmux, in which a program runs and keys are pressed."""
 
 import os
 import shlex
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -15,7 +16,7 @@ PATIENCE_S = 60.0  # programs start slowly on a machine that is busy with someth
 
 
 class Window:
-    """A window of a tmux server of its own."""
+    """A window of its own tmux server, to be closed."""
 
     def __init__(self, folder: Path, width: int, height: int) -> None:
         if not shutil.which("tmux"):
@@ -23,20 +24,26 @@ class Window:
         self._socket = folder / "tmux"
         self._size = ["-x", str(width), "-y", str(height)]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def start(self, command: Sequence[str], **variables: str) -> None:
-        """Run a program in it; afterwards its exit status is shown, and the window stays."""
+        """Run a program in it, and show its exit status at the end."""
         environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-        # Who runs the tests may have told its children of a size of its own.
+        # The size of the terminal that runs the tests is not this window's.
         line = f"env -u COLUMNS -u LINES {environment} {shlex.join(command)}; echo status $?; exec sleep 1000"
         (self._socket.parent / "tmux.conf").write_text("set -g default-terminal tmux-256color\n")
         self._tmux("-f", str(self._socket.parent / "tmux.conf"), "new-session", "-d", *self._size, line)
 
     def press(self, *keys: str) -> None:
-        """Keys by tmux's names, as `q`, `Down`, `Space`."""
+        """Press keys by tmux's names, such as `q`, `Down` or `Space`."""
         self._tmux("send-keys", *keys)
 
     def type(self, line: str) -> None:
-        """Text, as it stands, and the return key."""
+        """Type a text and the return key."""
         self._tmux("send-keys", "-l", line)
         self.press("Enter")
 
@@ -44,15 +51,15 @@ class Window:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
     def lines(self, *flags: str) -> list[str]:
-        """What is to be read; with `-e` its colours too."""
+        """The text in the window; with `-e` also its colours."""
         return self._tmux("capture-pane", "-p", *flags).split("\n")[:-1]
 
     def shows(self, *words: str, within_s: float = PATIENCE_S) -> None:
-        """Wait until all of them are to be read."""
+        """Wait until all of these are in the window."""
         eventually(lambda: all(word in self.text() for word in words), _Shown(words, self), within_s)
 
     def hides(self, word: str, within_s: float = PATIENCE_S) -> None:
-        """Wait until it is no longer to be read."""
+        """Wait until this is no longer in the window."""
         eventually(lambda: word not in self.text(), _Shown([f"not {word}"], self), within_s)
 
     def text(self) -> str:
@@ -60,17 +67,17 @@ class Window:
 
     @property
     def pid(self) -> int:
-        """The shell in it."""
+        """The process of the shell in it."""
         return int(self._tmux("display-message", "-p", "#{pane_pid}"))
 
     @property
     def cursor(self) -> bool:
-        """Whether the cursor is to be seen."""
+        """Whether the cursor is visible."""
         return self._tmux("display-message", "-p", "#{cursor_flag}").strip() == "1"
 
     @property
     def alternate(self) -> bool:
-        """Whether it is the terminal's other screen that shows."""
+        """Whether the alternate screen is shown."""
         return self._tmux("display-message", "-p", "#{alternate_on}").strip() == "1"
 
     def close(self) -> None:
@@ -83,7 +90,7 @@ class Window:
 
 
 class _Shown:
-    """What was waited for and what was there instead, looked up only where it is said."""
+    """The message of a timeout; the window is read only when it is needed."""
 
     def __init__(self, words: Sequence[str], window: Window) -> None:
         self._words, self._window = words, window

@@ -24,7 +24,7 @@ COMMANDS = {
     "status": "Show how a running listener is doing.",
     "tail": "Print the events of a running listener, for pipes.",
     "web": "Serve a page for the browser.",
-    "history": "Show what was heard earlier.",
+    "history": "Show earlier events.",
     "snooze": "Do not report a label, group or source for a while.",
     "wake": "End a snooze.",
     "reload": "Have a running listener read its configuration again.",

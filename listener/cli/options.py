@@ -14,7 +14,7 @@ from listener.errors import ListenerError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path, readable=False)  # whoever opens it reports why it cannot be read
+FILE = click.Path(path_type=Path, readable=False)  # opening it reports why it cannot be read
 WORD = re.compile(r"[\w.:-]+")  # a shell might expand anything else
 
 

@@ -37,7 +37,7 @@ def _of_daemon(client: Client, hello: Hello) -> Path:
             code="save-elsewhere",
             remedy="Change the configuration there.",
         )
-    if user != os.getuid() and hello.config != str(configuration.SYSTEM_FILE):  # it could name any file of ours
+    if user != os.getuid() and hello.config != str(configuration.SYSTEM_FILE):  # it could name any file
         raise ConfigError(
             "the daemon belongs to another user",
             code="save-other-user",

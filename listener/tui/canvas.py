@@ -22,8 +22,8 @@ ATTRIBUTES = {"bold": "1", "dim": "2", "reverse": "7"}
 class Canvas:
     """The whole window, on the terminal's alternate screen.
 
-    Rich finds out what the terminal can show (TERM, COLORTERM, NO_COLOR, the locale). It does not paint: its live
-    display renders and writes every line anew, which costs several times the CPU.
+    Rich finds out what the terminal can show (TERM, COLORTERM, NO_COLOR, the locale), but does not paint: its live
+    display renders and writes every line each time, which costs several times the CPU.
     """
 
     def __init__(self, console: Console | None = None) -> None:

@@ -108,7 +108,7 @@ def _waiting(scene: Scene, width: int, height: int) -> list[Line]:
 
 
 def _wrapped(sentence: str, width: int) -> list[str]:
-    """Wrap a sentence; break long words. textwrap counts characters, some of which are two cells wide."""
+    """Wrap a sentence; break long words. textwrap counts characters, not cells."""
     lines = textwrap.wrap(sentence, max(width, 1), break_on_hyphens=False)
     if all(cells(line) <= width for line in lines):
         return lines

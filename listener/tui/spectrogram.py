@@ -90,10 +90,10 @@ def _range(cells: Shades) -> tuple[int, int]:
     """The values that get the darkest and the lightest shade, chosen from the recent cells."""
     counts = np.bincount(cells.ravel(), minlength=256)
     counts[NOTHING] = 0
-    heard = np.cumsum(counts)
-    if not heard[-1]:
+    below = np.cumsum(counts)
+    if not below[-1]:
         return 0, RANGE
-    low = int(np.searchsorted(heard, ROOM * heard[-1])) // STEP * STEP
+    low = int(np.searchsorted(below, ROOM * below[-1])) // STEP * STEP
     return low, max(low + RANGE, -(-int(np.flatnonzero(counts)[-1]) // STEP) * STEP)
 
 

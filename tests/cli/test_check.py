@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Listener
 
+pytestmark = pytest.mark.system
+
 
 def test_check_says_what_would_run(listener: Listener) -> None:
     done = listener("check")

@@ -17,6 +17,8 @@ from tests.fakes import noise
 from tests.tmux import Window
 from tests.waiting import eventually
 
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
 
 def test_classify_prints_whole_events_as_lines(beeps: Path, listener: Listener) -> None:
     done = listener("classify", "--json", beeps)
@@ -183,10 +185,7 @@ def test_the_processes_end_with_a_parent_that_is_killed(folder: Path, started: S
 
 
 def test_a_terminal_gets_a_progress_bar(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    window = Window(tmp_path, 100, 30)
-    try:
+    with Window(tmp_path, 100, 30) as window:
         window.start([sys.executable, "-m", "listener", "classify", str(folder), "--jobs", "1"], **environment)
         window.shows("4 files", "status 1")
         assert "smoke_alarm" in window.text()
-    finally:
-        window.close()

@@ -12,6 +12,8 @@ from click.shell_completion import ShellComplete
 from listener.cli import main
 from tests.cli.conftest import Listener
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -11,6 +11,8 @@ from listener import __version__
 from listener.cli.main import COMMANDS
 from tests.cli.conftest import Listener, code
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_there_for_every_command(command: str, listener: Listener) -> None:

@@ -21,6 +21,8 @@ from tests.cli.conftest import Listener, Started, needs_silence
 from tests.tmux import Window
 from tests.waiting import eventually
 
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
 
 def test_stdin_is_heard_to_its_end(beeps: Path, listener: Listener) -> None:
     samples, rate = soundfile.read(beeps, dtype="int16")
@@ -217,15 +219,12 @@ def test_after_the_demo_the_terminal_keeps_a_summary_and_next_steps(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The demo is quit as soon as it has shown an event."""
-    window = Window(tmp_path, 100, 30)
-    try:
+    with Window(tmp_path, 100, 30) as window:
         window.start([sys.executable, "-m", "listener", "run", "--or-demo"], **environment)
         window.shows("doorbell", "peak ")
         window.press("q")
         window.shows("status 0")
         text = window.text()
-    finally:
-        window.close()
     assert "doorbell" in text
     assert "listener devices" in text
     assert "listener classify" in text

@@ -80,7 +80,7 @@ def test_another_users_daemon_names_no_file_of_ours(named: str, shipped: Bundle,
 
 
 @pytest.mark.parametrize("kind", ["gone", "pipe"])
-def test_what_is_no_file_any_more_is_not_made_anew(kind: str, shipped: Bundle, tmp_path: Path) -> None:
+def test_a_missing_file_is_not_created(kind: str, shipped: Bundle, tmp_path: Path) -> None:
     path = tmp_path / kind
     if kind == "pipe":
         os.mkfifo(path)

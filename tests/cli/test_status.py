@@ -46,25 +46,24 @@ def test_a_daemon_that_listens_is_well(
     saying: Callable[[messages.Status], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.main(["status", "--connect", saying(status())]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "listener 0.1.0  tiny on cpu  up 1:03:20  cpu 2.0 %",
-        "kitchen  listening, heard 3725 s, lost 0.0 s",
-    ]
+    daemon, source = capsys.readouterr().out.splitlines()
+    assert daemon.split("  ") == ["listener 0.1.0", "tiny on cpu", "up 1:03:20", "cpu 2.0 %"]
+    assert source.startswith("kitchen  listening, ")
 
 
 def test_what_is_wrong_with_what_it_hears_is_said_and_a_failure(
     saying: Callable[[messages.Status], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main.main(["status", "--connect", saying(status(trouble="only digital silence for 10 s"))]) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "kitchen  only digital silence for 10 s"
+    assert main.main(["status", "--connect", saying(status(trouble="silence"))]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "kitchen  silence"
 
 
 def test_a_deaf_daemon_says_why_and_fails(
     saying: Callable[[messages.Status], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deaf = status(state="recovering", detail="no audio for 1 s")
+    deaf = status(state="recovering", detail="unplugged")
     assert main.main(["status", "--connect", saying(deaf)]) == 1
-    assert "kitchen  recovering (no audio for 1 s)" in capsys.readouterr().out
+    assert "kitchen  recovering (unplugged)" in capsys.readouterr().out
 
 
 def test_json_is_the_sockets_line(saying: Callable[[messages.Status], str], capsys: pytest.CaptureFixture[str]) -> None:

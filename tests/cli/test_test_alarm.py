@@ -10,6 +10,8 @@ from tests.cli.conftest import Listener, Started, code
 from tests.receiver import Server, answers
 from tests.waiting import eventually
 
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
 CONFIG = """
 [daemon]
 socket = "{folder}/s"

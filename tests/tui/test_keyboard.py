@@ -11,6 +11,8 @@ import pytest
 
 from listener.tui.keyboard import Keyboard, key_names
 
+pytestmark = pytest.mark.system
+
 PROGRAM = """
 import sys
 from listener.tui.keyboard import Keyboard

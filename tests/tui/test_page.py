@@ -32,13 +32,13 @@ def test_the_source_shows_its_state_gate_and_duty() -> None:
 
 
 def test_a_source_in_trouble_says_what_it_is() -> None:
-    scene = Scene(HELLO).with_message(status(state="recovering", detail="the microphone is gone"))
-    assert "recovering: the microphone is gone" in row(scene, "kitchen")
+    scene = Scene(HELLO).with_message(status(state="recovering", detail="unplugged"))
+    assert "recovering: unplugged" in row(scene, "kitchen")
 
 
 def test_a_source_that_listens_to_nothing_says_so() -> None:
-    scene = Scene(HELLO).with_message(status(detail="USB, 48000 Hz", trouble="only digital silence for 10 s"))
-    assert "listening: only digital silence for 10 s" in row(scene, "kitchen", 120)
+    scene = Scene(HELLO).with_message(status(detail="USB, 48000 Hz", trouble="silence"))
+    assert "listening: silence" in row(scene, "kitchen", 120)
 
 
 def test_the_meter_shows_level_and_floor() -> None:
@@ -88,7 +88,7 @@ def test_the_log_line_stands_at_the_foot_beside_the_keys() -> None:
 
 
 def test_what_the_daemon_refuses_is_said() -> None:
-    assert "there is no label" in rows(busy().with_message(Refusal(message="there is no label 'x'")))[23]
+    assert "unknown" in rows(busy().with_message(Refusal(message="unknown")))[23]
 
 
 def test_two_sources_stand_side_by_side_where_there_is_room() -> None:
@@ -114,22 +114,20 @@ def test_a_muted_source_says_so() -> None:
 
 
 def test_without_a_daemon_it_says_how_to_start_one_and_since_when_it_waits() -> None:
-    shown = rows(Scene().with_absence(0.0, "no daemon is running. Use `listener run`."))
-    assert any("no daemon is running. Use `listener run`." in line for line in shown)
+    shown = rows(Scene().with_absence(0.0, "absent"))
+    assert any("absent" in line for line in shown)
     assert any("waiting since" in line for line in shown)
 
 
 def test_when_the_daemon_has_gone_the_picture_stands_without_colour_and_says_so() -> None:
-    lines = draw(
-        Snapshot(busy().with_absence(0.0, "the daemon has ended").with_absence(9.0, "no daemon is running")), 80, 24
-    )
+    lines = draw(Snapshot(busy().with_absence(0.0, "ended").with_absence(9.0, "no daemon is running")), 80, 24)
     assert any("gate open" in "".join(piece for piece, _ in line) for line in lines)
-    assert "the daemon has ended" in "".join(piece for piece, _ in lines[23])
+    assert "ended" in "".join(piece for piece, _ in lines[23])
     assert {style for line in lines[:23] for _, style in line if "#" not in style} == {"dim"}
 
 
 def test_a_daemon_that_greets_again_brings_the_colours_back() -> None:
-    assert busy().with_absence(0.0, "the daemon has ended").with_message(HELLO).absence is None
+    assert busy().with_absence(0.0, "ended").with_message(HELLO).absence is None
 
 
 def test_the_help_names_the_keys() -> None:

@@ -20,6 +20,8 @@ from tests.tmux import Window
 from tests.virtual import VirtualMic
 from tests.waiting import eventually
 
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
 Open = Callable[[int, int], Window]
 
 
@@ -214,24 +216,23 @@ def test_where_nothing_can_be_drawn_it_says_what_to_use_instead() -> None:
 
 
 def test_ctrl_z_gives_the_terminal_back_until_the_shell_has_it_go_on(tmp_path: Path) -> None:
-    window = Window(tmp_path, 80, 24)
-    window.start(["bash", "--norc", "-i"], PS1="ready> ")
-    window.shows("ready>")
-    window.type(f"{sys.executable} -m listener watch --connect unix:{tmp_path / 's'}")
-    for _ in range(3):
+    with Window(tmp_path, 80, 24) as window:
+        window.start(["bash", "--norc", "-i"], PS1="ready> ")
+        window.shows("ready>")
+        window.type(f"{sys.executable} -m listener watch --connect unix:{tmp_path / 's'}")
+        for _ in range(3):
+            window.shows("waiting since")
+            window.press("C-z")
+            window.shows("Stopped")
+            assert not window.alternate
+            window.type("stty -a")
+            window.shows(" icanon ")
+            window.type("bg")
+            window.shows("&")
+            window.type("clear; fg")
         window.shows("waiting since")
-        window.press("C-z")
-        window.shows("Stopped")
-        assert not window.alternate
-        window.type("stty -a")
-        window.shows(" icanon ")
-        window.type("bg")
-        window.shows("&")
-        window.type("clear; fg")
-    window.shows("waiting since")
-    window.press("q")
-    window.hides("waiting since")
-    window.close()
+        window.press("q")
+        window.hides("waiting since")
 
 
 def test_listener_run_is_the_same_display_and_takes_the_same_keys(
@@ -239,17 +240,16 @@ def test_listener_run_is_the_same_display_and_takes_the_same_keys(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "config.toml").write_text('[[sink]]\nkind = "console"\n')
-    window = Window(tmp_path, 100, 30)
-    window.start([sys.executable, "-m", "listener", "run", "--config", str(tmp_path / "config.toml")])
-    window.shows("microphone  listening", "to console")
-    window.press("m")
-    window.shows("muted")
-    window.press("Down", "-")
-    window.shows("*")
-    window.press("w")
-    window.shows("[labels.", "on = ")
-    assert "[labels." in (tmp_path / "config.toml").read_text()
-    window.press("x", "q")
-    window.shows("status 0")
-    assert window.cursor
-    window.close()
+    with Window(tmp_path, 100, 30) as window:
+        window.start([sys.executable, "-m", "listener", "run", "--config", str(tmp_path / "config.toml")])
+        window.shows("microphone  listening", "to console")
+        window.press("m")
+        window.shows("muted")
+        window.press("Down", "-")
+        window.shows("*")
+        window.press("w")
+        window.shows("[labels.", "on = ")
+        assert "[labels." in (tmp_path / "config.toml").read_text()
+        window.press("x", "q")
+        window.shows("status 0")
+        assert window.cursor

@@ -1,4 +1,4 @@
-"""`listener history`: what was heard earlier, from the database of the history sink."""
+"""`listener history`: earlier events, from the database of the history sink."""
 
 import json
 import sys
@@ -50,7 +50,7 @@ BARS, PLAIN_BARS = " ▁▂▃▄▅▆▇█", " .:-=+*%#"
 def command(
     path: Path | None, config: Path | None, groups: Sequence[str], counts: bool, by: str | None, **flags: Any
 ) -> int:
-    """Show what was heard earlier, the oldest event first."""
+    """Show earlier events, the oldest first."""
     _refuse_idle_flags(flags, counts=counts, by=by)
     read = configuration.load(config or configuration.find()) if path is None or groups else None
     form = "json" if flags["as_json"] else "csv" if flags["as_csv"] else "table"

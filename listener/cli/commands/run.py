@@ -118,7 +118,7 @@ def _run(service: Service) -> None:
     except SourceError as err:
         if service.has_heard:
             raise
-        # Nothing was ever heard: the configuration names something that does not exist.
+        # No audio ever came: the configuration names something that does not exist.
         raise ConfigError(err.message, code=err.code, remedy=err.remedy) from err
 
 

@@ -54,7 +54,7 @@ def command(
     overrides: Sequence[str],
     for_daemon: bool,
 ) -> int:
-    """Serve a page for the browser: a running listener, and what it heard earlier."""
+    """Serve a page for the browser: a running listener, and earlier events."""
     require_libraries("the page")
     from listener.web import app
     from listener.web import server as web_server
