@@ -1,3 +1,3 @@
-"""What listener costs and how quickly it answers, beside what people would use instead: `python -m bench`."""
+"""Benchmarks of cost and latency, compared with alternatives: `python -m bench`."""
 
-import listener  # noqa: F401 - first of all: it keeps ONNX Runtime from reporting to its maker
+import listener  # noqa: F401 - first, because it disables ONNX Runtime's telemetry

@@ -1,4 +1,4 @@
-"""`python -m bench`: what listener costs and how quickly it answers, as a table and as a line of JSON.
+"""`python -m bench`: measure cost and latency; print a table and a line of JSON.
 
 It measures; it does not judge a change: on a machine that is busy with something else the figures are too high.
 """
@@ -34,7 +34,7 @@ PARTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 where something failed. A floor that is missed is in the table, and no failure."""
+    """Measure and print. Returns 1 if a part failed. A missed target is in the table and is no failure."""
     # One thread for both sides of every comparison, as the daemon has it; numpy reads this once, when imported.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     arguments = _parser().parse_args(argv)
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(name: str, plan: Plan) -> Iterator[Row]:
-    """The rows of a part; where it cannot be measured, one that says why, and the other parts go on."""
+    """The rows of a part, or one row with the reason if it cannot be measured."""
     print(f"{name}: {PARTS[name]} …", file=sys.stderr, flush=True)
     from listener.errors import ListenerError
 
@@ -99,5 +99,5 @@ def _report(rows: Sequence[Row], arguments: argparse.Namespace, seconds: float) 
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the child processes too
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""CPU time of the whole pipeline from a file: beside YAMNet's plain loop, and with nothing to hear."""
+"""CPU time of the whole pipeline on a file, compared with YAMNet's plain loop, and on silence."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ Listen = Callable[[Path], object]
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The cost of sound, then that of silence. Reading the file is in all of them, loading the models in none."""
+    """Yield the cost of sound and of silence. Reading the file counts, loading the models does not."""
     yield from _of_sound(plan)
     yield from _of_silence(plan)
 
@@ -50,7 +50,7 @@ def ours(plan: Plan, *settings: str) -> Callable[[Path], Clipper]:
 
 
 def yamnet(model: Path) -> Listen:
-    """YAMNet's plain loop over a file: whole windows, each half over the last. SkippedError where it is not here."""
+    """YAMNet's plain loop over a file, with half-overlapping windows. Raises SkippedError if YAMNet is missing."""
     interpreter = _interpreter(model)
     at, scores_at = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 

@@ -1,4 +1,4 @@
-"""The same scene as a file and through a live microphone: the daemon must be as right as `classify` is."""
+"""The same scene from a file and from a live microphone: the daemon must be as accurate as `classify`."""
 
 import json
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from listener import messages
 from listener.messages import Event, Level, Message
 
 FIGURES = ("f1", "precision", "recall", "false_alarms_per_hour", "onset_error_s", "end_error_s")
-AFTER_S = 12.0  # events end so long after their sound at most
-LEVEL_S = 2.0  # within which a daemon that listens says how loud it is
-LATEST_S = 30.0  # after which the player has started, or never does
-SAME_S = 1.0  # two starts this near are of one event
-LEAST_SHARED = 0.9  # of the offline events, heard live too
+AFTER_S = 12.0  # the longest delay between the end of a sound and of its event
+LEVEL_S = 2.0  # time limit for the first level message
+LATEST_S = 30.0  # time limit for the player's start
+SAME_S = 1.0  # starts closer than this belong to one event
+LEAST_SHARED = 0.9  # share of the offline events that must be found live too
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Figures of a scene live, each with the offline one as a note, and how many events they share."""
+    """Yield the live figures of a scene, with the offline ones as notes, and the share of common events."""
     scene = scenes.made(plan, metadata_file(plan.shared), plan.sizes.seeds[0], plan.sizes.live_minutes)
     recording = scene.with_suffix(".wav")
     offline = classified(plan, [recording]).events
@@ -52,7 +52,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def heard(listener: Listening, microphone: VirtualMicrophone, recording: Path) -> tuple[list[Event], float]:
-    """All event lines while a recording was played, and the stream second at which the player was started."""
+    """Return the event lines during playback and the stream second at which the player started."""
     info = soundfile.info(recording)
     events: list[Event] = []
     with Witness(listener.socket, "event", "level") as witness:
@@ -71,7 +71,7 @@ def heard(listener: Listening, microphone: VirtualMicrophone, recording: Path) -
 
 
 def lag_s(offline: list[dict[str, Any]], live: list[dict[str, Any]], began_s: float) -> float:
-    """How much later than `began_s` the recording was heard: what most starts of like labels agree on.
+    """Estimate the delay of the playback after `began_s`: the one that most pairs of starts agree on.
 
     A busy machine's player starts seconds late, so no guess is made beforehand; chance pairs agree with few others.
     """

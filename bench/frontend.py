@@ -1,4 +1,4 @@
-"""Our log-mel beside librosa's, on one thread each."""
+"""Our log-mel compared with librosa's, on one thread each."""
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -21,7 +21,7 @@ REPEAT = 20
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """A whole clip, and the half-second step of a stream, where the columns before it are kept."""
+    """Yield the cost of a whole clip and of a half-second step that reuses earlier columns."""
     bundle = bundles.load(bundles.find(plan.bundle))
     spec = bundle.features
     clip = sounds.bursts(spec.clip_samples / spec.sample_rate, spec.sample_rate)
@@ -50,14 +50,14 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _whole(bundle: Bundle, samples: Floats) -> Callable[[], object]:
-    """A clip that shares no column with one before, log and normalisation included."""
+    """CPU time of a clip that shares no column with the previous one."""
     log_mel = LogMel(bundle.features, bundle.filters)
     clip = whole(samples)
     return lambda: LogMel.columns(log_mel, clip.samples)
 
 
 def _step(bundle: Bundle) -> Callable[[], object]:
-    """The next clip of a stream, half a second on, as the daemon asks for it."""
+    """CPU time of the next clip of a stream, half a second later."""
     log_mel = LogMel(bundle.features, bundle.filters)
     clips = cycle(stream(bundle))
     log_mel(next(clips))
@@ -65,7 +65,7 @@ def _step(bundle: Bundle) -> Callable[[], object]:
 
 
 def stream(bundle: Bundle) -> list[Clip]:
-    """Clips of a stream, half a second apart: enough that beginning again, which costs a whole clip, is rare."""
+    """Clips of a stream, half a second apart, enough of them that restarts hardly count."""
     spec = bundle.features
     count = REPEAT * 20
     stream = sounds.bursts((spec.clip_samples + count * STEP_SAMPLES) / spec.sample_rate, spec.sample_rate)
@@ -74,7 +74,7 @@ def stream(bundle: Bundle) -> list[Clip]:
 
 
 def _librosa(bundle: Bundle, samples: Floats) -> Callable[[], object]:
-    """Its mel spectrogram as people call it, without the log."""
+    """CPU time of librosa's mel spectrogram with its usual call, without the log."""
     librosa, spec = _library(), bundle.features
     return lambda: librosa.feature.melspectrogram(
         y=samples,
@@ -90,7 +90,7 @@ def _librosa(bundle: Bundle, samples: Floats) -> Callable[[], object]:
 
 
 def _librosa_log(bundle: Bundle, samples: Floats) -> Callable[[], object]:
-    """The same with its log: what ours gives."""
+    """CPU time of librosa's mel spectrogram with the log, as ours."""
     librosa, mel = _library(), _librosa(bundle, samples)
     return lambda: librosa.power_to_db(mel(), amin=bundle.features.log_floor, top_db=None)
 

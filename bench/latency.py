@@ -1,4 +1,4 @@
-"""From playback into a live microphone to the line on the socket, beside what the same sound takes offline."""
+"""Latency from playback into a live microphone to the event line, compared with the same sound offline."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ from listener.pipeline.values import Floats
 MOST_MORE_S = 0.3
 LABELS = ("dog_bark", "rooster", "siren")
 FOLD = "3"
-CANDIDATES = 3  # recordings are tried offline for each that is played
+CANDIDATES = 3  # recordings tried offline for each one that is played
 SOUND_S = 3.0
-LEAD_S = 3.0  # of silence before it offline; live there is at least as much
+LEAD_S = 3.0  # of silence before the sound offline; live there is at least as much
 PATIENCE_S = 10.0
 SETTLE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A recording cut to its sound, as it is played and as a file with silence around it."""
+    """A recording cut to its sound: the played file, and the same with silence around it."""
 
     label: str
     played: Path
@@ -40,14 +40,14 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A sound that is named offline, and when: seconds from the start of playback to the event."""
+    """A sound that is detected offline, and the seconds from its start to the event."""
 
     sound: Sound
     offline_s: float
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """How much later a line comes live than offline, and how late that is after the onset."""
+    """Yield the live latency minus the offline one, and the latency after the onset."""
     trials = heard_offline(plan, [sound for label in LABELS for sound in prepared(plan, label)])
     if not trials:
         raise SkippedError("the model names none of the recordings offline")
@@ -62,13 +62,13 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def prepared(plan: Plan, label: str) -> list[Sound]:
-    """Candidates of a label, as files."""
+    """Write the candidates of a label."""
     found = sounds.recordings(plan.shared, label, FOLD)[: CANDIDATES * plan.sizes.plays]
     return [_prepared(recording, plan.scratch / f"{label}-{number}") for number, recording in enumerate(found)]
 
 
 def heard_offline(plan: Plan, candidates: list[Sound]) -> list[Trial]:
-    """The first few of each label that `classify` names: the others would tell nothing of time."""
+    """The first few of each label that `classify` detects."""
     events = classified(plan, [sound.offline for sound in candidates]).events
     detected = {(event["source"], event["label"]): event["detected_s"] for event in reversed(events)}
     trials = [
@@ -92,7 +92,7 @@ def _prepared(recording: Recording, stem: Path) -> Sound:
 
 
 def _live_s(trial: Trial, microphone: VirtualMicrophone, witness: Witness) -> float | None:
-    """From the start of the player, its own start-up included, to the line; None where none came."""
+    """Seconds from the player's start to the event line, or None if there is none."""
 
     def wanted(message: Message) -> bool:
         return isinstance(message, Event) and message.phase == "start" and message.label == trial.sound.label

@@ -1,4 +1,4 @@
-"""A `listener run` of our own: started, watched through its socket and its log, and surely ended."""
+"""A `listener run` in a process: start it, watch its socket and log, stop it."""
 
 import queue
 import signal
@@ -21,12 +21,12 @@ from listener.messages import Event, Level, Message, SourceStatus, Status, Topic
 
 START_S = 20.0
 STOP_S = 5.0
-POLL_S = 0.005  # between two tries of a socket that is not there yet
-LISTENING = ": listening: "  # in the log, at the first audio; status lines, once a second, are too coarse a clock
+POLL_S = 0.005  # between attempts to connect
+LISTENING = ": listening: "  # logged at the first audio; the status, once a second, is too coarse
 
 
 class Listening:
-    """A daemon on the default microphone of `variables`. Ended with the `with` block."""
+    """A daemon on the default microphone of `variables`. Stops when the block ends."""
 
     def __init__(self, plan: Plan, variables: dict[str, str]) -> None:
         self.socket = plan.scratch / "listener.sock"
@@ -42,7 +42,7 @@ class Listening:
         )
         self._said = deque[str](maxlen=20)
         self._heard_at: float | None = None
-        self._told = threading.Event()  # that it listens, or that it has ended
+        self._told = threading.Event()  # it listens, or it has ended
         self._reader = threading.Thread(target=self._read, name="bench log", daemon=True)
         self._reader.start()
 
@@ -61,7 +61,7 @@ class Listening:
         self._reader.join(STOP_S)
 
     def started_s(self) -> float:
-        """From the start of the process until its socket had greeted and the first audio had come."""
+        """Return the seconds from the process's start to the hello on the socket and the first audio."""
         deadline = self.began + START_S
         greeted_at = self._greeted(deadline)
         self._told.wait(max(0.0, deadline - time.monotonic()))
@@ -70,7 +70,7 @@ class Listening:
         return max(greeted_at, self._heard_at) - self.began
 
     def wait(self, seconds: float) -> None:
-        """Let it run undisturbed. BenchError where it ends meanwhile."""
+        """Let it run undisturbed. Raises BenchError if it ends."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -78,7 +78,7 @@ class Listening:
         raise self.failure("ended")
 
     def failure(self, what: str) -> BenchError:
-        """What happened, with the last that it said."""
+        """An error with the last lines of the log."""
         last = self._said[-1] if self._said else "nothing"
         return BenchError(f"listener run {what} (status {self.process.poll()}); it last said: {last}")
 
@@ -92,7 +92,7 @@ class Listening:
         self._told.set()
 
     def _greeted(self, deadline: float) -> float:
-        """The monotonic time of its first line on the socket."""
+        """The monotonic time of the first line on the socket."""
         while time.monotonic() < deadline and self.process.poll() is None:
             if _greeting(self.socket):
                 return time.monotonic()
@@ -101,7 +101,7 @@ class Listening:
 
 
 class Witness:
-    """A client that knows when each line came. Closed with the `with` block."""
+    """A client that knows when each line arrived. Closed when the block ends."""
 
     def __init__(self, path: Path, *topics: Topic) -> None:
         self._client = Client(f"unix:{path}")
@@ -120,7 +120,7 @@ class Witness:
         self._reader.join(STOP_S)
 
     def until(self, wanted: Callable[[Message], bool], patience_s: float, what: str) -> tuple[float, Message]:
-        """The next line that is wanted, and the monotonic time at which it came. BenchError where none does."""
+        """Return the next matching message and its monotonic time. Raises BenchError after the limit."""
         deadline = time.monotonic() + patience_s
         while True:
             try:
@@ -133,12 +133,12 @@ class Witness:
                 return at, message
 
     def until_quiet(self, quiet_s: float, patience_s: float) -> None:
-        """Wait for so much stream in which the gate stayed shut and no event began or ended."""
+        """Wait for a stretch of stream with a closed gate and no event."""
         quiet = _Quiet(quiet_s)
         self.until(quiet, patience_s, f"{quiet_s:g} s of quiet")
 
     def status(self) -> SourceStatus:
-        """How the daemon's source is doing now."""
+        """Return the status of the daemon's source."""
         _, message = self.until(lambda message: isinstance(message, Status), STOP_S, "a status line")
         assert isinstance(message, Status)
         return next(iter(message.sources.values()))
@@ -169,7 +169,7 @@ class _Quiet:
 
 
 def _greeting(path: Path) -> bool:
-    """Whether a daemon greets there."""
+    """Whether a daemon answers at a socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.settimeout(1.0)

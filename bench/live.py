@@ -1,4 +1,4 @@
-"""What the daemon costs on a microphone that hears a quiet room."""
+"""The cost of a daemon on a microphone in a quiet room."""
 
 import time
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from listener.messages import Level, SourceState, SourceStatus
 CAPTURE = "listener.sources.microphone.capture"
 MOST_CPU_MS = 8.0
 MOST_DAEMON_MB, MOST_CHILD_MB = 100.0, 25.0
-SETTLE_S = 20.0  # the gate may take so long to learn the room
+SETTLE_S = 20.0  # the gate adapts to the room
 QUIET_S = 1.0
 BURST_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What daemon and capture child used of the CPU in a stretch of quiet, and hold in memory after it."""
+    """CPU time of the daemon and its capture child in a quiet stretch, and their memory after it."""
 
     seconds: float
     daemon_ms: float  # CPU per second of audio
@@ -36,7 +36,7 @@ class Usage:
 
 def rows(plan: Plan) -> Iterator[Row]:
     """CPU while the room is quiet, and memory after the model has run."""
-    length_s = 2 * SETTLE_S + plan.sizes.live_s  # more than enough: it is ended
+    length_s = 2 * SETTLE_S + plan.sizes.live_s  # more than enough: it is stopped
     room = sounds.write(plan.scratch / "room.wav", sounds.room_noise(length_s, RATE), RATE)
     with (
         virtual_microphone(plan.scratch) as microphone,
@@ -53,7 +53,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def measure(plan: Plan, microphone: VirtualMicrophone, listener: Listening) -> Usage:
-    """The use of a daemon that has heard a sound and then nothing but the room; no client looks on meanwhile."""
+    """Measure a daemon after a sound, with only the room and no client."""
     listener.started_s()
     before = _exercised(plan.scratch, microphone, listener)
     daemon, child = listener.process.pid, _capture_child(listener)
@@ -76,7 +76,7 @@ def measure(plan: Plan, microphone: VirtualMicrophone, listener: Listening) -> U
 
 
 def _exercised(scratch: Path, microphone: VirtualMicrophone, listener: Listening) -> SourceStatus:
-    """Its status after a burst of noise has been through gate, front end and model, and the room is quiet again."""
+    """Its status once a burst has passed through gate, front end and model and the room is quiet."""
     burst = sounds.write(scratch / "burst.wav", sounds.room_noise(BURST_S, RATE, dbfs=-15), RATE)
     with Witness(listener.socket, "level", "status") as witness:
         witness.until_quiet(QUIET_S, SETTLE_S)
@@ -90,7 +90,7 @@ def _exercised(scratch: Path, microphone: VirtualMicrophone, listener: Listening
 
 
 def _capture_child(listener: Listening) -> int:
-    """Not the one that waits for news of the sound server, and costs nothing."""
+    """The capture child, not the idle one that watches the sound server."""
     found = [pid for pid in processes.children(listener.process.pid) if CAPTURE in processes.command(pid)]
     if len(found) != 1:
         raise BenchError(f"the daemon has {len(found)} child processes that capture, not one")

@@ -1,4 +1,4 @@
-"""All sinks at once under a hundred events a second, with fifty clients on the socket: is anything lost, or slowed?"""
+"""All sinks under a hundred events a second, with fifty clients: losses and slow-down."""
 
 import http.server
 import os
@@ -31,8 +31,8 @@ CLIENTS = 50
 RATE_HZ = 100
 DRAIN_S = 20.0
 HOP_S = 0.5
-MOST_SLOWER = 1.5  # a clip may take, in the median
-LIMITED = ("command", "webhook")  # they may leave events out, and must count them
+MOST_SLOWER = 1.5  # allowed slow-down of the median clip
+LIMITED = ("command", "webhook")  # may drop events, but must count them
 
 HELLO = Hello(
     version="bench", pid=os.getpid(), model="bench", provider="cpu", labels=["siren"], thresholds={"siren": 0.5},
@@ -41,7 +41,7 @@ HELLO = Hello(
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """What each sink lost, and how much longer a clip took meanwhile."""
+    """Yield the losses of each sink and the slow-down of a clip."""
     count = int(RATE_HZ * plan.sizes.load_s)
     clips = _Clips(plan)
     with ExitStack() as stack:
@@ -69,7 +69,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 class _Clips:
-    """The model, asked twice a second as a daemon asks it."""
+    """Runs the model twice a second, as a daemon does."""
 
     def __init__(self, plan: Plan) -> None:
         loaded = bundles.load(bundles.find(plan.bundle))
@@ -80,7 +80,7 @@ class _Clips:
         self._features = Features(span, noise, ClipContext(span, -30.0))
 
     def take(self, quiet_s: float = 0.0, while_alive: threading.Thread | None = None) -> list[float]:
-        """Seconds that each clip took, for so long or while a thread lives."""
+        """Return the seconds per clip, for a time or while a thread lives."""
         took = []
         until = time.monotonic() + quiet_s
         while time.monotonic() < until or (while_alive is not None and while_alive.is_alive()):
@@ -119,7 +119,7 @@ def _open(name: str, settings: dict[str, Any]) -> Iterator[SinkWorker]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[list[Event]]:
-    """A client that reads all there is into a list."""
+    """Read every line of a client into a list."""
     client, heard, greeted = Client(f"unix:{path}"), list[Event](), threading.Event()
 
     def read() -> None:
@@ -144,7 +144,7 @@ def _reading(path: Path) -> Iterator[list[Event]]:
 
 @contextmanager
 def _receiver() -> Iterator[int]:
-    """An HTTP server that takes everything; its port."""
+    """Start an HTTP server that accepts everything. Yields its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -155,7 +155,7 @@ def _receiver() -> Iterator[int]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -183,7 +183,7 @@ def _feed(outlets: list[SinkWorker], count: int) -> None:
 
 
 def _event(number: int) -> Event:
-    """An event that is over as soon as it is told."""
+    """An event that ends at once."""
     return Event(
         id=f"load-{number}", seq=0, phase="end", label="siren", score=0.9, peak=0.9, start=None, end=None,
         start_s=float(number), end_s=number + 1.0, detected_s=number + 0.5, source="bench", level_dbfs=-20.0,
@@ -198,7 +198,7 @@ def _until_drained(outlets: dict[str, SinkWorker]) -> None:
 
 
 def _settled(client: list[Event], count: int) -> int:
-    """How many events a client has, once no more come."""
+    """The number of events that a client received, once no more arrive."""
     deadline = time.monotonic() + DRAIN_S
     while len(client) < count and time.monotonic() < deadline:
         time.sleep(0.05)

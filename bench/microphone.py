@@ -1,4 +1,4 @@
-"""A real PortAudio microphone on a machine without a sound card: tests/virtual_mic.sh, started and surely ended."""
+"""A PortAudio microphone on a machine without a sound card, by tests/virtual_mic.sh."""
 
 import os
 import shlex
@@ -14,28 +14,28 @@ from bench.plan import ROOT
 from bench.rows import SkippedError
 
 SCRIPT = ROOT / "tests" / "virtual_mic.sh"
-START_S = 180.0  # it installs what is missing
+START_S = 180.0  # it may install packages
 SINK = "virtual_mic"
-RATE = 48_000  # its own: a mono file of this rate passes through bit for bit
+RATE = 48_000  # its own rate: a mono file passes through unchanged
 PLAYER_END_S = 2.0
 
 
 class VirtualMicrophone:
-    """The microphone, with `variables` for the environment of whoever is to hear it."""
+    """The microphone. `variables` are the environment of a program that uses it."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self.variables = variables
 
     @contextmanager
     def playing(self, path: Path) -> Iterator[float]:
-        """Play a file without delay; the monotonic time at which the player was started. It ends with the block."""
+        """Play a file without delay until the block ends. Yields the monotonic time of the player's start."""
         began = time.monotonic()
         with self._player([str(SCRIPT), "play", str(path)]):
             yield began
 
     @contextmanager
     def background(self, path: Path) -> Iterator[None]:
-        """Play a file for as long as the block, with a player that lets PulseAudio rest.
+        """Play a file until the block ends, with a player that lets PulseAudio sleep.
 
         The script's player asks for 20 ms of latency; the sound server then wakes whoever listens four times as
         often, which a microphone does not, and which would count as the capture child's.
@@ -62,7 +62,7 @@ class VirtualMicrophone:
 
 @contextmanager
 def virtual_microphone(scratch: Path) -> Iterator[VirtualMicrophone]:
-    """A microphone of our own for the length of the block. SkippedError, with the reason, where there can be none."""
+    """Provide a microphone for the block. Raises SkippedError, with the reason, if the machine cannot."""
     folder = {"VIRTUAL_MIC_DIR": str(scratch / "mic")}
     try:
         yield VirtualMicrophone(_variables(_run("start", folder)))
@@ -90,6 +90,6 @@ def _run(command: str, variables: dict[str, str]) -> str:
 
 
 def _variables(exports: str) -> dict[str, str]:
-    """From lines like `export NAME='value'`."""
+    """Parse lines like `export NAME='value'`."""
     pairs = (shlex.split(line)[1].partition("=") for line in exports.splitlines() if line.startswith("export "))
     return {name: value for name, _, value in pairs}

@@ -1,4 +1,4 @@
-"""`listener classify --json` as a person runs it, with what it took."""
+"""`listener classify --json` as a person runs it, with its cost."""
 
 import json
 import resource
@@ -19,7 +19,7 @@ PATIENCE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Event lines, and the time of the whole process, its start included."""
+    """The event lines, and the time of the whole process, start-up included."""
 
     events: list[dict[str, Any]]
     wall_s: float
@@ -27,7 +27,7 @@ class Answer:
 
 
 def classified(plan: Plan, paths: Sequence[Path]) -> Answer:
-    """The events of files. BenchError where it fails or hangs."""
+    """Classify files. Raises BenchError if that fails or hangs."""
     argv = [sys.executable, "-m", "listener", "classify", "--json", *plan.flags, *map(str, paths)]
     began, used_s = time.monotonic(), _children_s()
     done = run(argv)
@@ -36,7 +36,7 @@ def classified(plan: Plan, paths: Sequence[Path]) -> Answer:
 
 
 def run(argv: Sequence[str]) -> str:
-    """What a command writes. BenchError with the last line of its complaint where it fails or hangs."""
+    """Return a command's output. Raises BenchError with the last line of stderr if it fails or hangs."""
     try:
         done = subprocess.run(
             argv, env=processes.environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=True

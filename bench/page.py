@@ -1,4 +1,4 @@
-"""What the page in the browser costs and how late it is: `python -m bench.page`, some minutes.
+"""Cost and latency of the page in the browser: `python -m bench.page`, a few minutes.
 
 Events and columns are said by a real socket server of ours, so that it is known when; the page's program and the
 browser are real. Only the sound card and the screen are left out of «sound to spectrogram».
@@ -28,7 +28,7 @@ from listener.storage import history, sqlite
 
 PAGES, TERMINALS = 20, 5
 STRETCH_S = 20.0
-SETTLE_S = 15.0  # the gate learns the room meanwhile
+SETTLE_S = 15.0  # the gate adapts to the room
 BLOCK_S = 0.16
 MILLION = 1_000_000
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -46,7 +46,7 @@ HELLO = Hello(
 
 
 def main() -> None:
-    """Print a line a figure."""
+    """Print one line per figure."""
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for part in (cost, views, screen):
         with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def cost(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """What all pages and terminals together add to a daemon that hears a room."""
+    """The added cost of all pages and terminals to a daemon in a quiet room."""
     room = sounds.write(folder / "room.wav", sounds.room_noise(6 * STRETCH_S, 16_000), 16_000)
     config = f'[[source]]\nkind = "file"\nname = "room"\npath = "{room}"\nrealtime = true\n'
     (folder / "config.toml").write_text(f'{config}[[sink]]\nkind = "socket"\npath = "{folder}/s"\n')
@@ -80,7 +80,7 @@ def cost(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def views(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """How long each view of a history of a million events takes."""
+    """The time of each view of a history with a million events."""
     now = time.time()
     remember(folder / "history.db", now)
     config = (
@@ -109,7 +109,7 @@ def views(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def screen(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """What a browser shows, and when; and whether it grows."""
+    """The latency and the memory growth of a browser."""
     if CHROMIUM is None:
         yield "the page in a browser", "left out", "no chromium here"
         return
@@ -136,7 +136,7 @@ def screen(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def row_ms(page: Any, socket: SocketServer) -> float:
-    """From an event's line at the socket to its row: p95 of sixty."""
+    """Latency from an event's line on the socket to its row: p95 of sixty."""
     page.evaluate(
         """() => { window.seen = {}; new MutationObserver((changes) => {
             for (const { addedNodes } of changes)
@@ -155,7 +155,7 @@ def row_ms(page: Any, socket: SocketServer) -> float:
 
 
 def picture_ms(page: Any, socket: SocketServer) -> float:
-    """From a sound at the microphone to its column at the right edge: p95 of the pictures of ten seconds."""
+    """Latency from a sound to its spectrogram column: p95 over ten seconds of frames."""
     began, stop = time.time(), threading.Event()
 
     def speak() -> None:
@@ -185,7 +185,7 @@ def picture_ms(page: Any, socket: SocketServer) -> float:
 
 
 def grown(page: Any, socket: SocketServer) -> str:
-    """What a page holds more after as many events as a busy day has, and levels and columns beside."""
+    """The memory growth of a page after the events, levels and columns of a busy day."""
     session = page.context.new_cdp_session(page)
 
     def held() -> tuple[float, int]:
@@ -228,7 +228,7 @@ def spectrum(number: int) -> Spectrum:
 
 
 def remember(path: Path, now: float) -> None:
-    """A million events over a year."""
+    """Write a million events over a year."""
     dice = random.Random(1)
     connection = sqlite.connect(path, history.SCHEMA, history.VERSION, shrinks=True)
     what = ("room", "none", -40.0, None, None, 1.0, 3.0, 0.5, 0)
@@ -249,7 +249,7 @@ def listener(command: str, folder: Path, *flags: str) -> "subprocess.Popen[bytes
 
 @contextmanager
 def ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
-    """A process, ended with the block."""
+    """A process that is stopped when the block ends."""
     with process:
         try:
             yield process
@@ -259,7 +259,7 @@ def ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[byte
 
 @contextmanager
 def looking(ask: Any) -> Iterator[None]:
-    """A page that reads what it is told, until the block ends."""
+    """A reader of the page's stream, until the block ends."""
     stop = threading.Event()
 
     def read() -> None:
@@ -273,13 +273,13 @@ def looking(ask: Any) -> Iterator[None]:
 
 
 def drain(client: Client) -> None:
-    """What a terminal does."""
+    """A client that does what `listener watch` does."""
     for _ in client.receive(["event", "level", "status", "spectrum"]):
         pass
 
 
 def cpu_share(pid: int) -> float:
-    """The share of a core that a process uses for a while."""
+    """The share of a core that a process uses."""
     before, began = processes.cpu_s(pid), time.monotonic()
     time.sleep(STRETCH_S)
     return (processes.cpu_s(pid) - before) / (time.monotonic() - began)

@@ -1,21 +1,21 @@
-"""What is to be measured, and how much of it."""
+"""Which measurements to take, and their sizes."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"  # recordings, tools and YAMNet, which are not ours to ship
+SHARED = ROOT.parent / "shared"  # recordings and YAMNet, which are not part of the repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How long and how often each thing is measured."""
+    """The length and number of measurements."""
 
     audio_s: float  # of sound, for the cost of the pipeline
     silence_s: float
-    rounds: int  # ours and theirs by turns
+    rounds: int  # alternating ours and theirs
     starts: int
-    live_s: float  # of the daemon on the microphone with nothing to hear
+    live_s: float  # of the daemon on a microphone in a quiet room
     plays: int  # recordings of each label, into the microphone
     load_s: float  # of a hundred events a second
     seeds: tuple[int, ...]  # of the scenes
@@ -45,7 +45,7 @@ class Plan:
     """One run of the bench."""
 
     sizes: Sizes
-    scratch: Path  # a folder of its own, gone afterwards
+    scratch: Path  # deleted afterwards
     shared: Path = SHARED
     bundle: str = "default"
 
@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def flags(self) -> list[str]:
-        """The same as flags of a listener command; an empty file keeps this machine's own configuration out."""
+        """Return the settings as flags. An empty file replaces this machine's configuration."""
         empty = self.scratch / "empty.toml"
         empty.touch()
         return ["--config", str(empty), *(part for setting in self.settings for part in ("--set", setting))]

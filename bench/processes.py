@@ -1,4 +1,4 @@
-"""What Linux says of running processes, and the environment that ours are started in."""
+"""Figures of running processes from /proc, and the environment for ours."""
 
 import os
 from pathlib import Path
@@ -8,18 +8,18 @@ NOT_OURS = ("OPENBLAS_NUM_THREADS", "NOTIFY_SOCKET", "JOURNAL_STREAM", "RUNTIME_
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds, user and system, that a process has used so far; to 10 ms."""
+    """Return the CPU seconds, user and system, of a process; resolution 10 ms."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICKS_S
 
 
 def rss_mb(pid: int) -> float:
-    """Resident memory, with pages that other processes share."""
+    """Return the resident memory in MB, shared pages included."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS:") / 1024
 
 
 def pss_mb(pid: int) -> float | None:
-    """Resident memory, shared pages divided by their users; None where the kernel does not say."""
+    """Return the proportional memory in MB, or None if the kernel does not report it."""
     try:
         return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") / 1024
     except OSError:
@@ -27,30 +27,30 @@ def pss_mb(pid: int) -> float | None:
 
 
 def command(pid: int) -> list[str]:
-    """What it was started as."""
+    """Return the command line of a process."""
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started and that still run."""
+    """Return the running children of a process."""
     running = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     return [other for other in running if _parent(other) == pid]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Ours without what would change how listener behaves, and with changes."""
+    """Return our environment without the variables that change listener, plus changes."""
     return {name: value for name, value in os.environ.items() if name not in NOT_OURS} | changes
 
 
 def _parent(pid: int) -> int | None:
     try:
         return int(_stat(pid)[1])
-    except OSError:  # it has ended meanwhile
+    except OSError:  # it has ended
         return None
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat from the third on: the second is a name that may hold anything."""
+    """Fields of /proc/PID/stat from the third on; the second is a name with arbitrary characters."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 

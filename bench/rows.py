@@ -1,4 +1,4 @@
-"""The table: what was measured, beside what was asked for."""
+"""The table of results and targets."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,36 +8,36 @@ from rich.console import Console
 from rich.table import Table
 
 COLUMNS = ("what", "measured", "floor", "ratio", "verdict", "note")
-WIDTH = 150  # of a table that goes into a pipe
+WIDTH = 150  # of a table that is not printed to a terminal
 
 
 class BenchError(Exception):
-    """What kept something from being measured."""
+    """A measurement failed."""
 
     status = "failed"
 
 
 class SkippedError(BenchError):
-    """This machine has not what it takes, and that is no fault."""
+    """This machine lacks something that the measurement needs."""
 
     status = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement. Where `floor` is None nothing was asked for, and the figure only informs."""
+    """One measurement. `floor` is the target, or None if there is none."""
 
     what: str
     measured: float | None
     unit: str = ""
     floor: float | None = None
-    at_least: bool = False  # else the floor is the most that it may be
+    at_least: bool = False  # else the target is a maximum
     note: str = ""
-    status: str = ""  # where nothing was measured: "skipped" or "failed"
+    status: str = ""  # "skipped" or "failed" if nothing was measured
 
     @property
     def ratio(self) -> float | None:
-        """The share of what is allowed that was used: up to 1 is as asked for, either way round."""
+        """The measurement relative to its target; up to 1 meets it."""
         if self.measured is None or self.floor is None:
             return None
         over, under = (self.floor, self.measured) if self.at_least else (self.measured, self.floor)
@@ -45,13 +45,13 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """In a word; empty where nothing was asked for."""
+        """Return one word, or "" if there is no target."""
         if self.ratio is None:
             return self.status
         return "ok" if self.ratio <= 1 else "MISSED"
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return an object for JSON."""
         ratio = None if self.ratio is None else round(self.ratio, 3)
         measured = None if self.measured is None else round(self.measured, 4)
         return {**asdict(self), "measured": measured, "ratio": ratio, "verdict": self.verdict}

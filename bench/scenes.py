@@ -1,4 +1,4 @@
-"""How soon and how rightly sounds are named in long recordings of a room, and how fast those are read."""
+"""Latency and accuracy in long recordings of a room, and the speed of `classify`."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ FOLD = "3"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Latency, speed, and how right it is, over the standard scenes."""
+    """Yield latency, accuracy and speed over the standard scenes."""
     metadata = sounds.metadata_file(plan.shared)
     scenes = [made(plan, metadata, seed, plan.sizes.minutes) for seed in plan.sizes.seeds]
     answers = [classified(plan, [scene.with_suffix(".wav")]) for scene in scenes]
@@ -31,7 +31,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def seen(plan: Plan) -> str:
-    """Whether the model was trained on what the scenes are made of, by what its bundle says."""
+    """Say whether the model was trained on the scenes' recordings, according to its bundle."""
     manifest = bundles.load(bundles.find(plan.bundle)).manifest
     folds = manifest.provenance.get("folds", "")
     if folds == f"all but {FOLD}":
@@ -42,7 +42,7 @@ def seen(plan: Plan) -> str:
 
 
 def made(plan: Plan, metadata: Path, seed: int, minutes: float) -> Path:
-    """A scene, without its suffix: the recording is .wav, its truth .json."""
+    """Make a scene. Returns its path without suffix: the recording is .wav, the truth .json."""
     out = plan.scratch / f"scene{seed}"
     clips = list(listed([metadata], folds=[FOLD]))
     write(out, clips, SceneSettings(minutes=minutes, seed=seed))

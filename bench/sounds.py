@@ -1,4 +1,4 @@
-"""What is listened to: room noise, a sound that needs no recording, and real recordings where they are at hand."""
+"""Sounds for the measurements: room noise, noise bursts, and real recordings if they are present."""
 
 import csv
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from bench.rows import SkippedError
 from listener.pipeline.values import Floats
 
 ROOM_DBFS = -60.0
-ACTIVE_DB = 35.0  # as make_scene.py: what is so far below the loudest 20 ms is not the sound
+ACTIVE_DB = 35.0  # as in the scene maker: the active part is within this of the loudest 20 ms
 PAD_S = 0.05
 FADE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file of ../shared/data."""
+    """A real recording."""
 
     path: Path
     label: str
 
 
 def room_noise(seconds: float, rate: int = 16_000, dbfs: float = ROOM_DBFS) -> Floats:
-    """Pink noise of a level: float32 (n,)."""
+    """Return pink noise of a level, float32 (n,)."""
     rng = np.random.default_rng(1)
     count = round(seconds * rate)
     spectrum = rng.standard_normal(count // 2 + 1) + 1j * rng.standard_normal(count // 2 + 1)
@@ -37,20 +37,20 @@ def room_noise(seconds: float, rate: int = 16_000, dbfs: float = ROOM_DBFS) -> F
 
 
 def bursts(seconds: float, rate: int = 16_000) -> Floats:
-    """Room noise with a second of loud noise in every three: something to gate, classify and track."""
+    """Return room noise with a loud second in every three."""
     loud = room_noise(seconds, rate, dbfs=-20.0)
     on = (np.arange(len(loud)) / rate) % 3 < 1
     return np.where(on, loud, room_noise(seconds, rate))
 
 
 def write(path: Path, samples: Floats, rate: int = 16_000) -> Path:
-    """The path, with the samples in it as 16-bit WAV."""
+    """Write samples as a 16-bit WAV file. Returns its path."""
     soundfile.write(path, samples, rate, subtype="PCM_16")
     return path
 
 
 def recordings(shared: Path, label: str, fold: str) -> list[Recording]:
-    """The real recordings of a label in a fold. SkippedError where there are none on this machine."""
+    """Return the real recordings of a label in a fold. Raises SkippedError if there are none."""
     metadata = metadata_file(shared)
     with metadata.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if (row["label"], row["fold"]) == (label, fold)]
@@ -58,7 +58,7 @@ def recordings(shared: Path, label: str, fold: str) -> list[Recording]:
 
 
 def metadata_file(shared: Path) -> Path:
-    """The list of the real recordings. SkippedError where this machine has none."""
+    """Return the path of the recordings' listing. Raises SkippedError if it is missing."""
     metadata = shared / "data" / "metadata.csv"
     if not metadata.exists():
         raise SkippedError(f"no real recordings in {shared}/data; --shared says where they are")
@@ -66,7 +66,7 @@ def metadata_file(shared: Path) -> Path:
 
 
 def active_part(path: Path, rate: int, longest_s: float) -> tuple[Floats, float]:
-    """A recording from a moment before its sound begins, mono, and the sound's onset in it, in seconds."""
+    """Return a recording from shortly before its sound, mono, and the onset in seconds."""
     samples, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = soxr.resample(samples.mean(axis=1), own_rate, rate)
     hop = rate // 50

@@ -1,4 +1,4 @@
-"""From the start of the process to listening."""
+"""Time from the start of the process to listening."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -13,7 +13,7 @@ MOST_S = 0.6
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """`listener run` on the virtual microphone until its socket has greeted and the first audio has come."""
+    """Time `listener run` on the virtual microphone until it greets and has its first audio."""
     with virtual_microphone(plan.scratch) as microphone:
         taken = [_once(plan, microphone.variables) for _ in range(plan.sizes.starts)]
     yield Row("process start to listening", median(taken), "s", MOST_S, note=f"median of {len(taken)}: {spread(taken)}")

@@ -1,4 +1,4 @@
-"""Costs of calls, fairly compared."""
+"""CPU time of calls, measured in alternation."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from statistics import median
 
 
 def by_turns(acts: Mapping[str, Callable[[], object]], rounds: int, repeat: int = 1) -> dict[str, list[float]]:
-    """CPU seconds of a call of each act, once a round: what else this machine does then meets all of them alike.
+    """Return the CPU seconds per call of each function, alternating, so that other load affects all alike.
 
     A call is repeated within a round where it is short. Each act is called once before, to be warm.
     """
@@ -20,7 +20,7 @@ def by_turns(acts: Mapping[str, Callable[[], object]], rounds: int, repeat: int 
 
 
 def cpu_s(act: Callable[[], object], repeat: int = 1) -> float:
-    """CPU seconds of a call, all threads of this process counted."""
+    """Return the CPU seconds of a call, over all threads of this process."""
     began = time.process_time()
     for _ in range(repeat):
         act()
@@ -28,10 +28,10 @@ def cpu_s(act: Callable[[], object], repeat: int = 1) -> float:
 
 
 def spread(values: list[float], digits: int = 2) -> str:
-    """Lowest and highest, for a note."""
+    """Format the lowest and the highest value."""
     return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
 
 
 def times_faster(ours: list[float], theirs: list[float]) -> float:
-    """Theirs over ours, of the medians."""
+    """Return the ratio of the medians, theirs over ours."""
     return median(theirs) / median(ours)

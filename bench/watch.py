@@ -1,4 +1,4 @@
-"""What a terminal that looks on costs, the daemon and itself, and how soon a sound is to be seen in it."""
+"""The cost of `listener watch`, for the daemon and itself, and its latency."""
 
 import fcntl
 import os
@@ -21,12 +21,12 @@ from bench.microphone import RATE, SINK, VirtualMicrophone, virtual_microphone
 from bench.plan import Plan
 from bench.rows import BenchError, Row
 
-MOST_MORE = 1.0  # per cent of a core, that looking on may cost the daemon
+MOST_MORE = 1.0  # per cent of a core that a watcher may cost the daemon
 MOST_SEEN_MS = 300.0
 SETTLE_S = 8.0
-APART_S = 8.3  # a burst has left the picture before the next comes; and no multiple of a block
-NARROW = 60  # columns: so much of 80 ms is seen
-GONE_S = 2.0  # nothing of it is in the picture
+APART_S = 8.3  # longer than the picture, and no multiple of a block
+NARROW = 60  # columns of 80 ms
+GONE_S = 2.0  # a burst has left the picture
 BURST_S = 0.3
 BURSTS = 6  # for each play of the plan
 LOUD = 0.05  # of full scale
@@ -36,7 +36,7 @@ PATIENCE_S = 30.0
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """CPU without and with a terminal, small and large; then bursts, from the microphone to the picture."""
+    """Yield the CPU use with and without a terminal, and the latency of bursts."""
     count = BURSTS * plan.sizes.plays
     quiet_s = 4 * SETTLE_S + 3 * plan.sizes.live_s
     path = sounds.write(plan.scratch / "bursts.wav", _bursts(quiet_s, count), RATE)
@@ -51,7 +51,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _bursts(quiet_s: float, count: int) -> "np.ndarray":
-    """A quiet room, then so many bursts in it."""
+    """A quiet room, then bursts."""
     room = sounds.room_noise(quiet_s + count * APART_S + PATIENCE_S, RATE)
     burst = sounds.room_noise(BURST_S, RATE, dbfs=-15)
     for number in range(count):
@@ -75,7 +75,7 @@ def _costs(plan: Plan, listener: Listening) -> Iterator[Row]:
 
 
 def _share(listener: Listening, seconds: float, *pids: int) -> list[float]:
-    """Per cent of a core that each used meanwhile."""
+    """Per cent of a core that each process used."""
     began, before = time.monotonic(), [processes.cpu_s(pid) for pid in pids]
     listener.wait(seconds)
     elapsed = time.monotonic() - began
@@ -100,7 +100,7 @@ def _first_after(onset: float, times: list[float]) -> float:
 
 
 class _Recorder:
-    """Another ear on the same microphone, with little delay: it tells when a burst began, to some 10 ms."""
+    """A second reader of the microphone that finds the start of a burst within about 10 ms."""
 
     def __init__(self, microphone: VirtualMicrophone) -> None:
         self.onsets: list[float] = []
@@ -131,12 +131,12 @@ class _Recorder:
 
 
 class _Terminal:
-    """A terminal with `listener watch` in it, which is read and thrown away."""
+    """A terminal with `listener watch` whose output is read and discarded."""
 
     def __init__(self, ours: int, pid: int) -> None:
         self.pid = pid
         self.received = 0  # bytes
-        self.seen: list[float] = []  # when a burst was first in the picture
+        self.seen: list[float] = []  # when a burst first appeared
         self._ours = ours
         self._ending = False
 
@@ -147,7 +147,7 @@ class _Terminal:
                 continue
             try:
                 chunk = os.read(self._ours, 1 << 20)
-            except OSError:  # how Linux says that the other side of a terminal has gone
+            except OSError:  # the other side of the terminal has closed
                 return
             self.received += len(chunk)
             if LOUDEST_SHADE in chunk:

@@ -1,3 +1,3 @@
-"""Does listener stay up? Real daemons, hurt in every way that machines hurt them: `python -m soak`."""
+"""Long-running tests of real daemons under every fault that machines have: `python -m soak`."""
 
-import listener  # noqa: F401 - first of all: it keeps ONNX Runtime from reporting to its maker
+import listener  # noqa: F401 - first, because it disables ONNX Runtime's telemetry

@@ -1,4 +1,4 @@
-"""`python -m soak`: hurt the daemon in every way, print a table, exit 1 where a promise did not hold."""
+"""`python -m soak`: run the parts, print a table, exit with 1 if a promise did not hold."""
 
 import argparse
 import json
@@ -20,10 +20,10 @@ from soak.rows import Row, show
 PARTS = {
     "unplug": "the microphone unplugged and plugged 200 times",
     "server": "the sound server killed 50 times, and frozen 50 times",
-    "two": "two microphones, one of which fails all the time",
+    "two": "two microphones: one fails all the time",
     "kill": "the daemon killed 200 times",
     "lines": "every line of events once, under reloads, clients and faults",
-    "hardship": "no disk, no permission, no shared memory, a clock that is stepped",
+    "hardship": "full disk, missing permissions, no shared memory, a stepped clock",
     "fuzz": "100,000 malformed inputs of every kind",
     "day": "24 hours of audio with every sink, faster than time",
     "hour": "an hour of a real microphone",
@@ -31,7 +31,7 @@ PARTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Try everything and print; 1 where something did not hold."""
+    """Run the chosen parts. Returns 1 if a promise did not hold."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy reads it once, when imported
     arguments = _parser().parse_args(argv)
     rows = [row for name in arguments.only or PARTS for row in _rows(name, arguments)]
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rows(name: str, arguments: argparse.Namespace) -> list[Row]:
-    """The rows of a part; where it cannot be carried through, one that says why, and the other parts go on."""
+    """The rows of a part, or one row with the reason if the part cannot be completed."""
     print(f"{name}: {PARTS[name]} …", file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"soak-{name}-") as scratch:
@@ -74,5 +74,5 @@ def _rows(name: str, arguments: argparse.Namespace) -> list[Row]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the child processes too
     sys.exit(main())

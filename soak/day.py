@@ -1,4 +1,4 @@
-"""Twenty-four hours of audio as fast as they go, with every sink there is, after twelve to get warm."""
+"""24 hours of audio as fast as possible, with every sink, after a warm-up of 12."""
 
 import json
 import time
@@ -26,15 +26,15 @@ DAY_S = 86_400.0
 SCENE_S, RATE = 1200.0, 16_000
 SOUNDS = (("smoke_alarm", 100), ("doorbell", 400), ("telephone_ring", 700), ("siren", 1000))
 SOUND_S = 8.0
-LONGEST_S = 60.0  # no sound of the scene is so long, with all the patience that rules have
+LONGEST_S = 60.0  # longer than any event of the scene
 MOST_MB_A_DAY = 1.0
-WARM_UP = 1 / 3  # of what is heard: half a day before the day, in which bounded caches fill
+WARM_UP = 1 / 3  # of the audio: half a day, in which bounded caches fill
 SAMPLE_S = 2.0
-STILL_S = 60.0  # a daemon that has heard nothing more for so long hangs
+STILL_S = 60.0  # without progress, after which the daemon hangs
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """How memory went, and what came out."""
+    """Yield rows on memory and on the events."""
     if MOSQUITTO is None:
         raise SkippedError("no mosquitto on this machine (make test installs it)")
     with ExitStack() as stack:
@@ -55,7 +55,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _samples(daemon: Running, watcher: Watcher, port: int, length_s: float) -> Iterator[Vitals]:
-    """Its vitals by the hour of audio that it has heard, until it has heard enough."""
+    """Samples of the daemon's vitals by hour of audio."""
     heard_s, progress_at = 0.0, time.monotonic()
     while heard_s < length_s:
         time.sleep(SAMPLE_S)
@@ -65,7 +65,7 @@ def _samples(daemon: Running, watcher: Watcher, port: int, length_s: float) -> I
             heard_s, progress_at = now_s, time.monotonic()
         elif time.monotonic() - progress_at > STILL_S or watcher.ended:
             raise SoakError(f"it hears no more after {heard_s / 3600:.1f} h; {daemon.said[-300:]}")
-        vitals = alone(daemon.pid, heard_s / 3600)  # without what the command sink runs, which comes and goes
+        vitals = alone(daemon.pid, heard_s / 3600)  # without the short-lived programs of the command sink
         assert vitals
         yield vitals
 
@@ -78,7 +78,7 @@ def _memory_row(samples: list[Vitals], speed: float) -> Row:
 
 
 def _event_rows(folder: Path) -> Iterator[Row]:
-    """What the log file and the history have of it."""
+    """Count the events in the log file and in the history."""
     lines = [line for path in sorted(folder.glob("events.jsonl*")) for line in path.read_bytes().splitlines()]
     events = [message for line in lines if isinstance(message := messages.decode(line), messages.Event)]
     yield Row(
@@ -96,14 +96,14 @@ def _event_rows(folder: Path) -> Iterator[Row]:
 
 
 def _lost_row(lost: dict[str, int]) -> Row:
-    """The hook and the webhook may leave events out at such a pace; they count them."""
+    """Hook and webhook may drop events at this rate, but must count them."""
     must_not = {name: count for name, count in lost.items() if name not in ("command", "webhook")}
     seen = ", ".join(f"{name} {count}" for name, count in lost.items())
     return Row("day: lost by sinks", "none but by command and webhook", seen, not any(must_not.values()))
 
 
 def _config(plan: Plan, stack: ExitStack) -> str:
-    """A recording again and again, and a sink of every kind, each with a receiver that is there."""
+    """A looped recording, and a sink of every kind with its receiver."""
     folder = plan.scratch / "broker"
     (plan.scratch / "authority").mkdir()
     certificates(plan.scratch / "authority")
@@ -123,7 +123,7 @@ def _config(plan: Plan, stack: ExitStack) -> str:
 
 
 def _scene(path: Path) -> Path:
-    """Twenty minutes of a quiet room with a sound every five."""
+    """Twenty minutes of a quiet room with a sound every five minutes."""
     room = sounds.room_noise(SCENE_S, RATE)
     for number, (label, at_s) in enumerate(SOUNDS):
         sound = 0.3 * synthesise(label, number, SOUND_S, RATE)

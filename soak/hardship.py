@@ -1,4 +1,4 @@
-"""What a machine can lack: room on the disk, permission, shared memory, a steady clock. It is said, the rest serves."""
+"""A full disk, missing permissions, no shared memory, a stepped clock: each is reported, and the rest works on."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ ROOM = "size=2m"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """A row for each hardship."""
+    """Yield a row for each hardship."""
     scene = with_alarm(plan.scratch / "scene.wav")
     for name, hardship in HARDSHIPS.items():
         folder = plan.scratch / name.replace(" ", "-").replace("/", "")
@@ -31,7 +31,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _disk_full(name: str, folder: Path, scene: Path) -> Row:
-    """It fills up under a daemon that writes a log, a history and a spool; then there is room again."""
+    """Fill the disk under a daemon that writes a log, a history and a spool, then free it."""
     disk = folder / "disk"
     disk.mkdir()
     with Running(folder, _file_sinks(scene, disk), {"STATE_DIRECTORY": str(disk)}, mounted(disk, ROOM)) as daemon:
@@ -65,7 +65,7 @@ def _no_permission(name: str, folder: Path, scene: Path) -> Row:
 
 
 def _unusable(name: str, folder: Path, config: str, prefix: tuple[str, ...], disk: Path) -> Row:
-    """Where nothing can be written from the first, it is said once a sink, with the remedy, and the socket serves."""
+    """If nothing can be written from the start, each sink reports it once, and the socket works."""
     with Running(folder, config, {"STATE_DIRECTORY": str(disk)}, prefix) as daemon:
         daemon.listens()
         with Watcher(daemon.socket) as watcher:
@@ -77,14 +77,14 @@ def _unusable(name: str, folder: Path, config: str, prefix: tuple[str, ...], dis
 
 
 def _no_shared_memory(name: str, folder: Path, scene: Path) -> Row:
-    """PortAudio's libraries like to have it."""
+    """Run without /dev/shm, which PortAudio's libraries prefer to use."""
     with microphone(folder / "mic") as mic:
         prefix = mounted(Path("/dev/shm"), "ro,mode=555")
         return _heard(name, mic, scene, Running(folder / "d", CONFIG, mic.variables, prefix), lambda: None)
 
 
 def _clock_stepped(name: str, folder: Path, scene: Path) -> Row:
-    """A day forward, and two back."""
+    """Step the clock a day forward and two back."""
     clock = Clock(folder)
     with microphone(folder / "mic") as mic:
         daemon = Running(folder / "d", CONFIG, mic.variables | clock.variables)
@@ -92,7 +92,7 @@ def _clock_stepped(name: str, folder: Path, scene: Path) -> Row:
 
 
 def _heard(name: str, mic: Microphone, scene: Path, daemon: Running, *steps: Callable[[], None]) -> Row:
-    """After each step a sound is heard as an event, and no audio is lost."""
+    """After each step a sound becomes an event, and no audio is lost."""
     with daemon:
         daemon.listens()
         with Watcher(daemon.socket) as watcher:
@@ -112,13 +112,13 @@ def _next_event(watcher: Watcher) -> None:
 
 
 def _said_of(daemon: Running, word: str) -> str:
-    """The last line of its log with a word, without time and level."""
+    """The last log line that contains a word, without time and level."""
     lines = [line for line in daemon.said.splitlines() if word in line and " INFO events" not in line]
     return lines[-1].split(" ", 2)[-1] if lines else ""
 
 
 def _fill(path: Path) -> None:
-    """Write until there is no room at all."""
+    """Write until the disk is full."""
     try:
         with path.open("wb", buffering=0) as file:
             while True:
@@ -128,7 +128,7 @@ def _fill(path: Path) -> None:
 
 
 def _file_sinks(scene: Path, disk: Path) -> str:
-    """A recording at its own pace, and the sinks that write files."""
+    """A recording in real time, and the sinks that write files."""
     return (
         f'[[source]]\nkind = "file"\nname = "file"\npath = "{scene}"\nloop = true\nrealtime = true\n'
         f'[[sink]]\nkind = "history"\npath = "{disk / "history.db"}"\n'

@@ -1,4 +1,4 @@
-"""An hour of a real microphone: nothing is lost, and it costs what the bench says."""
+"""An hour of a real microphone: no loss, and the CPU use that the bench measures."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from soak.vitals import growth_row, taken
 HOUR_S = 3600.0
 SCENE_S = 300.0
 SAMPLE_S = 5.0
-SLACK_S = 3.0  # what is still on its way, and what the scene's players need to follow each other
+SLACK_S = 3.0  # of audio in flight, and gaps between the scene's players
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Moment:
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """What was lost, and what it cost."""
+    """Yield rows on losses and CPU use."""
     scene, length_s = _scene(plan.scratch / "scene.wav"), plan.length_s(HOUR_S, least=30)
     with microphone(plan.scratch / "mic") as mic, Running(plan.scratch / "d", CONFIG, mic.variables) as daemon:
         daemon.listens()
@@ -71,7 +71,7 @@ def _moments(daemon: Running, watcher: Watcher, mic: Microphone, scene: Path, le
 
 
 def _cpu_row(moments: list[_Moment]) -> Row:
-    """Of those stretches in which the model had nothing to do."""
+    """The cost of the stretches in which the gate was closed."""
     quiet = [
         1000 * (late.cpu_s - early.cpu_s) / (late.at - early.at)
         for early, late in pairwise(moments)
@@ -92,7 +92,7 @@ def _memory_rows(daemon: Running) -> Iterator[Row]:
 
 
 def _scene(path: Path) -> Path:
-    """A quiet room in which an alarm is heard for ten seconds, and a doorbell later."""
+    """A quiet room with ten seconds of an alarm, and a doorbell later."""
     room = sounds.room_noise(SCENE_S, RATE)
     for label, at_s in (("smoke_alarm", 60), ("doorbell", 200)):
         sound = 0.3 * synthesise(label, 7, 10.0, RATE)

@@ -1,4 +1,4 @@
-"""The daemon is killed at random moments, and started again: the socket, the spool and the history open clean."""
+"""Kill the daemon at random moments and start it again: socket, spool and history must open."""
 
 import time
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from tests.broker import free_port
 
 TIMES = 200
 LIFE_S = (0.0, 4.0)
-AFTER_IT_LISTENS = 0.75  # of the kills; the others hit wherever it is
+AFTER_IT_LISTENS = 0.75  # share of the kills; the others come at any moment
 LAST_S = 3.0
 LISTENING = ": listening: "
 UNCLEAN = ("is damaged", "Traceback", "cannot be used", "cannot be made", "in use by")
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """How many starts were clean, and what is left in the end."""
+    """Yield rows on the starts and on what is left at the end."""
     moments, count = plan.moments(), plan.count(TIMES)
     home, config = plan.scratch / "d", _config(with_alarm(plan.scratch / "scene.wav"))
     listened = ended = 0
@@ -47,14 +47,14 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _listens(daemon: Running) -> bool:
-    """Whether it comes to listen: the log is that of those before it too."""
+    """Whether the daemon reaches listening. The log contains earlier runs."""
     before = daemon.said.count(LISTENING)
     until(lambda: daemon.said.count(LISTENING) > before or daemon.process.poll() is not None, "it listens", START_S)
     return daemon.process.poll() is None
 
 
 def _history_row(path: Path) -> Row:
-    """Whether it can be read, and nothing in it is under way for ever."""
+    """Whether the history can be read and has no event that never ends."""
     events = list(Reader(path).rows(Query()))
     stuck = sum(1 for event in events if event.under_way)
     seen = f"{len(events)} events, {stuck} under way"
@@ -74,7 +74,7 @@ def _spool_row(folder: Path) -> Row:
 
 
 def _config(scene: Path) -> str:
-    """A recording in a loop, to a history, and to a receiver that is never there."""
+    """A looped recording, a history, and a receiver that never answers."""
     return (
         f'[[source]]\nkind = "file"\nname = "file"\npath = "{scene}"\nloop = true\n'
         f'[[sink]]\nkind = "history"\n[[sink]]\nkind = "webhook"\nurl = "http://127.0.0.1:{free_port()}/"\n'

@@ -1,4 +1,4 @@
-"""Two recordings of half an hour each, as fast as they go, under reloads, clients and faults: every line comes once."""
+"""Two half-hour recordings under reloads, clients and faults: every line arrives exactly once."""
 
 import socket
 import threading
@@ -35,9 +35,9 @@ RATE = 16_000
 LABELS = ("smoke_alarm", "doorbell", "telephone_ring", "siren")
 EVERY_S = 30.0
 END_S = 1200.0
-PAUSE_S = 0.05  # between two blows
+PAUSE_S = 0.05  # between two disturbances
 FAULTS = (
-    '[[sink]]\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n',  # nobody listens there
+    '[[sink]]\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n',  # nothing listens there
     '[[sink]]\nkind = "log"\npath = "/proc/listener/events.jsonl"\n',  # cannot be opened: the reload is refused
     '[gate]\nkind = "nonsense"\n',  # is wrong: likewise
     '[groups]\nnight = ["siren"]\n',
@@ -47,7 +47,7 @@ FAULTS = (
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """What came out, beside what the pipeline makes of the same recordings undisturbed."""
+    """Compare the events with those of the undisturbed pipeline."""
     length_s = plan.length_s(LENGTH_S, least=120.0)
     scenes = {name: _scene(plan.scratch / f"{name}.wav", number, length_s) for number, name in enumerate("ab")}
     with ThreadPoolExecutor(1) as calm, Running(plan.scratch / "d", _config(scenes, plan.scratch)) as daemon:
@@ -81,7 +81,7 @@ def _line_rows(lines: Sequence[Event], expected: Counter[tuple[str, str, float]]
 
 
 class _Storm:
-    """What befalls the daemon. Each method is one blow, and `counts` says how many there were."""
+    """Disturbs the daemon. Each method is one disturbance; `counts` counts them."""
 
     def __init__(self, daemon: Running, config: str, random: Random) -> None:
         self._daemon, self._config, self._random = daemon, config, random
@@ -89,11 +89,11 @@ class _Storm:
 
     @property
     def blew(self) -> bool:
-        """Whether there was a blow of every kind."""
+        """Whether every kind of disturbance took place."""
         return min(self.counts[kind] for kind in ("reload", "client", "babble", "silent")) > 0
 
     def reload(self) -> None:
-        """Another configuration, right or wrong, by command."""
+        """Reload with another configuration, valid or not."""
         path = self._daemon.folder / "config.toml"
         part = path.with_suffix(".part")
         part.write_text(self._config + self._random.choice(FAULTS))
@@ -103,7 +103,7 @@ class _Storm:
         self.counts["reload"] += 1
 
     def come_and_go(self) -> None:
-        """A client that takes some lines and leaves."""
+        """Connect, read some lines and disconnect."""
         client = Client(f"unix:{self._daemon.socket}")
         with suppress(ListenerError):
             for _ in islice(client.receive(["event", "level", "status"], replay=50), self._random.randint(1, 20)):
@@ -112,14 +112,14 @@ class _Storm:
         self.counts["client"] += 1
 
     def babble(self) -> None:
-        """A client that does not speak our language."""
+        """Connect and send garbage."""
         with suppress(OSError), self._connected() as stranger:
             stranger.sendall(self._random.randbytes(2000) + b"\n")
             stranger.recv(100)
         self.counts["babble"] += 1
 
     def never_read(self) -> None:
-        """A client that asks for everything and reads nothing."""
+        """Subscribe to everything and read nothing."""
         with suppress(OSError), self._connected() as stranger:
             stranger.sendall(b'{"subscribe": ["event", "level", "status", "spectrum"], "replay": 200}\n' * 20)
             time.sleep(0.5)
@@ -138,7 +138,7 @@ class _Storm:
 
 @contextmanager
 def _repeated(work: Callable[[], None]) -> Iterator[None]:
-    """Do some work again and again in another thread, until the `with` block is left."""
+    """Repeat some work in another thread until the block ends."""
     over = threading.Event()
 
     def repeat() -> None:
@@ -160,7 +160,7 @@ def _config(scenes: Mapping[str, Path], scratch: Path) -> str:
 
 
 def _expected(scenes: Mapping[str, Path]) -> Counter[tuple[str, str, float]]:
-    """The events of the same recordings without a daemon around the pipeline."""
+    """The events of the same recordings from the pipeline alone."""
     config = configuration.load(None)
     bundle = bundles.load(bundles.find(config.model.bundle))
     classifier, found = Classifier(bundle, "cpu"), Counter[tuple[str, str, float]]()
@@ -177,7 +177,7 @@ def _lines(scratch: Path) -> list[Event]:
 
 
 def _scene(path: Path, number: int, length_s: float) -> Path:
-    """A quiet room with a sound every half minute, each time another one."""
+    """A quiet room with a different sound every half minute."""
     room = sounds.room_noise(length_s, RATE)
     for at_s in np.arange(5 + 7 * number, length_s - 15, EVERY_S):
         label = LABELS[int(at_s) % len(LABELS)]

@@ -1,4 +1,4 @@
-"""A microphone to be hurt: tests/virtual_mic.sh, with a room in it that is never digitally silent."""
+"""A virtual microphone that can fail: tests/virtual_mic.sh with a room that is never digitally silent."""
 
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CONFIG = f'[[source]]\nkind = "microphone"\nname = "{NAME}"\nwait = true\n'
 
 
 class Microphone(VirtualMic):
-    """The virtual microphone, and a player that a room is heard with."""
+    """The virtual microphone and the player of its room noise."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -24,13 +24,13 @@ class Microphone(VirtualMic):
 
     @property
     def variables(self) -> dict[str, str]:
-        """For the environment of whoever is to hear it."""
+        """Environment variables for a program that uses the microphone."""
         lines = (self.folder / "env").read_text().splitlines()
         pairs = (line.removeprefix("export ").partition("=") for line in lines)
         return {name: value.strip("'") for name, _, value in pairs}
 
     def hear(self, path: Path | None = None) -> None:
-        """Play a recording, or ten minutes of a quiet room, from now on."""
+        """Start playing a recording, or ten minutes of a quiet room."""
         self.hush()
         self._player = subprocess.Popen(
             ["paplay", "--device=virtual_mic", str(path or self._quiet_room())],
@@ -40,7 +40,7 @@ class Microphone(VirtualMic):
         )
 
     def hush(self) -> None:
-        """End the player."""
+        """Stop the player."""
         if self._player is not None:
             self._player.kill()
             self._player.wait()
@@ -54,7 +54,7 @@ class Microphone(VirtualMic):
 
 @contextmanager
 def microphone(folder: Path) -> Iterator[Microphone]:
-    """A microphone of our own for the length of the block. SkippedError where there can be none."""
+    """Provide a microphone for the block. Raises SkippedError if the machine cannot."""
     own = Microphone(folder)
     try:
         own("start")

@@ -1,4 +1,4 @@
-"""How much of everything, and where."""
+"""The scale and the folder of a run."""
 
 import random
 from dataclasses import dataclass
@@ -8,29 +8,29 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class SkippedError(Exception):
-    """This machine has not what it takes, and that is no fault."""
+    """This machine lacks something that the part needs."""
 
 
 class SoakError(Exception):
-    """What kept a part from being carried through: it counts as failed."""
+    """A part could not be completed; it counts as failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One run of one part."""
 
-    scratch: Path  # a folder of its own, gone afterwards
+    scratch: Path  # deleted afterwards
     scale: float = 1.0  # of every count and length
     seed: int = 1
 
     def count(self, full: int, least: int = 3) -> int:
-        """So many instead of the full count."""
+        """Return a scaled count."""
         return max(least, round(full * self.scale))
 
     def length_s(self, full: float, least: float = 10.0) -> float:
-        """So long instead of the full length."""
+        """Return a scaled length in seconds."""
         return max(least, full * self.scale)
 
     def moments(self) -> random.Random:
-        """What chooses the random moments: the same for the same seed."""
+        """Return the source of random moments."""
         return random.Random(self.seed)

@@ -1,4 +1,4 @@
-"""How long it takes until a microphone that is back is heard again, and what each time leaves behind."""
+"""How soon a returned microphone is used again, and what each failure leaves behind."""
 
 import time
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from soak.running import Running, Watcher, until
 from soak.vitals import Vitals, growth_row, taken
 
 MOST_S = 10.0
-PATIENCE_S = 60.0  # beyond the promise, so that a late recovery is told from none
-FRESH_S = 0.3  # of audio: more than what waited in pipes when it went away
+PATIENCE_S = 60.0  # longer than promised, to distinguish late from never
+FRESH_S = 0.3  # of audio: more than the pipes held when it disappeared
 
 
 class Recoveries:
-    """Counts them."""
+    """Counts recoveries."""
 
     def __init__(
         self, name: str, daemon: Running, watcher: Watcher, source: str, patience_s: float = PATIENCE_S
@@ -25,7 +25,7 @@ class Recoveries:
         self._vitals: list[Vitals] = []
 
     def wait(self) -> None:
-        """Until the source is heard again. What is late is noted, and what never comes ends the part."""
+        """Wait until the source delivers audio. Note late recoveries; raise SoakError if there is none."""
         before_s = self._watcher.heard_s(self._source)
         began = time.monotonic()
         until(
@@ -37,7 +37,7 @@ class Recoveries:
         self._vitals.append(taken(self._daemon.pid, len(self._vitals)))
 
     def rows(self) -> Iterator[Row]:
-        """What there is to say in the end."""
+        """Return the final rows."""
         worst, count = max(self._took_s), len(self._took_s)
         mean = sum(self._took_s) / count
         seen = f"{count} recoveries, mean {mean:.1f} s, worst {worst:.1f} s"
@@ -53,7 +53,7 @@ class Recoveries:
 
 
 def clean_row(name: str, daemon: Running) -> Row:
-    """Whether its log is what a person can read: no traceback, and not a line for each mishap."""
+    """Whether the log is readable: no traceback, and fewer lines than failures."""
     said = daemon.said
     lines, tracebacks = len(said.splitlines()), said.count("Traceback")
     return Row(f"{name}: the log", "no traceback", f"{lines} lines, {tracebacks} tracebacks", tracebacks == 0)

@@ -1,4 +1,4 @@
-"""The table: what was asked, what was seen, and whether it held."""
+"""The table of results: what was promised, what was measured, whether it held."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,12 +7,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-WIDTH = 160  # of a table that goes into a pipe
+WIDTH = 160  # of a table that is not printed to a terminal
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One promise. `held` is None where this machine could not put it to the test."""
+    """One promise. `held` is None if this machine could not test it."""
 
     what: str
     asked: str
@@ -25,7 +25,7 @@ class Row:
         return {True: "held", False: "FAILED", None: "skipped"}[self.held]
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return an object for JSON."""
         return {**asdict(self), "took_s": round(self.took_s, 1), "verdict": self.verdict}
 
 

@@ -1,4 +1,4 @@
-"""A daemon that runs: started, watched through its socket and its log, hurt, and surely ended."""
+"""A daemon in a process: start it, watch its socket and log, stop it."""
 
 import signal
 import subprocess
@@ -15,13 +15,13 @@ from listener.errors import ListenerError
 from listener.messages import Event, SourceStatus, Status
 from soak.plan import SoakError
 
-START_S = 60.0  # on a machine that is busy
+START_S = 60.0  # on a busy machine
 STOP_S = 15.0
 POLL_S = 0.02
 
 
 def until(condition: Callable[[], object], what: str, within_s: float) -> float:
-    """The seconds until the condition held. SoakError where it does not in time."""
+    """Wait for a condition. Returns the seconds it took; raises SoakError after the time limit."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > within_s:
@@ -31,7 +31,7 @@ def until(condition: Callable[[], object], what: str, within_s: float) -> float:
 
 
 class Running:
-    """`listener run` as a service runs it, in a folder that is its home. Ended with the `with` block.
+    """`listener run` as a service, with a folder as its home. Stops when the block ends.
 
     `prefix` is put before the command, for what changes the world that it runs in.
     """
@@ -70,17 +70,17 @@ class Running:
 
     @property
     def said(self) -> str:
-        """Its log so far."""
+        """Return its log."""
         return self.log_file.read_text(errors="replace")
 
     def listens(self) -> None:
-        """Return when it does. SoakError where it ends or takes too long."""
+        """Wait until it listens. Raises SoakError if it ends or takes too long."""
         until(lambda: ": listening: " in self.said or self.process.poll() is not None, "it listens", START_S)
         if self.process.poll() is not None:
             raise SoakError(f"the daemon ended with status {self.process.returncode}; {self._last()}")
 
     def end(self) -> int:
-        """Its status after it was asked to end, or had ended before; killed where it does not."""
+        """Stop it, by force if needed. Returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -90,7 +90,7 @@ class Running:
             raise SoakError(f"the daemon does not end; {self._last()}") from None
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it with SIGKILL."""
         self.process.kill()
         self.process.wait(STOP_S)
 
@@ -100,7 +100,7 @@ class Running:
 
 
 class Watcher:
-    """What a daemon's socket says, the latest of it. Closed with the `with` block."""
+    """A client that keeps the latest messages of a daemon. Closed when the block ends."""
 
     def __init__(self, socket: Path) -> None:
         self.status: Status | None = None
@@ -121,7 +121,7 @@ class Watcher:
         self._thread.join(STOP_S)
 
     def source(self, name: str) -> SourceStatus | None:
-        """How a source was at the latest status."""
+        """Return a source's part of the latest status."""
         return self.status.sources.get(name) if self.status else None
 
     def heard_s(self, name: str) -> float:
@@ -129,7 +129,7 @@ class Watcher:
         return source.heard_s if source else 0.0
 
     def settled(self, name: str) -> SourceStatus:
-        """The next status that comes."""
+        """Wait for the next status."""
         before = self.status
         until(lambda: self.status is not before, "a status line", STOP_S)
         source = self.source(name)

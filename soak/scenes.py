@@ -1,4 +1,4 @@
-"""What is played to the daemons."""
+"""The recordings that are played to the daemons."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ RATE = 16_000
 
 
 def with_alarm(path: Path) -> Path:
-    """Fifteen seconds of a room, six of them with a smoke alarm, whose event ends six seconds after it."""
+    """Fifteen seconds of a room with six seconds of a smoke alarm; its event ends six seconds later."""
     room = sounds.room_noise(15, RATE)
     room[2 * RATE : 8 * RATE] += 0.3 * synthesise("smoke_alarm", 7, 6.0, RATE)
     return sounds.write(path, np.clip(room, -1, 1), RATE)

@@ -1,4 +1,4 @@
-"""The sound server is killed, and it is frozen."""
+"""Kill and freeze the sound server."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ FROZEN_S = (2.0, 6.0)  # longer than a stall takes to be noticed
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Whether it was heard again each time, and what that left behind: once for each way."""
+    """Yield rows on the recoveries, for killing and for freezing."""
     moments = plan.moments()
     with microphone(plan.scratch / "mic") as mic, Running(plan.scratch / "d", CONFIG, mic.variables) as daemon:
         daemon.listens()

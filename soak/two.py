@@ -1,4 +1,4 @@
-"""Two microphones, one of which fails all the time: the other one loses nothing."""
+"""Two microphones: one fails all the time, the other loses nothing."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from soak.running import Running, Watcher
 
 LENGTH_S = 300.0
 MISHAP_S = (0.2, 4.0)
-SLACK_S = 3.0  # of audio that is on its way when it is counted
+SLACK_S = 3.0  # of audio in flight when it is counted
 CONFIG = """
 [[source]]
 kind = "microphone"
@@ -27,7 +27,7 @@ wait = true
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """What the good one lost while the server of the bad one was killed, frozen, and unplugged by turns."""
+    """Yield what the good microphone lost while the other's server failed in every way."""
     with microphone(plan.scratch / "good") as good, microphone(plan.scratch / "bad") as bad:
         variables = good.variables | {"ALSA_CONFIG_PATH": str(_both(plan.scratch / "both.conf", good, bad))}
         with Running(plan.scratch / "d", CONFIG, variables) as daemon:
@@ -47,7 +47,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _torment(plan: Plan, bad: Microphone) -> int:
-    """Mishaps of one microphone, one after the other; how many."""
+    """Make one microphone fail repeatedly. Returns the number of failures."""
     moments, mishaps = plan.moments(), 0
     until = time.monotonic() + plan.length_s(LENGTH_S, least=20)
     while time.monotonic() < until:
@@ -62,7 +62,7 @@ def _torment(plan: Plan, bad: Microphone) -> int:
 
 
 def _both(path: Path, good: Microphone, bad: Microphone) -> Path:
-    """An ALSA configuration with both. The second goes to a server of its own."""
+    """Write an ALSA configuration with both; the second has its own server."""
     theirs = "\n".join(
         line.replace("pcm.virtual_mic", "pcm.failing_mic")
         for line in (bad.folder / "asound.conf").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The microphone is pulled out and put back, at random moments."""
+"""Unplug the microphone and plug it in again, at random moments."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ AWAY_S = (0.1, 3.0)
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Whether it was heard again each time, and what that left behind."""
+    """Yield rows on the recoveries."""
     moments = plan.moments()
     with microphone(plan.scratch / "mic") as mic, Running(plan.scratch / "d", CONFIG, mic.variables) as daemon:
         daemon.listens()

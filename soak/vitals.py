@@ -1,4 +1,4 @@
-"""What a process holds: memory, threads, descriptors; and whether that grows."""
+"""Memory, threads and descriptors of a process, and whether they grow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import numpy as np
 from bench import processes
 from soak.rows import Row
 
-MOST_GROWTH_MB = 5.0  # fitted, over a whole part: what allocators and caches do is less
-WARM_UP = 0.2  # of the samples: caches fill, each branch of the code is gone through once
+MOST_GROWTH_MB = 5.0  # fitted over a part; allocators and caches cause less
+WARM_UP = 0.2  # share of the samples in which caches fill
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Of the daemon and all its children together."""
+    """One sample, of the daemon and all its children together."""
 
-    at: float  # where in the part, in whatever it counts
+    at: float  # position in the part, in its own unit
     memory_mb: float
     threads: int
     descriptors: int
@@ -25,7 +25,7 @@ class Vitals:
 
 
 def taken(pid: int, at: float) -> Vitals:
-    """The vitals of a process and its children now."""
+    """Sample a process and its children."""
     family = [vitals for member in [pid, *processes.children(pid)] if (vitals := alone(member, at)) is not None]
     return Vitals(
         at,
@@ -37,15 +37,15 @@ def taken(pid: int, at: float) -> Vitals:
 
 
 def alone(pid: int, at: float) -> Vitals | None:
-    """The vitals of one process; None where it has just ended."""
+    """Sample one process. None if it has just ended."""
     try:
         return Vitals(at, processes.rss_mb(pid), _entries(pid, "task"), _entries(pid, "fd"), 0)
-    except (OSError, StopIteration):  # gone, or not reaped yet
+    except (OSError, StopIteration):  # it has ended
         return None
 
 
 def slope(samples: Sequence[Vitals], warm_up: float = WARM_UP) -> float:
-    """MB of memory more for one more of what `at` counts, fitted to all but the warm-up."""
+    """Fit the growth in MB per unit of `at`, without the warm-up."""
     steady = samples[round(warm_up * len(samples)) :]
     if len(steady) < 2:
         return 0.0
@@ -53,7 +53,7 @@ def slope(samples: Sequence[Vitals], warm_up: float = WARM_UP) -> float:
 
 
 def growth_row(name: str, samples: Sequence[Vitals]) -> Row:
-    """Whether memory, threads and descriptors were the same at the end as when it was warm."""
+    """Yield rows on the growth of memory, threads and descriptors."""
     steady = samples[round(WARM_UP * len(samples)) :]
     grown_mb = slope(samples) * (steady[-1].at - steady[0].at)
     half = len(steady) // 2

@@ -1,4 +1,4 @@
-"""Worlds in which a daemon finds something amiss: what to put before its command. SkippedError where there are none."""
+"""Command prefixes that run a daemon in a faulty environment. Raise SkippedError if the machine has no means for it."""
 
 import shutil
 import subprocess
@@ -6,22 +6,22 @@ from pathlib import Path
 
 from soak.plan import SkippedError
 
-WITHOUT = "-dac_override,-dac_read_search"  # so that root is as anybody
+WITHOUT = "-dac_override,-dac_read_search"  # so that permissions apply to root
 
 
 def mounted(folder: Path, options: str) -> tuple[str, ...]:
-    """A file system in memory at a folder, for this process alone."""
+    """Mount a memory file system at a folder, for this process only."""
     mounting = f'mount -t tmpfs -o {options} none "{folder}" && exec "$@"'
     return _tried(("unshare", "--mount", "sh", "-c", mounting, "sh"))
 
 
 def unprivileged() -> tuple[str, ...]:
-    """Permissions hold even for root."""
+    """Make permissions apply even to root."""
     return _tried(("setpriv", f"--bounding-set={WITHOUT}", f"--inh-caps={WITHOUT}"))
 
 
 class Clock:
-    """The wall clock of a process, to be stepped; the monotonic one goes on. libfaketime breaks Python's sleep."""
+    """A wall clock that can be stepped. The monotonic clock is untouched, unlike with libfaketime."""
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc")
@@ -34,7 +34,7 @@ class Clock:
         self.variables = {"LD_PRELOAD": str(library), "CLOCK_STEP": str(self._file)}
 
     def step(self, by_s: int) -> None:
-        """Be so far from the true time, from now on."""
+        """Set the offset from the true time, in seconds."""
         self._file.write_text(str(by_s))
 
 
