@@ -91,6 +91,20 @@ def conflicts(parts: Sequence[tuple[str, Requirements]]) -> Iterator[ConfigError
             users.setdefault(thing, name)
 
 
+def fingerprint(required: Requirements) -> tuple[object, ...]:
+    """Return a value that changes when a required secret or file is replaced or written."""
+    files = [*(paths.credential(name) for name in required.secrets.values()), *required.reads.values()]
+    return tuple((path, _state(path)) for path in files)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def is_credential(name: str) -> bool:
     """Tell whether a secret is named as a systemd credential, which exists only while the service runs."""
     return paths.credential(name) == Path(name) == Path(Path(name).name)

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from listener.base.incidents import Episodes
+from listener.base.incidents import IncidentTracker
 from listener.daemon.rate_monitor import WRONG_RATE, RateMonitor
 from listener.daemon.signal_faults import CANCELLING, CLIPPING, SILENCE, SignalFault, SignalMonitor
 from listener.messages import SourceState
@@ -40,9 +40,10 @@ class SourceHealth:
         self.state, self.detail = SourceState.WAITING, "starting"
         self._ailment: SignalFault | None = None
         self._hearing, self._rate = SignalMonitor(), RateMonitor()
-        self._deaf = Episodes(DEAF_STEADY_S, clock)
+        self._deaf = IncidentTracker(DEAF_STEADY_S, clock)
         self._ailments = {
-            name: Episodes(ILL_STEADY_S, clock) for name in (SILENCE.name, CANCELLING.name, CLIPPING.name, WRONG_RATE)
+            name: IncidentTracker(ILL_STEADY_S, clock)
+            for name in (SILENCE.name, CANCELLING.name, CLIPPING.name, WRONG_RATE)
         }
         self._said = False
         self._lock = threading.Lock()

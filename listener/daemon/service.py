@@ -11,6 +11,8 @@ from pathlib import Path
 
 from listener import config as configuration
 from listener import messages
+from listener.base import requirements
+from listener.base.schema import Errors
 from listener.base.version import __version__
 from listener.config import Config, Part
 from listener.daemon.build import build_pipeline, change_pipeline
@@ -44,6 +46,7 @@ class ConfiguredSink:
     part: Part
     sink: BaseSink
     filter: Filter
+    files: object  # which files with secrets and certificates it was made with
 
 
 class Service:
@@ -194,24 +197,30 @@ class Service:
         return replace(each, sink=self._make_sink(each.part, self._hello))
 
     def _configured_sinks(self, config: Config, greeting: Hello) -> list[ConfiguredSink]:
-        """The sinks of a configuration. One that differs in nothing but its filter is kept."""
+        """Return every sink of a configuration: the running one if only its filter has changed, else a new one.
+
+        Raises:
+            ConfigError: A sink cannot be made, or two sinks want the same file, address or topic.
+        """
         free, sinks = list(self._sinks), list[ConfiguredSink]()
-        for _, part in config.outputs:
-            there = next(
-                (each for each in free if (each.part.kind, each.part.config) == (part.kind, part.config)), None
-            )
-            if there:
-                free.remove(there)
-            sink = there.sink if there else self._make_sink(part, greeting)
-            before = there.filter if there else None
-            sinks.append(ConfiguredSink(part, sink, Filter(part.when, greeting.groups, before=before)))
+        required = []
+        for place, part in config.outputs:
+            running = next((each for each in free if _is_unchanged(each, part)), None)
+            if running:
+                free.remove(running)
+            sink = running.sink if running else self._make_sink(part, greeting)
+            required.append((place.words, sink.requirements))
+            before = running.filter if running else None
+            filter = Filter(part.when, greeting.groups, before=before, needs_ends=sink.needs_ends)
+            sinks.append(ConfiguredSink(part, sink, filter, requirements.fingerprint(sink.requirements)))
+        Errors(list(requirements.conflicts(required))).raise_any()
         return sinks
 
     def _bindings(
         self, sinks: Sequence[ConfiguredSink], retry_on: Callable[[str], tuple[type[Exception], ...]] = lambda _: ()
     ) -> list[SinkBinding]:
         """Bind sinks under their kinds, numbered if there are several of one kind."""
-        kinds = [each.part.kind for each in sinks]
+        kinds = [getattr(each.part.config, "name", "") or each.part.kind for each in sinks]
         names = [
             kind if kinds.count(kind) == 1 else f"{kind} {kinds[:n].count(kind) + 1}" for n, kind in enumerate(kinds)
         ]
@@ -255,6 +264,12 @@ def hello(config: Config, bundle: Bundle, provider: str) -> Hello:
         sources=[part.config.name for part in config.sources],
         config=messages.printable(config.path.absolute()) if config.path else "",
     )
+
+
+def _is_unchanged(running: ConfiguredSink, part: Part) -> bool:
+    """Tell whether a sink can stay: its section is the same, and so are its secrets and certificates."""
+    same = (running.part.kind, running.part.config) == (part.kind, part.config)
+    return same and running.files == requirements.fingerprint(running.sink.requirements)
 
 
 def _kept(before: Sequence[ConfiguredSink], after: Sequence[ConfiguredSink]) -> list[BaseSink]:

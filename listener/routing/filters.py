@@ -1,4 +1,4 @@
-"""Which events a sink gets: the `when` of every [[sink]], in one place for all of them."""
+"""Which events a sink gets: the `when` of every [[sink]]."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,31 +16,36 @@ CLOCK_TIMES = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 
 
 class FilterConfig(Section, frozen=True):
-    """Which events this sink gets. What is left out asks for nothing."""
+    """Which events this sink gets. A key that is left out excludes nothing."""
 
     labels: Annotated[tuple[str, ...], Meta(description="labels and groups of labels; empty: all")] = ()
     sources: Annotated[tuple[str, ...], Meta(description="names of sources; empty: all")] = ()
     phases: Annotated[
         tuple[Phase, ...],
-        Meta(
-            description="of start, update and end; empty: all; the line at which an event is taken counts as its start"
-        ),
+        Meta(description="of start, update and end; empty: all; the first line of an event that passes is its start"),
     ] = ()
     min_score: Annotated[
-        float, Meta(ge=0, lt=1, description="an event is taken once its peak is so high, at its start or later")
+        float, Meta(ge=0, lt=1, description="an event passes as soon as its peak reaches this, at its start or later")
     ] = 0.0
     hours: Annotated[str, Meta(description="local time of day, as 22:00-06:30; empty: always")] = ""
     cooldown_s: Annotated[
-        float, Meta(ge=0, le=86_400, description="after an event, none of its label and source for so long")
+        float, Meta(ge=0, le=86_400, description="after an event, pass none of its label and source for this long")
     ] = 0.0
 
 
 class Filter:
-    """Decides event by event: whoever is given the start of one is given the rest of it, but for `phases`.
+    """A filter per event. Once an event has been accepted, all its later lines pass too, subject to `phases`.
 
-    An event is taken at the first of its lines that meets everything, so one that becomes louder is taken late. For
-    `phases` that line is its start, whatever it is: who asks for starts alone must not miss what is sure only later.
-    A filter that comes in the place of one `before` goes on with the events that this had taken. For one thread.
+    An event is accepted at the first of its lines that meets all conditions. `phases` takes that line for the start, so
+    that a sink for starts only does not miss an event that becomes certain later. For one thread.
+
+    Args:
+        config: The conditions.
+        groups: The labels of each group.
+        before: The filter that this one replaces: events that it has accepted stay accepted.
+        needs_ends: Whether ends pass whatever `phases` says.
+        clock: A clock that nobody sets, for `cooldown_s`.
+        now: The local time, for `hours`.
     """
 
     def __init__(
@@ -49,43 +54,46 @@ class Filter:
         groups: Mapping[str, Sequence[str]],
         *,
         before: "Filter | None" = None,
+        needs_ends: bool = False,
         clock: Callable[[], float] = uptime,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
-        self._config = config
+        self._config, self._needs_ends = config, needs_ends
         self._labels = {label for name in config.labels for label in groups.get(name, (name,))}
         self._hours = parse_hours(config.hours)
         self._clock, self._now = clock, now
-        self._taken: set[str] = before._taken if before else set()  # ids of events under way
+        self._accepted: set[str] = before._accepted if before else set()  # ids of running events
         self._refused: set[str] = before._refused if before else set()
-        # label, source -> when one was last taken
+        # label, source -> when an event was last accepted
         self._last: dict[tuple[str, str], float] = before._last if before else {}
 
     def __call__(self, event: Event) -> bool:
-        """Whether the sink gets this line."""
-        known = event.id in self._taken
-        taken = known or self._takes(event)
+        """Tell whether the sink gets this line."""
+        known = event.id in self._accepted
+        accepted = known or self._accepts(event)
         if event.phase in ("end", None):
-            self._taken.discard(event.id)
+            self._accepted.discard(event.id)
             self._refused.discard(event.id)
-        return taken and self._is_wanted(event, first=not known)
+        return accepted and self._is_wanted(event, first=not known)
 
     def _is_wanted(self, event: Event, *, first: bool) -> bool:
         phases = self._config.phases
+        if self._needs_ends and event.phase == "end":
+            return True
         return not phases or event.phase in phases or (first and "start" in phases)
 
-    def _takes(self, event: Event) -> bool:
-        """Whether an event is taken that was not before."""
-        if event.id in self._refused or not self._is_meant(event):
+    def _accepts(self, event: Event) -> bool:
+        """Tell whether an event is accepted that was not before."""
+        if event.id in self._refused or not self._matches(event):
             return False
         if self._cools_down(event):
-            self._refused.add(event.id)  # an event that came too early does not become a late one
+            self._refused.add(event.id)  # it stays refused when the cool-down is over
             return False
-        self._taken.add(event.id)
+        self._accepted.add(event.id)
         self._last[event.label, event.source] = self._clock()
         return True
 
-    def _is_meant(self, event: Event) -> bool:
+    def _matches(self, event: Event) -> bool:
         config = self._config
         return (
             (not config.labels or event.label in self._labels)
@@ -100,14 +108,16 @@ class Filter:
 
 
 def parse_hours(text: str) -> Hours | None:
-    """Begin and end of a stretch of the day; None for the whole of it. ConfigError where it is neither."""
+    """Return begin and end of a time range, None for the whole day, or raise ConfigError."""
     if not text:
         return None
     if not re.fullmatch(CLOCK_TIMES, text.replace(" ", "")):
-        raise ConfigError(f"hours: {text!r} is no stretch of the day; write it as 22:00-06:30")
+        problem, remedy = f"invalid time range {text!r}", "Write, for example, 22:00-06:30."
+        raise ConfigError(problem, code="filter-hours", remedy=remedy)
     begin, end = (time_of_day.fromisoformat(part) for part in text.replace(" ", "").split("-"))
     if begin == end:
-        raise ConfigError(f"hours: {text!r} begins when it ends; leave it out for the whole day")
+        problem, remedy = f"time range {text!r} is empty", "Leave it out for the whole day."
+        raise ConfigError(problem, code="filter-hours", remedy=remedy)
     return begin, end
 
 

@@ -1,13 +1,20 @@
 """The base class of sinks."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from listener.base.overrides import check_overrides
 from listener.base.requirements import Requirements
+from listener.base.schema import Meta, Section
 from listener.messages import Event, Hello, Level, Spectrum, Status
 from listener.routing.controls import Controls
 from listener.routing.recorder import Recorder
+
+
+class SinkConfig(Section, frozen=True):
+    """What every [[sink]] section has."""
+
+    name: Annotated[str, Meta(description="its name in status lines, logs and file names; empty: its kind")] = ""
 
 
 class BaseSink(ABC):
@@ -17,10 +24,13 @@ class BaseSink(ABC):
     nothing. A sink whose `open` failed is opened again later, so `open` must leave nothing behind when it raises.
 
     Attributes:
-        Config: The section of the configuration that describes such a sink.
+        Config: The section of the configuration that describes such a sink, a subclass of `SinkConfig`.
+        needs_ends: Whether the sink gets the end of each event that it got a line of, even if `when.phases` says
+            otherwise, because it keeps the state of events.
     """
 
     Config: ClassVar[Any]
+    needs_ends: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

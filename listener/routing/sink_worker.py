@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from listener.errors import ListenerError, OutputClosed, SinkError
+from listener.base.incidents import IncidentLog
+from listener.errors import ListenerError, OutputClosed
 from listener.messages import Event
 from listener.routing.channel import Channel
 from listener.routing.sink import BaseSink
@@ -13,7 +14,7 @@ from listener.routing.sink import BaseSink
 log = logging.getLogger(__name__)
 
 QUEUE_EVENTS = 256
-RETRY_S = 15.0  # a sink that could not be opened is tried so often
+RETRY_S = 15.0  # between attempts to open a sink
 
 
 def _everything(_event: Event) -> bool:
@@ -45,21 +46,21 @@ class SinkWorker:
         self.name, self.sink, self._accepts = binding.name, binding.sink, binding.accepts
         self.is_open = False
         self.is_absent = False  # the sink could not be opened yet
-        self._retry_s = retry_s
-        self._retry_on = binding.retry_on
+        self._retry_s, self._retry_on = retry_s, binding.retry_on
         self._queue: Channel[Event] = Channel(QUEUE_EVENTS, "drop_oldest")
         self._stop = stop
-        self.late = 0  # events that came when no more was taken
-        self._failed = 0  # events that the sink refused
-        self._failing_since: int | None = None  # how many it had refused when it began to
-        self._dropping_since: float | None = None  # how many the outbox had dropped when it began to
-        self._said_lost = 0.0
+        self.late = 0  # events that came after the queue was closed
+        self._failed = 0  # events that the sink did not accept
+        self._failed_before = self._dropped_before = 0  # at the beginning of the incident
+        self._dropped_at_tick = 0
+        self._failures = IncidentLog(f"sink {binding.name}", log)
+        self._overload = IncidentLog(f"sink {binding.name}", log)
         self.thread = threading.Thread(target=self._drain, name=f"sink {binding.name}", daemon=True)
-        self._lock = threading.Lock()  # streams offer from threads of their own, and a filter is for one at a time
+        self._lock = threading.Lock()  # streams offer from several threads, and filters are not thread-safe
 
     @property
     def lost(self) -> int:
-        """Events that did not get out: too many waiting, too late at the stop, refused by the sink, given up by it."""
+        """Events that were not delivered: pushed out of the queue, too late, refused by the sink, or given up by it."""
         return int(self._queue.lost) + self.late + self._failed + self.sink.lost
 
     @property
@@ -68,21 +69,25 @@ class SinkWorker:
         return int(self._queue.waiting) + self.sink.waiting
 
     def open(self) -> None:
-        """What keeps the sink from opening, where it is not spared."""
+        """Open the sink and start its thread.
+
+        Raises:
+            Exception: The sink cannot be opened, and the error is not one to retry on.
+        """
         try:
             self.sink.open()
         except Exception as err:
             if not isinstance(err, self._retry_on):
-                self.sink.close()  # what it was given, the controls for instance, need not know it any more
+                self.sink.close()  # it may be registered with the controls
                 raise
-            fault = None if isinstance(err, ListenerError) else err
-            log.error("sink %s: %s. It is tried again, the others serve", self.name, err, exc_info=fault)  # noqa: TRY400
+            bug = None if isinstance(err, ListenerError) else err
+            log.error("sink %s: %s Other sinks work; this one is retried.", self.name, _sentence(err), exc_info=bug)  # noqa: TRY400
             self.is_absent = True
         self.thread.start()
         self.is_open = True
 
     def rebind(self, binding: SinkBinding) -> None:
-        """Go on with the same sink by another name, and with other events."""
+        """Continue with the same sink under another name and with another filter."""
         with self._lock:
             self.name, self._accepts = binding.name, binding.accepts
 
@@ -95,38 +100,37 @@ class SinkWorker:
             return accepted
 
     def report_losses(self) -> None:
-        """Log that the sink does not keep up, or is not there, once an episode: to be called about once a second."""
-        lost, before = self._queue.lost, self._said_lost
-        self._said_lost = lost
-        if lost > before and self._dropping_since is None:
-            self._dropping_since = before
-            absent = "sink %s: is not open yet; its oldest events are dropped"
-            slow = "sink %s: does not keep up, or hangs; its oldest events are dropped"
-            log.warning(absent if self.is_absent else slow, self.name)
-        elif self._dropping_since is not None and not self._queue.waiting:
-            log.info("sink %s: keeps up again; events lost: %d", self.name, lost - self._dropping_since)
-            self._dropping_since = None
+        """Log, once per incident, that the sink is too slow or absent. Call about once a second."""
+        dropped = int(self._queue.lost)
+        if dropped > self._dropped_at_tick:
+            if not self._overload.is_open:
+                self._dropped_before = self._dropped_at_tick
+            problem = "is not open yet" if self.is_absent else "is too slow, or hangs"
+            self._overload.report(f"{problem}; its oldest events are dropped", "dropped")
+        elif not self._queue.waiting:
+            self._overload.resolve(f"keeps up again; events lost: {dropped - self._dropped_before}")
+        self._dropped_at_tick = dropped
 
     def finish(self) -> None:
-        """No more events: the sink's thread ends once it has delivered what is waiting."""
+        """Accept no more events. The thread ends once it has delivered those that wait."""
         self._queue.close()
 
     def _drain(self) -> None:
-        """Deliver until no more comes, then close: here, so that a sink that hangs in it hangs only this thread."""
+        """Deliver until the queue ends, then close the sink: in this thread, because closing may hang, too."""
         try:
             if self.is_absent:
                 self._open_later()
             self._deliver()
             self.sink.close()
-        except Exception as err:  # noqa: BLE001 - whatever a sink does, the others go on
-            self._count(err)
+        except Exception as err:  # noqa: BLE001 - an error of one sink does not affect the others
+            self._count_failure(err)
 
     def _open_later(self) -> None:
-        """Try until it opens. What waits when no more comes is lost."""
+        """Retry until the sink opens. Events that wait when the queue ends are lost."""
         while not self._queue.closed_within(self._retry_s):
             try:
                 self.sink.open()
-            except Exception as err:  # noqa: BLE001 - whatever it is, it may pass
+            except Exception as err:  # noqa: BLE001 - it may pass
                 log.debug("sink %s: %s", self.name, err)
                 continue
             self.is_absent = False
@@ -142,20 +146,18 @@ class SinkWorker:
                 self._stop()
                 return
             except Exception as err:  # noqa: BLE001 - likewise
-                self._count(err)
+                self._count_failure(err)
             else:
-                self._note_success()
+                self._failures.resolve(f"works again; events lost: {self._failed - self._failed_before}")
 
-    def _count(self, err: Exception) -> None:
-        """A failing sink is its own trouble: said once an episode, and counted."""
+    def _count_failure(self, err: Exception) -> None:
+        if not self._failures.is_open:
+            self._failed_before = self._failed
         self._failed += 1
-        if self._failing_since is not None:
-            log.debug("sink %s: %s (%d events lost)", self.name, err, self._failed)
-            return
-        self._failing_since = self._failed - 1
-        log.warning("sink %s: %s", self.name, err, exc_info=None if isinstance(err, SinkError) else err)
+        bug = None if isinstance(err, ListenerError) else err
+        self._failures.report(str(err) or repr(err), "failed", exc_info=bug)
 
-    def _note_success(self) -> None:
-        if self._failing_since is not None:
-            log.info("sink %s: works again; events lost: %d", self.name, self._failed - self._failing_since)
-            self._failing_since = None
+
+def _sentence(err: Exception) -> str:
+    text = str(err) or repr(err)
+    return text if text.endswith(".") else f"{text}."

@@ -1,4 +1,4 @@
-"""Events on standard output."""
+"""Print events on standard output."""
 
 import os
 import select
@@ -8,23 +8,20 @@ from typing import Annotated
 
 from listener import messages
 from listener.base import text
-from listener.base.schema import Meta, Section
+from listener.base.schema import Meta
 from listener.errors import OutputClosed, SinkError
 from listener.routing.first_seen import FirstSeen
-from listener.routing.sink import BaseSink
+from listener.routing.sink import BaseSink, SinkConfig
 
 
-class ConsoleConfig(Section, frozen=True):
+class ConsoleConfig(SinkConfig, frozen=True):
     """Standard output."""
 
     json: Annotated[bool, Meta(description="true: one JSON object a line; false: text for a person")] = False
 
 
 class Console(BaseSink):
-    """Events on standard output, as text or as JSON lines.
-
-    `emit` raises OutputClosed when the reader of a pipe has gone.
-    """
+    """Events on standard output, as text or as JSON lines."""
 
     Config = ConsoleConfig
 
@@ -33,8 +30,8 @@ class Console(BaseSink):
         self._stream, self._first = stream, FirstSeen()
 
     def open(self) -> None:
-        # Bytes, for JSON is UTF-8 whatever the locale says; and past Python's own buffer, whose lock a reader that
-        # has stopped reading would keep from everybody for ever.
+        # Bytes, because JSON is UTF-8 in every locale; and unbuffered, because a reader that has stopped reading would
+        # hold the lock of Python's buffer forever.
         self._stream = self._stream or open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
 
     def emit(self, event: messages.Event) -> None:
@@ -42,16 +39,17 @@ class Console(BaseSink):
         if not line or not self._stream:
             return
         try:
-            while line:  # unbuffered, it may take only a part
+            while line:  # an unbuffered stream may write only a part
                 taken = self._stream.write(line)
-                if taken is None:  # somebody who has it too made it non-blocking, and it is full
+                if taken is None:  # another process has made it non-blocking, and it is full
                     select.select([], [self._stream], [])
                 line = line[taken or 0 :]
         except BrokenPipeError as err:
-            _forget(self._stream)
-            raise OutputClosed("standard output: its reader has gone") from err
+            _redirect(self._stream)
+            raise OutputClosed("the reader of standard output has gone", code="console-closed") from err
         except OSError as err:
-            raise SinkError(f"standard output: cannot be written ({err.strerror}); see what it was sent to") from err
+            problem = f"standard output cannot be written ({err.strerror})"
+            raise SinkError(problem, code="console-unwritable", remedy="Check where it goes.") from err
 
 
 def _human(event: messages.Event, *, first: bool) -> bytes:
@@ -59,8 +57,8 @@ def _human(event: messages.Event, *, first: bool) -> bytes:
     return f"{line}\n".encode() if line else b""
 
 
-def _forget(stream: RawIOBase) -> None:
-    """Send what is still buffered nowhere, or Python complains of the broken pipe once more when it exits."""
+def _redirect(stream: RawIOBase) -> None:
+    """Redirect the stream to /dev/null, or Python reports the broken pipe again when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

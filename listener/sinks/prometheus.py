@@ -1,86 +1,98 @@
-"""Counts and gauges for Prometheus, to be scraped over HTTP."""
+"""Metrics for Prometheus, served over HTTP."""
 
+import hmac
 import logging
+import re
 import socket
 import socketserver
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from listener import messages
-from listener.base import addresses
+from listener.base import addresses, credentials
 from listener.base.requirements import Requirements
-from listener.base.schema import Meta, Section
+from listener.base.schema import Meta
 from listener.errors import ConfigError, SinkError
 from listener.messages import SourceState
 from listener.routing.first_seen import FirstSeen
-from listener.routing.sink import BaseSink
+from listener.routing.sink import BaseSink, SinkConfig
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 log = logging.getLogger(__name__)
 
-SCRAPE_S = 10.0  # so long one scrape may take
+SCRAPE_S = 10.0  # time limit for a whole request and its answer
+MAX_CONNECTIONS = 8  # at a time; one more ends the oldest
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
-Sample = tuple[Sequence[str], float]  # the values of the labels, and the number
+Sample = tuple[Sequence[str], float]  # label values and number
 
 
-class PrometheusConfig(Section, frozen=True):
+class PrometheusConfig(SinkConfig, frozen=True):
     """Metrics for Prometheus."""
 
     address: Annotated[
         str,
-        Meta(
-            description="where http://…/metrics is served; another than loopback, as 0.0.0.0:9774, lets whoever"
-            " reaches this machine read what is heard; port 0: any"
-        ),
+        Meta(description="where /metrics is served; any other address than loopback needs token_file; port 0: any"),
     ] = "127.0.0.1:9774"
+    token_file: Annotated[
+        str, Meta(description="file with the token that scrapers must send; or the name of a systemd credential")
+    ] = ""
 
 
 class Prometheus(BaseSink):
-    """Metrics for Prometheus, over HTTP: audio heard and lost, events by label, inference time, sinks, microphones.
+    """Metrics for Prometheus, over HTTP: audio processed and lost, events by label, inference time, sinks, microphones.
 
-    What it shows is the daemon's latest status, once a second, and its own count of events. It shares nothing with
-    other users of prometheus_client in this process.
+    They are those of the daemon's latest status, once a second, and a count of events. The registry is separate from
+    that of other users of prometheus_client in this process.
+
+    Raises:
+        ConfigError: The address is wrong, or lets other machines in without a token; or prometheus_client is missing.
     """
 
     Config = PrometheusConfig
 
     def __init__(self, config: PrometheusConfig, hello: messages.Hello) -> None:
         _library()
-        self._address = addresses.parse_address(config.address, "prometheus.address", "127.0.0.1:9774")
+        self._config, example = config, "127.0.0.1:9774"
+        self._address = addresses.parse_listen_address(
+            config.address, "address", example, guarded=bool(config.token_file)
+        )
         self._figures = _Figures(hello)
         self._server: _Server | None = None
 
     @property
     def port(self) -> int | None:
-        """Where it is served, once it is open."""
+        """The port that it is served on, once it is open."""
         return self._server.server_port if self._server else None
 
     @property
     def requirements(self) -> Requirements:
-        return Requirements(binds=(self._address,))
+        secrets = {"token_file": self._config.token_file} if self._config.token_file else {}
+        return Requirements(binds=(self._address,), secrets=secrets, secret_min_chars=credentials.MIN_TOKEN_CHARS)
 
     def open(self) -> None:
         if self._server is not None:
             return
         host, port = self._address
+        token = credentials.check_length("token_file", credentials.token("token_file", self._config.token_file))
         try:
             self._server = _Server(host, port)
         except OSError as err:
-            raise SinkError(
-                f"prometheus: {host}:{port} is not to be had ({err.strerror}); set address to another port"
-            ) from err
-        self._server.set_app(_application(self._figures))
+            problem, remedy = f"{host}:{port} cannot be used ({err.strerror})", "Set address to another port."
+            raise SinkError(problem, code="prometheus-address", remedy=remedy) from err
+        self._server.set_app(_Guarded(_application(self._figures), token))
         threading.Thread(target=self._server.serve_forever, name="prometheus", daemon=True).start()
         log.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, self._server.server_port)
 
     def on_hello(self, hello: messages.Hello) -> None:
-        """Count the events of labels that are new, too."""
+        """Count the events of new labels, too."""
         self._figures.on_hello(hello)
 
     def emit(self, event: messages.Event) -> None:
@@ -98,30 +110,30 @@ class Prometheus(BaseSink):
 
 
 class _Figures:
-    """A custom collector: what prometheus_client asks at each scrape."""
+    """A custom collector, which prometheus_client calls at each scrape."""
 
     def __init__(self, hello: messages.Hello) -> None:
         self.status: messages.Status | None = None  # replaced whole, by the daemon's thread
         self._about = {"version": hello.version, "model": hello.model, "provider": hello.provider}
         self._events: dict[tuple[str, str], int] = {}
         self._first = FirstSeen()
-        self._lock = threading.Lock()  # guards the events: one thread counts, others scrape
+        self._lock = threading.Lock()  # one thread counts, others scrape
         self.on_hello(hello)
 
     def on_hello(self, hello: messages.Hello) -> None:
-        """From nought: `increase()` does not see the first event of a series that begins with it."""
+        """Initialise counters to 0, because `increase()` of PromQL ignores the first sample of a series."""
         with self._lock:
             self._events = {(label, source): 0 for label in hello.labels for source in hello.sources} | self._events
 
     def count(self, event: messages.Event) -> None:
-        """Each event once, at the first of its lines that comes: a filter may leave out any of them."""
+        """Count each event once, at the first of its lines: a filter may drop any of them."""
         with self._lock:
             if self._first(event):
                 key = event.label, event.source
                 self._events[key] = self._events.get(key, 0) + 1
 
     def collect(self) -> "Iterator[Metric]":
-        """Every metric, as of now."""
+        """Yield all metrics."""
         from prometheus_client.core import InfoMetricFamily
 
         yield InfoMetricFamily("listener", "The program and its model", self._about)
@@ -153,14 +165,14 @@ def _of_the_sources(sources: dict[str, messages.SourceStatus]) -> "Iterator[Metr
     ]
     yield _gauge("source_state", "1 for the state in which a source is", ("source", "state"), states)
     troubles = [((name,), float(bool(source.trouble))) for name, source in sources.items()]
-    yield _gauge("source_trouble", "1 while what a source gives is silence, clipped or lost", of, troubles)
+    yield _gauge("source_trouble", "1 while the audio of a source is silent, overloaded or lost", of, troubles)
     yield _counter("heard_seconds", "Audio that went through the pipeline", of, each("heard_s"))
     yield _counter("lost_seconds", "Audio that did not", of, each("lost_s"))
-    yield _gauge("waiting_seconds", "Audio that was captured and waits to be heard", of, each("waiting_s"))
-    yield _gauge("gate_open_ratio", "Share of the heard audio for which the gate was open", of, each("gate_duty"))
+    yield _gauge("waiting_seconds", "Audio that was captured and waits to be processed", of, each("waiting_s"))
+    yield _gauge("gate_open_ratio", "Share of the audio for which the gate was open", of, each("gate_duty"))
     yield _gauge("level_dbfs", "Level now", of, each("level_dbfs"))
     yield _gauge("peak_dbfs", "Level of the loudest 20 ms in the last second", of, each("peak_dbfs"))
-    yield _gauge("floor_dbfs", "What the gate takes for the room", of, each("floor_dbfs"))
+    yield _gauge("floor_dbfs", "The level of the room, as the gate estimates it", of, each("floor_dbfs"))
     yield _inference(sources)
 
 
@@ -201,38 +213,61 @@ def _le(ms: str) -> str:
 
 
 def _library() -> Any:
-    """prometheus_client, which only those who want metrics need."""
+    """Import prometheus_client, which is an optional dependency."""
     try:
         return import_module("prometheus_client")
     except ImportError as err:
-        raise ConfigError(f"prometheus: needs prometheus_client ({err}); pip install 'listener[prometheus]'") from err
+        problem, remedy = f"prometheus_client is missing ({err})", "Install it with: pip install 'listener[prometheus]'"
+        raise ConfigError(problem, code="prometheus-library", remedy=remedy) from err
 
 
 def _application(figures: _Figures) -> Any:
-    """The WSGI application that answers a scrape, over a registry of its own."""
+    """Return the WSGI application that answers a scrape."""
     library = _library()
     registry = library.CollectorRegistry()
     registry.register(figures)
     return library.make_wsgi_app(registry)
 
 
+class _Guarded:
+    """Lets only the token pass, or without one only requests to this machine, against DNS rebinding by a web page."""
+
+    def __init__(self, application: Any, token: bytes) -> None:
+        self._application, self._token = application, token
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if self._token:
+            sent = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
+            if not hmac.compare_digest(sent, b"Bearer " + self._token):
+                start_response("401 Unauthorized", [("WWW-Authenticate", "Bearer")])
+                return []
+        elif re.sub(r":\d*$", "", environ.get("HTTP_HOST", "localhost")).lower() not in LOCAL_HOSTS:
+            start_response("403 Forbidden", [])
+            return []
+        return self._application(environ, start_response)
+
+
 class _Handler(WSGIRequestHandler):
-    timeout = SCRAPE_S  # a client that says nothing does not keep its thread for ever
+    timeout = SCRAPE_S
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: scrapes are many and alike."""
+        """Log nothing: there are many scrapes, all alike."""
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    """A server with a bounded number of connections, each with a deadline."""
+
     daemon_threads = True
-    block_on_close = False  # a scrape under way does not keep the daemon from ending
+    block_on_close = False  # a running scrape does not delay the end of the daemon
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._connections: dict[socket.socket, threading.Timer] = {}  # the oldest first
+        self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Without the name look-up of the standard library's, which may take as long as DNS does."""
+        """Bind without the name look-up of the standard library, which may take long."""
         socketserver.TCPServer.server_bind(self)
         host, port = self.server_address[:2]
         self.server_name, self.server_port = str(host), int(port)
@@ -242,9 +277,33 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         try:
             return super().get_request()
         except OSError:
-            time.sleep(0.1)  # out of descriptors: it will knock again at once, and must not keep us busy
+            time.sleep(0.1)  # out of descriptors: the client is still there, and must not keep the thread busy
             raise
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Handle a connection in a thread. It is shut down at its deadline, or if there are too many."""
+        timer = threading.Timer(SCRAPE_S, _shut_down, [request])
+        timer.daemon = True
+        with self._lock:
+            surplus = list(self._connections)[: max(0, len(self._connections) - MAX_CONNECTIONS + 1)]
+            self._connections[request] = timer
+        for connection in surplus:
+            _shut_down(connection)
+        timer.start()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            timer = self._connections.pop(request, None)
+        if timer is not None:
+            timer.cancel()
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A scraper that has gone is no trouble of ours."""
-        log.debug("prometheus: a scrape by %s failed", client_address, exc_info=True)  # noqa: LOG014 - called while it is handled
+        """Log a scrape that failed: the scraper has gone, usually."""
+        log.debug("prometheus: a scrape by %s failed", client_address, exc_info=True)  # noqa: LOG014 - an exception is handled
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

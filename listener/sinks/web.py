@@ -13,10 +13,11 @@ from listener import messages
 from listener.base import addresses, paths
 from listener.base.backoff import Backoff
 from listener.base.credentials import MIN_TOKEN_CHARS
+from listener.base.incidents import IncidentLog
 from listener.base.requirements import Requirements
-from listener.base.schema import Meta, Section
+from listener.base.schema import Meta
 from listener.errors import ConfigError
-from listener.routing.sink import BaseSink
+from listener.routing.sink import BaseSink, SinkConfig
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ STOP_S = 1.5  # how long it may take to end
 EXAMPLE = "127.0.0.1:8787"
 
 
-class WebConfig(Section, frozen=True):
+class WebConfig(SinkConfig, frozen=True):
     """A page in the browser."""
 
     address: Annotated[
@@ -61,7 +62,7 @@ class Web(BaseSink):
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-        self._logged = ""
+        self._incidents = IncidentLog("sink web", log)
 
     @property
     def requirements(self) -> Requirements:
@@ -97,9 +98,7 @@ class Web(BaseSink):
                 backoff.succeeded()
             if self._closed.is_set():
                 return
-            level = logging.DEBUG if why == self._logged else logging.WARNING
-            log.log(level, "sink web: %s; starting it again", why)
-            self._logged = why
+            self._incidents.report(f"{why}; starting it again", why)
             self._closed.wait(backoff.failed())
 
     def _run(self) -> str:

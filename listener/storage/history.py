@@ -1,4 +1,4 @@
-"""The history: one row an event in an SQLite file, bounded in age and size, whatever ends the process."""
+"""The history: one row per event in an SQLite file, bounded in age and size, that survives any end of the process."""
 
 import logging
 import math
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from listener.base import paths
-from listener.base.clocks import uptime
-from listener.base.retention import Ageing
 from listener.errors import SinkError
 from listener.messages import Event, run_id
 from listener.storage import sqlite
@@ -57,7 +55,7 @@ PUT = """
         end_s = excluded.end_s, under_way = excluded.under_way, note = NULL
 """
 LEAVE = "UPDATE events SET under_way = 0, note = ? WHERE under_way AND id NOT GLOB ?"
-END_UNKNOWN = "end unknown: listener was ended while it was under way"
+END_UNKNOWN = "end unknown: listener ended before it was stored"
 SYSTEM = Path("/var/lib/listener/history.db")  # what the systemd unit's state folder makes of the default
 
 TIDY_S = 600.0
@@ -69,15 +67,21 @@ ROOM = 0.9  # a file that has grown too big is cut back to this share, or it wou
 
 
 def default_path() -> Path:
-    """Where the history is kept unless the configuration says otherwise."""
+    """Return the path of the history unless the configuration names another."""
     return paths.state_folder() / "history.db"
 
 
 class History:
-    """The file, for whoever writes it, from any thread.
+    """The file, for writing, from any thread.
 
-    A file that cannot be opened or written for now, the disk being full, is tried again with the next event; one that
-    was moved away or is found damaged is begun anew. `ageing` says when its rows may be deleted for their age.
+    A file that cannot be opened or written, for example because the disk is full, is tried again with the next event.
+    One that was moved away or is damaged is replaced by a new one.
+
+    Args:
+        path: The file.
+        keep_days: Older events are deleted.
+        max_mb: Size from which on the oldest events are deleted.
+        clock: The wall clock.
     """
 
     def __init__(
@@ -87,10 +91,8 @@ class History:
         keep_days: float,
         max_mb: float,
         clock: Callable[[], float] = time.time,
-        uptime: Callable[[], float] = uptime,
     ) -> None:
         self.path = path
-        self.ageing = Ageing(clock, uptime)
         self._keep_s, self._max_bytes, self._clock = keep_days * DAY_S, max_mb * 1e6, clock
         self._database: sqlite3.Connection | None = None
         self._presence: Presence | None = None
@@ -99,9 +101,10 @@ class History:
         self._lock = threading.RLock()
 
     def open(self) -> None:
-        """Open it, and close the rows that an earlier process left open: ours may go on after a reload.
+        """Open the file, and close rows that an earlier process left open. Those of this process stay open at a reload.
 
-        SinkError where it can never be written, or is no database; a full disk is only said, for it may be emptied.
+        Raises:
+            SinkError: The file can never be written, or is not a database. A full disk is only logged.
         """
         with self._lock:
             try:
@@ -120,7 +123,7 @@ class History:
             self._database = self._presence = None
 
     def record(self, event: Event) -> None:
-        """Write what a line says of its event. SinkError where the disk does not take it."""
+        """Store the latest line of an event, or raise SinkError if the disk does not take it."""
         at = datetime.fromisoformat(event.start).timestamp() if event.start else self._clock()
         what = (event.id, at, event.label, event.source, event.model, event.peak, event.level_dbfs)
         when = (event.start, event.end, event.start_s, event.end_s, event.detected_s)
@@ -129,20 +132,20 @@ class History:
             self.tidy()
 
     def keep_clip(self, event_id: str, clip: str | None, note: str | None) -> None:
-        """Say in an event's row where its recording is, or why there is none. SinkError as above."""
+        """Store where the recording of an event is, or why there is none."""
         self._write("UPDATE events SET clip = ?, clip_note = ? WHERE id = ?", (clip, note, event_id))
 
     def forget_clip(self, clip: str, note: str) -> None:
-        """Say that a recording was deleted. SinkError as above."""
+        """Store that a recording is deleted."""
         self._write("UPDATE events SET clip = NULL, clip_note = ? WHERE clip = ?", (note, clip))
 
     def tidy(self) -> None:
-        """Delete what is too old and, while the file is too big, the oldest; give the room back to the disk."""
+        """Delete old events and, while the file is too big, the oldest, and give the room back to the disk."""
         with self._lock:
             self._tidied = self._clock()
             try:
                 self._tidy(self._opened())
-            except (SinkError, sqlite3.Error) as err:  # the event that brought us here is in the file all the same
+            except (SinkError, sqlite3.Error) as err:  # the event itself is stored all the same
                 log.warning("%s: old events cannot be deleted (%s)", self.path, err)
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
@@ -153,7 +156,7 @@ class History:
                     connection.execute(statement, values)
             except SinkError as err:
                 if not isinstance(err.__cause__, sqlite3.OperationalError):
-                    self.close()  # damaged: the next event puts it aside
+                    self.close()  # damaged: the next event sets it aside
                 raise
 
     def _opened(self) -> sqlite3.Connection:
@@ -180,7 +183,7 @@ class History:
         return connection
 
     def _was_moved(self) -> bool:
-        """SQLite goes on writing to a file that nobody will find again."""
+        """Tell whether the path is another file now: SQLite would go on writing to the one that was moved."""
         try:
             return self.path.stat().st_ino != self._inode
         except OSError:
@@ -188,13 +191,13 @@ class History:
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         old = self._clock() - self._keep_s
-        while self.ageing() and self._delete(connection, "WHERE at < ? ORDER BY at LIMIT ?", (old, BATCH)):
+        while self._delete(connection, "WHERE at < ? ORDER BY at LIMIT ?", (old, BATCH)):
             pass
         if _used_bytes(connection) > self._max_bytes:
             while _used_bytes(connection) > ROOM * self._max_bytes and self._delete_oldest(connection):
                 pass
-        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would step it once, and free one page
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # with this the file itself shrinks
+        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page only
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # makes the file itself shrink
 
     def _delete_oldest(self, connection: sqlite3.Connection) -> int:
         rows = int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
@@ -208,7 +211,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event as it stands in the history."""
+    """An event in the history."""
 
     id: str
     at: float
@@ -230,7 +233,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which events are wanted. What is left out asks for nothing; `limit` takes the latest."""
+    """Which events to return. What is left out excludes nothing; `limit` keeps the latest."""
 
     labels: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -238,11 +241,11 @@ class Query:
     until: float | None = None
     min_score: float = 0.0
     limit: int | None = None
-    before: tuple[float, int] | None = None  # the moment and number of an event: only what is before it
-    after: tuple[float, int] | None = None  # likewise: only what is after it
+    before: tuple[float, int] | None = None  # time and number of an event: only events before it
+    after: tuple[float, int] | None = None  # likewise: only events after it
 
     def where(self) -> tuple[str, tuple[object, ...]]:
-        """The condition in SQL, with its values."""
+        """Return the condition in SQL, with its values."""
         conditions = ["peak >= ?"]
         wanted: list[object] = [self.min_score]
         for column, names in (("label", self.labels), ("source", self.sources)):
@@ -261,17 +264,17 @@ class Query:
 
 
 class Reader:
-    """The file, for whoever only reads it, also beside a daemon that writes it."""
+    """The file, for reading, also beside a daemon that writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = sqlite.reading(path, VERSION)
 
     def rows(self, query: Query) -> Iterator[Row]:
-        """The events that are wanted, the oldest first; none that came after the first was asked for.
+        """Yield events, the oldest first, up to the newest at the beginning of the iteration.
 
-        They are read in chunks, each a transaction of its own: one that waits for a slow reader, a pipe into `less`
-        for one, keeps the writer from ever emptying its -wal.
+        They are read in chunks, each in a transaction of its own: one that stays open while a slow reader, such as
+        `less`, takes its time would keep the writer from emptying the -wal file.
         """
         newest = self._found("SELECT max(number) FROM events", ())[0][0] or 0
         after: tuple[float, int] | None = self._eve(query)
@@ -281,25 +284,25 @@ class Reader:
             after = (chunk[-1][1].at, chunk[-1][0]) if len(chunk) == CHUNK else None
 
     def page(self, query: Query) -> list[tuple[int, Row]]:
-        """The events that are wanted, the latest first, each with its number: `before` it is the next page."""
+        """Return events, the latest first, each with its number, from which `before` gets the next page."""
         return self._numbered(query, "at DESC, number DESC")
 
     def clip(self, event_id: str) -> str | None:
-        """Where the recording of an event is, from the folder of this file; None where there is none."""
+        """Return the path of an event's recording, relative to the folder of this file, if there is one."""
         return next((clip for (clip,) in self._found("SELECT clip FROM events WHERE id = ?", (event_id,))), None)
 
     def by_hour(self, query: Query, clocks: tzinfo | None = None) -> Iterator[tuple[str, float, int]]:
-        """Label, the Unix time of an hour as these clocks count them, else local ones, and how many began in it."""
+        """Yield label, Unix time of an hour in the time zone (by default the local one), and number of events."""
         where, values = query.where()
         offset = datetime.now().astimezone(clocks).utcoffset()
-        past_s = offset.total_seconds() % HOUR_S if offset else 0.0  # somewhere clocks go by half hours
+        past_s = offset.total_seconds() % HOUR_S if offset else 0.0  # some time zones are off by half hours
         hour = "CAST((at + ?) / ? AS INTEGER)"
         counted = f"SELECT label, {hour}, count(*) FROM events WHERE {where} GROUP BY 1, 2"
         for label, number, count in self._found(counted, (past_s, HOUR_S, *values)):
             yield label, number * HOUR_S - past_s, count
 
     def counts(self, query: Query, by: str) -> dict[tuple[str, str], int]:
-        """(label, what strftime(3) makes of its local time) -> how many events began then."""
+        """Return the number of events for each label and local time, formatted by strftime(3)."""
         where, values = query.where()
         moment = "strftime(?, at, 'unixepoch', 'localtime')"
         counted = f"SELECT label, {moment}, count(*) FROM events WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
@@ -309,7 +312,7 @@ class Reader:
         self._database.close()
 
     def _eve(self, query: Query) -> tuple[float, int]:
-        """A place right before the oldest event that is wanted."""
+        """Return a place right before the oldest event to return."""
         if query.limit is None:
             return -math.inf, 0
         where, values = query.where()
@@ -317,7 +320,7 @@ class Reader:
         return next(iter(self._found(oldest, (*values, query.limit - 1))), (-math.inf, 0))
 
     def _numbered(self, query: Query, order: str) -> list[tuple[int, Row]]:
-        """Events with their numbers. Those that fit are sought in the index; their rows are read afterwards."""
+        """Return events with their numbers. They are found in the index before their rows are read."""
         columns = ", ".join(f'"{field.name}"' for field in fields(Row))
         where, values = query.where()
         limit = -1 if query.limit is None else query.limit
@@ -326,11 +329,11 @@ class Reader:
         return [(number, Row(*row)) for number, *row in self._found(statement, (*values, limit))]
 
     def _found(self, statement: str, values: tuple[object, ...]) -> list[Any]:
-        """All of it at once: a cursor that is left open is a transaction that is."""
+        """Return all rows at once: an open cursor is an open transaction."""
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as err:
-            raise SinkError(f"{self.path}: cannot be read ({err}); is it damaged?") from err
+            raise sqlite.unusable(self.path, err) from err
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:

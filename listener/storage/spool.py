@@ -1,17 +1,19 @@
-"""Lines that wait on disk for a receiver that is away: in order, bounded in number and age, over restarts."""
+"""Lines that wait on disk while their receiver is away: in order, bounded in number and age, across restarts."""
 
 import fcntl
 import logging
+import re
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, TypeVar
 
 from listener.base.clocks import uptime
+from listener.base.incidents import IncidentLog
 from listener.errors import SinkError
 from listener.storage import sqlite
 
@@ -19,49 +21,61 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-MOST_LINES = 10_000
-OLDEST_S = 7 * 86_400.0
-SPOOLS = 16  # of one receiver
-GATHER_S = 60.0  # what another sink of the receiver has left behind is looked for so often
-GATHERED_LINES = 1000  # in one transaction
+MAX_LINES = 10_000
+MAX_AGE_S = 7 * 86_400.0
+OLD_SPOOLS = 16  # earlier versions numbered the spools of one receiver
 SCHEMA = ("CREATE TABLE waiting (number INTEGER PRIMARY KEY, at REAL NOT NULL, line BLOB NOT NULL)",)
 
 
 class Spool:
-    """A queue in a file. `put` by one thread, `first` and `remove` by another; nobody else has the file.
+    """A queue in a file. `put` is for one thread, `first` and `remove` for another.
 
-    Removed only when it was delivered, a line may go out twice where the process dies in between, and never not at
-    all. What is over the bounds is dropped, oldest first, and counted. What the disk does not take, a full one for
-    instance, waits in memory until it does: nothing here fails once it is open. A file that turns out to be damaged is
-    put aside, a new one begun, and what was lost with it counted as dropped.
+    At-least-once delivery: a line is removed only after it was delivered, so a crash can duplicate but never lose it.
+    Lines over the bounds are dropped, oldest first, and counted. Lines that the disk does not take wait in memory, so
+    nothing here fails once the spool is open. A damaged file is set aside, and what was lost with it is counted.
+
+    Args:
+        path: The file.
+        max_lines: How many lines may wait.
+        max_age_s: How long a line may wait, in seconds.
+        clock: The wall clock.
+        ticks: A clock that nobody sets.
+        lock: An open file whose lock is held until the spool is closed.
+
+    Raises:
+        SinkError: The file cannot be opened or created.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        most: int = MOST_LINES,
-        oldest_s: float = OLDEST_S,
+        max_lines: int = MAX_LINES,
+        max_age_s: float = MAX_AGE_S,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = uptime,
+        lock: IO[bytes] | None = None,
     ) -> None:
-        self._path, self._most, self._oldest_s, self._clock, self._ticks = path, most, oldest_s, clock, ticks
+        self._path, self._max_lines, self._max_age_s, self._clock, self._ticks = (
+            path,
+            max_lines,
+            max_age_s,
+            clock,
+            ticks,
+        )
         self._database = _opened(path)
-        self._lock = threading.Lock()
+        self._file_lock, self._lock = lock, threading.Lock()
         row = self._database.execute("SELECT count(*), coalesce(max(number), 0) FROM waiting").fetchone()
-        self._waiting, last_of_before = int(row[0]), int(row[1])
-        self._next = last_of_before + 1
-        self._unwritten: dict[int, tuple[float, bytes]] = {}  # number -> when and what, in order, after all in the file
-        self._unremoved: set[int] = set()  # done with, and still in the file
-        self._given: set[int] = set()  # by `first`, and neither removed nor dropped since
-        # Numbers of lines that wait and when they came. Their age is not asked of the wall clock, which the first
-        # contact with the network may set forward by days; of lines from before there is no other.
-        self._came: deque[tuple[int, float]] = deque()
-        self._troubled = False
-        self._closed = False
-        self._owned: IO[bytes] | None = None  # the lock that keeps it ours, if there is one
-        self._others: Sequence[Path] = ()  # files of the same receiver
-        self._gathered = ticks()
+        self._waiting, last_number = int(row[0]), int(row[1])
+        self._next = last_number + 1
+        self._unwritten: dict[int, tuple[float, bytes]] = {}  # number -> time and line, after all that is in the file
+        self._unremoved: set[int] = set()  # delivered or dropped, but still in the file
+        self._given: set[int] = set()  # returned by `first`, and neither removed nor dropped since
+        # Numbers and arrival times of waiting lines. The first contact with the network may set the wall clock forward
+        # by years, which must not make lines old; for lines of an earlier process there is no other clock.
+        self._arrivals: deque[tuple[int, float]] = deque()
+        self._incidents = IncidentLog("", log)
+        self.is_closed = False
         self.dropped = 0
         if self._waiting:
             log.info("%s: %d lines wait from before", path, self._waiting)
@@ -73,18 +87,18 @@ class Spool:
         """Add a line."""
         with self._lock:
             self._unwritten[self._next] = (self._clock(), line)
-            self._came.append((self._next, self._ticks()))
+            self._arrivals.append((self._next, self._ticks()))
             self._next += 1
             self._waiting += 1
-            self._drop()
+            self._drop_surplus()
             self._save()
 
     def first(self, count: int) -> list[tuple[int, bytes]]:
-        """The oldest lines with their numbers, by which they are removed. None once it is closed."""
+        """Return the oldest lines with their numbers, by which they are removed; none if the spool is closed."""
         with self._lock:
-            if self._closed:
+            if self.is_closed:
                 return []
-            self._drop()
+            self._drop_surplus()
             self._save()
             in_file = [(number, line) for number, _, line in self._in_file(count)]
             lines = [*in_file, *((number, line) for number, (_, line) in self._unwritten.items())][:count]
@@ -92,110 +106,60 @@ class Spool:
             return lines
 
     def remove(self, number: int) -> None:
-        """A line was delivered. They are removed in their order; one that was dropped meanwhile is gone already."""
+        """Remove a line that was delivered. Lines are removed in order; one may have been dropped meanwhile."""
         with self._lock:
-            if number in self._given and not self._closed:
+            if number in self._given and not self.is_closed:
                 self._forget(number)
                 self._save()
 
-    @property
-    def is_closed(self) -> bool:
-        return self._closed
-
     def close(self) -> None:
-        """What waits stays for the next time. Whoever still uses it finds it empty."""
+        """Release the file. Waiting lines stay in it; a thread that still uses the spool finds it empty."""
         with self._lock:
-            self._closed = True
+            self.is_closed = True
             self._database.close()
-            if self._owned is not None:
-                self._owned.close()
-
-    def own(self, lock: IO[bytes], others: Sequence[Path]) -> None:
-        """Keep a lock until it is closed; and know where others of its receiver have theirs."""
-        self._owned, self._others = lock, others
-
-    def gather(self) -> None:
-        """Take what nobody else will send over: a sink that is no more may have left it. To be called now and then.
-
-        Only while nothing waits here, and not at once, so that those who are just being opened find their own.
-        """
-        with self._lock:
-            if self._waiting or self._closed or self._ticks() - self._gathered < GATHER_S:
-                return
-            self._gathered = self._ticks()
-            for path in [other for other in self._others if other.exists()]:
-                try:
-                    self._take_over(path)
-                except (SinkError, sqlite3.Error, OSError) as err:  # again and again, it might send them as often
-                    log.warning("%s: lines that were left there wait until the next start (%s)", path, err)
-                    self._others = [other for other in self._others if other != path]
-
-    def _take_over(self, path: Path) -> None:
-        """Move the lines of a file that nobody has here. One may come twice where the process dies in between."""
-        on_disk = self._database.execute("PRAGMA database_list").fetchone()[2]  # or in memory, and would lose them
-        with _abandoned(path) as left:
-            if left is None or not on_disk:
-                return
-            taken = sum(iter(lambda: self._move_some(left), 0))
-            left.close()
-            path.unlink()
-        if taken:
-            log.info("%s: %d lines that were left in %s are taken over", self._path, taken, path)
-
-    def _move_some(self, left: sqlite3.Connection) -> int:
-        """How many lines were moved; 0 when there are no more."""
-        rows = left.execute(
-            "SELECT number, at, line FROM waiting ORDER BY number LIMIT ?", (GATHERED_LINES,)
-        ).fetchall()
-        lines = [(number, at, line) for number, (_, at, line) in enumerate(rows, self._next)]
-        with self._database as file:
-            file.executemany("INSERT INTO waiting (number, at, line) VALUES (?, ?, ?)", lines)
-        self._next += len(rows)
-        self._waiting += len(rows)
-        with left:
-            left.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number, _, _ in rows])
-        return len(rows)
+            if self._file_lock is not None:
+                self._file_lock.close()
 
     def _forget(self, number: int) -> None:
         self._given.discard(number)
         if self._unwritten.pop(number, None) is None:
             self._unremoved.add(number)
         self._waiting -= 1
-        while len(self._came) > self._waiting:
-            self._came.popleft()
+        while len(self._arrivals) > self._waiting:
+            self._arrivals.popleft()
 
-    def _drop(self) -> None:
-        """Forget what is over the bounds."""
+    def _drop_surplus(self) -> None:
         dropped = 0
-        while self._waiting and (self._waiting > self._most or self._is_too_old()):
+        while self._waiting and (self._waiting > self._max_lines or self._is_oldest_too_old()):
             oldest = self._oldest()
             if oldest is None:  # all are in a file that cannot be read now
                 break
             self._forget(oldest[0])
             dropped += 1
-        if dropped and not self.dropped:
-            log.warning("%s: lines that waited too long, or were too many, are dropped", self._path)
+        if dropped:
+            self._incidents.report(
+                f"{self._path}: lines that waited too long, or were too many, are dropped", "dropped"
+            )
         self.dropped += dropped
 
-    def _is_too_old(self) -> bool:
-        """Whether the oldest line is."""
-        if len(self._came) == self._waiting:  # all are of this process
-            return self._came[0][1] < self._ticks() - self._oldest_s
+    def _is_oldest_too_old(self) -> bool:
+        if len(self._arrivals) == self._waiting:  # all are of this process
+            return self._arrivals[0][1] < self._ticks() - self._max_age_s
         oldest = self._oldest()
-        return oldest is not None and oldest[1] < self._clock() - self._oldest_s
+        return oldest is not None and oldest[1] < self._clock() - self._max_age_s
 
     def _oldest(self) -> tuple[int, float] | None:
-        """The number of the oldest line that can be read, and when it came by the wall clock."""
+        """Return number and wall clock time of the oldest line that can be read."""
         for number, at, _ in self._in_file(1):
             return number, at
         return next(((number, at) for number, (at, _) in self._unwritten.items()), None)
 
     def _in_file(self, count: int) -> list[tuple[int, float, bytes]]:
-        """The oldest lines in the file that are not done with: number, when, what. None where it cannot be read."""
+        """Return number, time and text of the oldest lines in the file; none if it cannot be read."""
         try:
-            rows = self._tried(lambda: self._read(count + len(self._unremoved)))
+            rows = self._retried(lambda: self._read(count + len(self._unremoved)))
         except sqlite3.Error as err:
-            self._note_trouble(err)
+            self._report(err)
             return []
         return [row for row in rows if row[0] not in self._unremoved][:count]
 
@@ -208,15 +172,13 @@ class Spool:
         if not self._unwritten and not self._unremoved:
             return
         try:
-            self._tried(self._write)
+            self._retried(self._write)
         except sqlite3.Error as err:
-            self._note_trouble(err)
+            self._report(err)
             return
         self._unwritten.clear()
         self._unremoved.clear()
-        if self._troubled:
-            log.info("%s: can be written again", self._path)
-        self._troubled = False
+        self._incidents.resolve(f"{self._path}: can be written again", forget=False)
 
     def _write(self) -> None:
         lines = [(number, at, line) for number, (at, line) in self._unwritten.items()]
@@ -224,60 +186,87 @@ class Spool:
             file.executemany("INSERT INTO waiting (number, at, line) VALUES (?, ?, ?)", lines)
             file.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number in self._unremoved])
 
-    def _tried(self, act: Callable[[], Result]) -> Result:
-        """What comes of something done with the file, or, where that turns out to be damaged, with a new one."""
+    def _retried(self, act: Callable[[], Result]) -> Result:
+        """Use the file; if it is damaged, begin a new one and try again."""
         try:
             return act()
         except sqlite3.DatabaseError as err:
             if not _is_damage(err):
                 raise
-        self._begin_anew()
+        self._replace_file()
         return act()
 
-    def _note_trouble(self, err: sqlite3.Error) -> None:
-        if not self._troubled:
-            log.warning("%s; until then lines wait in memory", sqlite.cannot(self._path, err))
-        self._troubled = True
+    def _report(self, err: sqlite3.Error) -> None:
+        self._incidents.report(f"{sqlite.unusable(self._path, err)} Until then lines wait in memory.", "unwritable")
 
-    def _begin_anew(self) -> None:
-        """Go on with what is left of the lines, and count the others off: the readers go by how many wait."""
+    def _replace_file(self) -> None:
+        """Continue with what is left of the lines, and count the others as dropped."""
         self._database.close()
         self._database, left = _reopened(self._path)
         self._unremoved &= left
         left = (left - self._unremoved) | self._unwritten.keys()
         self._given &= left
-        self._came = deque((number, at) for number, at in self._came if number in left)
+        self._arrivals = deque((number, at) for number, at in self._arrivals if number in left)
         lost, self._waiting = self._waiting - len(left), len(left)
         self.dropped += lost
-        log.warning("%s: %d lines that waited are lost with what was damaged", self._path, lost)
+        log.warning("%s: %d waiting lines were lost with the damaged file", self._path, lost)
 
 
-def own_spool(folder: Path, name: str, make: Callable[[Path], Spool], held: ExitStack) -> Spool:
-    """A spool that no other sink or process has until it is closed, by `held` for one.
+def spool_name(kind: str, receiver: str, name: str) -> str:
+    """Return the name of a spool: of the receiver, and of the sink if it has a name of its own."""
+    return f"{kind}-{receiver}" + (f"-{re.sub('[^a-zA-Z0-9_-]', '_', name)}" if name else "")
 
-    Two sinks may have one receiver. Over one spool, both would send every line.
+
+def open_spool(
+    folder: Path, name: str, held: ExitStack, *, max_lines: int = MAX_LINES, max_age_s: float = MAX_AGE_S
+) -> Spool:
+    """Open the spool of one sink, and move the lines of numbered spools of earlier versions into it.
+
+    Args:
+        folder: Where spools are.
+        name: Identifies sink and receiver; the name of the file without its ending.
+        held: Closes spool and lock.
+        max_lines: As for `Spool`.
+        max_age_s: As for `Spool`.
+
+    Raises:
+        SinkError: Another sink or process has the spool: both would send every line.
     """
-    paths = [folder / f"{name}{f'-{number}' if number else ''}.db" for number in range(SPOOLS)]
-    for path in paths:
-        lock = _locked(path.with_suffix(".lock"))
-        if lock:
-            held.callback(lock.close)
-            spool = make(path)
-            spool.own(lock, [other for other in paths if other != path])
-            held.callback(spool.close)
-            return spool
-    raise SinkError(f"{folder}/{name}.db: {SPOOLS} other sinks have it and its like; end the other listeners")
-
-
-@contextmanager
-def _abandoned(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """The database of a spool that nobody has, ours meanwhile; None where somebody has it."""
-    lock = _locked(path.with_suffix(".lock"))
+    path = folder / f"{name}.db"
+    lock = _locked(path)
     if lock is None:
-        yield None
+        remedy = "Give one of the two sinks a name of its own, with name = 'second', or stop the other listener."
+        raise SinkError(f"{path} is used by another sink", code="spool-in-use", remedy=remedy)
+    held.callback(lock.close)
+    for number in range(1, OLD_SPOOLS):
+        old = folder / f"{name}-{number}.db"
+        if old.exists():
+            _move_lines(old, path)
+    spool = Spool(path, max_lines=max_lines, max_age_s=max_age_s, lock=lock)
+    held.callback(spool.close)
+    return spool
+
+
+def _move_lines(old: Path, path: Path) -> None:
+    """Move the lines of an old spool. If the process dies in between, some are sent twice."""
+    lock = _locked(old)
+    if lock is None:  # an earlier version still uses it
         return
-    with lock, closing(sqlite.connect(path, SCHEMA, 1)) as left:
-        yield left
+    try:
+        with (
+            lock,
+            closing(sqlite.connect(old, SCHEMA, 1)) as source,
+            closing(sqlite.connect(path, SCHEMA, 1)) as target,
+        ):
+            lines = source.execute("SELECT at, line FROM waiting ORDER BY number").fetchall()
+            with target:
+                target.executemany("INSERT INTO waiting (at, line) VALUES (?, ?)", lines)
+        old.unlink()
+        old.with_suffix(".lock").unlink(missing_ok=True)
+    except (SinkError, sqlite3.Error, OSError) as err:
+        log.warning("%s: its lines cannot be moved to %s (%s)", old, path, err)
+    else:
+        log.info("%s: %d lines of %s were taken over", path, len(lines), old)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -286,32 +275,35 @@ def _opened(path: Path) -> sqlite3.Connection:
     except SinkError as err:
         if not sqlite.is_for_want_of_room(err):
             raise
-        log.warning("%s; until the next start lines wait in memory", err)
+        log.warning("%s Until the next start lines wait in memory.", err)
         return sqlite.in_memory(SCHEMA)
 
 
 def _reopened(path: Path) -> tuple[sqlite3.Connection, set[int]]:
-    """The database of a damaged file, a new one but for trifles, and the numbers of the lines in it."""
+    """Return the database that replaces a damaged one, and the numbers of the lines that could be saved."""
     try:
         file = _opened(path)
         return file, {number for (number,) in file.execute("SELECT number FROM waiting")}
     except (SinkError, sqlite3.Error) as err:
-        log.warning("%s; until the next start lines wait in memory", err)
+        log.warning("%s Until the next start lines wait in memory.", err)
         return sqlite.in_memory(SCHEMA), set()
 
 
 def _is_damage(err: sqlite3.Error) -> bool:
-    """Whether waiting does not help. Of a full disk or a lock, which pass, SQLite has other codes."""
+    """Tell damage, which stays, from a full disk or a lock, which pass."""
     return getattr(err, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _locked(path: Path) -> IO[bytes] | None:
-    """The lock, None where somebody has it."""
+    """Lock the lock file of a spool; None if another sink or process has locked it."""
+    path = path.with_suffix(".lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sqlite.refuse_special(path)
         lock = path.open("ab")
     except OSError as err:
-        raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable") from err
+        problem, remedy = f"{path} cannot be created ({err.strerror})", "Make its folder writable."
+        raise SinkError(problem, code="spool-unwritable", remedy=remedy) from err
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -319,5 +311,6 @@ def _locked(path: Path) -> IO[bytes] | None:
         return None
     except OSError as err:
         lock.close()
-        raise SinkError(f"{path}: cannot be locked ({err.strerror}); use a folder on a local disk") from err
+        problem, remedy = f"{path} cannot be locked ({err.strerror})", "Use a folder on a local disk."
+        raise SinkError(problem, code="spool-unlockable", remedy=remedy) from err
     return lock

@@ -1,4 +1,4 @@
-"""SQLite files that survive whatever happens to the process: opened, looked at, set aside where they are broken."""
+"""SQLite files that survive any end of the process: opened, checked, and set aside if they are damaged."""
 
 import errno
 import fcntl
@@ -16,44 +16,53 @@ from listener.errors import SinkError
 log = logging.getLogger(__name__)
 
 BUSY_S = 5.0
-MAGIC, LEAST_PAGE = b"SQLite format 3\0", 512  # https://www.sqlite.org/fileformat.html
-MODE = 0o640  # what is heard in a home is not for every user of the machine
+CAUSES = "Check for a full disk, a damaged file, and a file of another user."
+MODE = 0o640  # other users must not read what is heard in a home
 
 
 def connect(
     path: Path, schema: Sequence[str], version: int, *, shrinks: bool = False, ours: bool = True
 ) -> sqlite3.Connection:
-    """The database of a file, made if it is not there, usable from any one thread at a time.
+    """Open a database, or create it. One thread at a time may use it. A damaged file is set aside and logged.
 
-    A file that is damaged is put aside, said in the log, and a new one begun. SinkError where it cannot be opened, or
-    is of a newer version of this program, or is not surely `ours` and by its beginning never was a database. One that
-    `shrinks` gives room back when it is told PRAGMA incremental_vacuum.
+    Args:
+        path: The file.
+        schema: Statements that create the tables.
+        version: The version of the tables.
+        shrinks: Whether PRAGMA incremental_vacuum gives room back to the disk.
+        ours: Whether the file is known to be a database of this program. Another file is not set aside if it does not
+            begin as a database.
+
+    Raises:
+        SinkError: The file cannot be opened, was written by a newer version, or is not a database.
     """
     try:
-        _refuse_folder(path)
-        foreign = not ours and is_foreign(path)  # now: SQLite deletes what is beside it, if it opens nothing
+        refuse_special(path)
+        foreign = not ours and is_foreign(path)  # checked now: SQLite deletes files beside one that it cannot open
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # the files beside it will be as this one
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # SQLite gives the files beside it the same mode
         return _opened(path, schema, version, shrinks)
     except sqlite3.DatabaseError as err:
         if isinstance(err, sqlite3.OperationalError):
-            raise SinkError(cannot(path, err)) from err
+            raise unusable(path, err) from err
         if foreign:
-            raise SinkError(f"{path}: is no database, and left as it is; name another file, or move it away") from err
+            remedy = "Name another file, or move this one away."
+            raise SinkError(f"{path} is not a database", code="database-foreign", remedy=remedy) from err
         aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-        log.warning("%s: is damaged (%s); it is put aside as %s and a new one begun", path, err, aside.name)
-        _put_aside(path, aside)
+        log.warning("%s is damaged (%s). It was renamed to %s, and a new one is begun.", path, err, aside.name)
+        _set_aside(path, aside)
     except OSError as err:
-        raise SinkError(f"{path}: cannot be made ({err.strerror}); make its folder writable or name another") from err
+        problem, remedy = f"{path} cannot be created ({err.strerror})", "Make its folder writable, or name another."
+        raise SinkError(problem, code="database-unwritable", remedy=remedy) from err
     try:
         return _opened(path, schema, version, shrinks)
     except sqlite3.Error as err:
-        raise SinkError(cannot(path, err)) from err
+        raise unusable(path, err) from err
 
 
 def in_memory(schema: Sequence[str]) -> sqlite3.Connection:
-    """A database that is gone with the process."""
+    """Return a database that ends with the process."""
     database = sqlite3.connect(":memory:", check_same_thread=False)
     for statement in schema:
         database.execute(statement)
@@ -61,58 +70,58 @@ def in_memory(schema: Sequence[str]) -> sqlite3.Connection:
 
 
 def is_for_want_of_room(err: SinkError) -> bool:
-    """A full disk shows as FULL, or as IOERR where it is the shared memory beside the file that finds no room."""
+    """Tell whether the disk was full: SQLite reports FULL, or IOERR if the shared memory file found no room."""
     cause = err.__cause__
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(cause, "errno", 0) == errno.ENOSPC
 
 
 def reading(path: Path, version: int) -> sqlite3.Connection:
-    """The database of a file, to be read beside whoever writes it. SinkError where it cannot be."""
+    """Open a database for reading only, also while another process writes it, or raise SinkError."""
     try:
         path.stat()
-        _refuse_folder(path)
+        refuse_special(path)
         return _read_only(path, version)
     except PermissionError as err:
-        raise SinkError(f"{path}: belongs to another user; try sudo") from err
+        raise SinkError(f"{path} belongs to another user", code="database-permission", remedy="Use sudo.") from err
     except (OSError, sqlite3.Error) as err:
-        raise SinkError(f"{path}: cannot be read ({err}); is it another user's, or damaged?") from err
+        raise SinkError(f"{path} cannot be read ({err})", code="database-unreadable", remedy=CAUSES) from err
 
 
 @contextmanager
 def writing(database: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """One transaction. SinkError where it cannot be written, a full disk for one."""
+    """Run the block as one transaction; raise SinkError if it cannot be written, as on a full disk."""
     try:
         with database:
             yield
     except sqlite3.Error as err:
-        raise SinkError(cannot(path, err)) from err
+        raise unusable(path, err) from err
 
 
-def cannot(path: Path, err: Exception) -> str:
-    """What to say of a database that cannot be used."""
-    return f"{path}: cannot be used ({err}); is the disk full, or the file damaged or another user's?"
+def unusable(path: Path, err: Exception) -> SinkError:
+    """Return the error about a database that cannot be used."""
+    return SinkError(f"{path} cannot be used ({err})", code="database-unusable", remedy=CAUSES)
 
 
 class Presence:
-    """Tells other processes that this one writes a database, by a lock beside it that ends with the process.
+    """A lock beside a database that tells other processes that this one writes it. It ends with the process.
 
-    Whoever comes is `alone` or not, and keeps others from coming until it calls `share`. Where no lock can be had, the
-    disk being full or a network's, it is as if nobody else wrote.
+    The first process is `alone`, and keeps others out until it calls `share`. If the file cannot be locked, because
+    the disk is full or on a network, it acts as if it were alone.
     """
 
     def __init__(self, path: Path) -> None:
         self.alone = True
         self._lock: int | None = None  # a file descriptor
         try:
-            self._lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, MODE)
+            self._lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, MODE)
             self.alone = _is_first(self._lock)
         except OSError as err:
             log.debug("%s: cannot be locked (%s)", path, err)
             self.end()
 
     def share(self) -> None:
-        """Let others come."""
+        """Let other processes in."""
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
 
@@ -126,14 +135,15 @@ def _is_first(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # no longer than somebody else comes
+        fcntl.flock(lock, fcntl.LOCK_SH)  # waits while another process starts
         return False
     return True
 
 
-def _refuse_folder(path: Path) -> None:
-    if path.is_dir():
-        raise SinkError(f"{path}: is a folder; name a file in it")
+def refuse_special(path: Path) -> None:
+    """Raise SinkError if the path is a folder, a FIFO or a device: opening one of those may block forever."""
+    if path.exists() and not path.is_file():
+        raise SinkError(f"{path} is not a regular file", code="file-special", remedy="Name another file.")
 
 
 def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> sqlite3.Connection:
@@ -141,16 +151,16 @@ def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> s
     try:
         found = _version(database, path, version)
         if shrinks:
-            database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded only before there is any table
+            database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect only before there is a table
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing, a power cut the last second
         if found < version:
             with database:
-                database.execute("BEGIN")  # or a process killed here would leave tables of no version
+                database.execute("BEGIN")  # so that a kill leaves no tables without a version
                 for statement in schema:
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {version}")
-        _look_through(database)
+        _check(database)
     except BaseException:
         database.close()
         raise
@@ -158,16 +168,16 @@ def _opened(path: Path, schema: Sequence[str], version: int, shrinks: bool) -> s
 
 
 def _read_only(path: Path, version: int) -> sqlite3.Connection:
-    """SQLite needs to write beside a file that nobody has open; where we may not, nothing changes under us either."""
+    """SQLite creates files beside a file that nobody has open. Where it may not, nobody else writes the file either."""
     try:
-        return _looked_at(path, "ro", version)
+        return _opened_read_only(path, "ro", version)
     except sqlite3.OperationalError:
         if path.with_name(f"{path.name}-wal").exists():
             raise
-        return _looked_at(path, "ro&immutable=1", version)
+        return _opened_read_only(path, "ro&immutable=1", version)
 
 
-def _looked_at(path: Path, mode: str, version: int) -> sqlite3.Connection:
+def _opened_read_only(path: Path, mode: str, version: int) -> sqlite3.Connection:
     database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)
     try:
         _version(database, path, version)
@@ -180,20 +190,22 @@ def _looked_at(path: Path, mode: str, version: int) -> sqlite3.Connection:
 def _version(database: sqlite3.Connection, path: Path, ours: int) -> int:
     found = int(database.execute("PRAGMA user_version").fetchone()[0])
     if found > ours:
-        raise SinkError(f"{path}: was written by a newer listener; update this one, or move the file away")
+        remedy = "Update this one, or move the file away."
+        raise SinkError(f"{path} was written by a newer listener", code="database-newer", remedy=remedy)
     return found
 
 
-def _look_through(database: sqlite3.Connection) -> None:
+def _check(database: sqlite3.Connection) -> None:
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(found)
 
 
-def _put_aside(path: Path, aside: Path) -> None:
+def _set_aside(path: Path, aside: Path) -> None:
     try:
         path.rename(aside)
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
     except OSError as err:
-        raise SinkError(f"{path}: is damaged and cannot be moved away ({err.strerror}); move it yourself") from err
+        problem = f"{path} is damaged and cannot be renamed ({err.strerror})"
+        raise SinkError(problem, code="database-damaged", remedy="Move it away.") from err

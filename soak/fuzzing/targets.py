@@ -12,7 +12,7 @@ from listener.errors import ListenerError
 from listener.pipeline import bundle as bundles
 from listener.pipeline.bundle import DEFAULT
 from listener.routing.controls import Controls
-from listener.sinks.mqtt.session import Orders
+from listener.sinks.mqtt.session import Commands
 from soak.fuzzing import audio, models, sockets
 from tests.sinks.messages import HELLO
 
@@ -66,10 +66,10 @@ PEOPLES = [
 
 @contextmanager
 def _mqtt(_scratch: Path) -> Iterator[Take]:
-    orders = Orders(Controls(HELLO.labels, {"alarm": ["siren"]}, HELLO.sources))
+    commands = Commands(Controls(HELLO.labels, {"alarm": ["siren"]}, HELLO.sources))
 
     def take(payload: bytes) -> None:
-        orders.obey("kitchen", payload, retained=payload[:1] == b"R")
+        commands.execute("kitchen", payload, retained=payload[:1] == b"R")
 
     yield take
 

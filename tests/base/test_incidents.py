@@ -1,6 +1,6 @@
 """Trouble is told once when it begins and once when it is over, however often it comes."""
 
-from listener.base.incidents import Episodes, Summary
+from listener.base.incidents import IncidentTracker, Summary
 
 
 class Time:
@@ -8,7 +8,7 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.episodes = Episodes(10.0, lambda: self.now)
+        self.episodes = IncidentTracker(10.0, lambda: self.now)
         self.told: list[Summary] = []
         self.begun = 0
 

@@ -566,7 +566,5 @@ def test_a_sink_that_hangs_is_said_once_an_episode_and_counted(caplog: pytest.Lo
     outlet.finish()
     outlet.thread.join(5)
     outlet.report_losses()
-    assert [record.getMessage() for record in caplog.records] == [
-        "sink hung: does not keep up, or hangs; its oldest events are dropped",
-        f"sink hung: keeps up again; events lost: {lost}",
-    ]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert str(lost) in caplog.messages[-1]

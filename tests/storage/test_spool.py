@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import SinkError
-from listener.storage.spool import GATHER_S, Spool, own_spool
+from listener.storage.spool import Spool, open_spool, spool_name
+from tests.raising import raises
 
 
 def lines(spool: Spool) -> list[bytes]:
@@ -38,14 +38,14 @@ def test_what_waits_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_too_many_are_dropped_oldest_first_and_counted(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool.db", most=3)
+    spool = Spool(tmp_path / "spool.db", max_lines=3)
     for number in range(5):
         spool.put(b"%d" % number)
     assert (lines(spool), spool.dropped, len(spool)) == ([b"2", b"3", b"4"], 2, 3)
 
 
 def test_a_line_that_was_dropped_while_it_was_on_its_way_is_counted_off_once(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool.db", most=3)
+    spool = Spool(tmp_path / "spool.db", max_lines=3)
     for number in range(3):
         spool.put(b"%d" % number)
     on_its_way, _ = spool.first(1)[0]
@@ -70,12 +70,12 @@ def test_lines_from_before_in_a_file_that_cannot_be_read_keep_nobody_from_going_
     assert spool.first(5) == []
     spool.put(b"new")
     assert lines(spool) == [b"new"]
-    assert "until then lines wait in memory" in caplog.text
+    assert "wait in memory" in caplog.text
 
 
 def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
     now = 0.0
-    spool = Spool(tmp_path / "spool.db", oldest_s=60, ticks=lambda: now)
+    spool = Spool(tmp_path / "spool.db", max_age_s=60, ticks=lambda: now)
     spool.put(b"old")
     now = 61.0
     spool.put(b"new")
@@ -86,13 +86,13 @@ def test_what_is_too_old_from_before_is_dropped_by_the_wall_clock(tmp_path: Path
     before = Spool(tmp_path / "spool.db", clock=lambda: 1000.0)
     before.put(b"old")
     before.close()
-    spool = Spool(tmp_path / "spool.db", oldest_s=60, clock=lambda: 1061.0)
+    spool = Spool(tmp_path / "spool.db", max_age_s=60, clock=lambda: 1061.0)
     assert (lines(spool), spool.dropped) == ([], 1)
 
 
 def test_a_wall_clock_set_forward_drops_nothing_that_came_since_the_start(tmp_path: Path) -> None:
     now = 0.0
-    spool = Spool(tmp_path / "spool.db", oldest_s=60, clock=lambda: now, ticks=lambda: 5.0)
+    spool = Spool(tmp_path / "spool.db", max_age_s=60, clock=lambda: now, ticks=lambda: 5.0)
     spool.put(b"an alarm, before the time was known")
     now = 1.8e9
     assert (len(lines(spool)), spool.dropped) == (1, 0)
@@ -112,7 +112,7 @@ def test_a_disk_that_is_full_from_the_start_makes_lines_wait_in_memory(
 
 def test_while_the_disk_is_full_lines_wait_in_memory_and_go_out_in_order(tmp_path: Path) -> None:
     with mounted(tmp_path / "small") as folder:
-        spool = Spool(folder / "spool.db", most=40)
+        spool = Spool(folder / "spool.db", max_lines=40)
         spool.put(b"0")
         fill(folder)
         for number in range(1, 50):
@@ -133,51 +133,40 @@ def test_while_the_disk_is_full_lines_wait_in_memory_and_go_out_in_order(tmp_pat
         again.close()
 
 
-def test_two_sinks_of_one_receiver_have_a_spool_each(tmp_path: Path) -> None:
+def test_a_second_owner_of_a_spool_is_refused(tmp_path: Path) -> None:
     with ExitStack() as held:
-        first, second = (own_spool(tmp_path, "mqtt-x", Spool, held) for _ in range(2))
-        first.put(b"a line")
-        assert (len(first), len(second)) == (1, 0)
+        open_spool(tmp_path, "mqtt-x", held)
+        with raises("spool-in-use"):
+            open_spool(tmp_path, "mqtt-x", held)
+        open_spool(tmp_path, spool_name("mqtt", "x", "second sink"), held)
 
 
-def test_what_a_sink_of_the_same_receiver_has_left_behind_is_taken_over(tmp_path: Path) -> None:
-    now = 0.0
-    with ExitStack() as stays, ExitStack() as goes:
-        gone = own_spool(tmp_path, "webhook-x", Spool, goes)
-        spool = own_spool(tmp_path, "webhook-x", lambda path: Spool(path, ticks=lambda: now), stays)
-        for number in range(3):
-            gone.put(b"%d" % number)
-        now = GATHER_S
-        spool.gather()
-        assert len(spool) == 0  # it is still somebody's
-        goes.close()
-        spool.put(b"ours")
-        now = 2 * GATHER_S
-        spool.gather()
-        assert lines(spool) == [b"ours"]  # it comes first, for it may be on its way
-        spool.remove(spool.first(1)[0][0])
-        spool.gather()
-        spool.put(b"later")
-        assert lines(spool) == [b"0", b"1", b"2", b"later"]
-        assert not (tmp_path / "webhook-x.db").exists()
+def test_lines_of_numbered_spools_are_taken_over_once(tmp_path: Path) -> None:
+    for name in ("webhook-x", "webhook-x-1", "webhook-x-3"):
+        spool = Spool(tmp_path / f"{name}.db")
+        spool.put(name.encode())
+        spool.close()
+    for _ in range(2):
+        with ExitStack() as held:
+            spool = open_spool(tmp_path, "webhook-x", held)
+            assert lines(spool) == [b"webhook-x", b"webhook-x-1", b"webhook-x-3"]
+    assert [path.name for path in tmp_path.glob("*.db")] == ["webhook-x.db"]
 
 
-def test_those_who_are_just_being_opened_find_their_own(tmp_path: Path) -> None:
+def test_a_numbered_spool_that_is_still_in_use_is_left_alone(tmp_path: Path) -> None:
     with ExitStack() as held:
-        own_spool(tmp_path, "webhook-x", Spool, held)
-        own_spool(tmp_path, "webhook-x", Spool, held).put(b"of the second")
-    with ExitStack() as held:
-        own_spool(tmp_path, "webhook-x", Spool, held).gather()
-        assert lines(own_spool(tmp_path, "webhook-x", Spool, held)) == [b"of the second"]
+        open_spool(tmp_path, "webhook-x-1", held).put(b"theirs")
+        assert lines(open_spool(tmp_path, "webhook-x", held)) == []
+        assert (tmp_path / "webhook-x-1.db").exists()
 
 
 def test_one_that_is_closed_while_somebody_uses_it_is_free_for_the_next(tmp_path: Path) -> None:
     with ExitStack() as held:
-        hanging = own_spool(tmp_path, "mqtt-x", Spool, held)
+        hanging = open_spool(tmp_path, "mqtt-x", held)
         hanging.put(b"a line")
         number = hanging.first(1)[0][0]
         hanging.close()
-        following = own_spool(tmp_path, "mqtt-x", Spool, held)
+        following = open_spool(tmp_path, "mqtt-x", held)
         hanging.remove(number)
         assert hanging.first(1) == []
         assert lines(following) == [b"a line"]
@@ -211,7 +200,7 @@ def mounted(folder: Path) -> Iterator[Path]:
 KILLED = """
 import os, sys
 from pathlib import Path
-from listener.storage.spool import Spool; from listener.storage.spool import own_spool
+from listener.storage.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 for number in range(10_000):
     spool.put(b"%d" % number)
@@ -264,7 +253,7 @@ def test_a_file_damaged_while_it_is_open_is_put_aside_and_what_is_lost_is_counte
     damage(path)
     assert lines(spool) == []
     assert (len(spool), spool.dropped) == (0, 800)
-    assert "800 lines that waited are lost" in caplog.text
+    assert ": 800 " in caplog.text
     assert len(list(tmp_path.glob("spool.db.damaged-*"))) == 1
     spool.put(b"on it goes")
     assert lines(spool) == [b"on it goes"]
@@ -288,11 +277,11 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(SinkError, match="newer listener"):
+    with raises("database-newer"):
         Spool(path)
     assert path.read_bytes() == before
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"is a folder; name a file in it"):
+    with raises("file-special"):
         Spool(tmp_path)

@@ -1,5 +1,6 @@
-"""A program run once for an event: told by its standard input, heard line by line, ended with all it started."""
+"""A program that runs for one event: it gets the event on standard input, and is ended with all that it started."""
 
+import ctypes
 import os
 import select
 import signal
@@ -12,15 +13,19 @@ from typing import IO
 
 from listener.base.text import plain
 
-TICK_S = 0.02  # an exit without a word is noticed so late
-KILLED_S = 0.5  # a killed program is gone after so long, or sleeps in the kernel, or is another user's
+TICK_S = 0.02  # between checks whether it has ended
+KILLED_S = 0.5  # after SIGKILL; one that is still there sleeps in the kernel, or belongs to another user
 READ_BYTES = 1 << 16
-MOST_LINES = 20
-MOST_CHARACTERS = 500
+MAX_LINES = 20
+MAX_CHARS = 500
+
+
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 class Lines:
-    """Hands on what a program writes, line by line: so many of them, each so long, and then that there is more."""
+    """Passes the output of a program on line by line, up to a number of lines and a length."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -28,36 +33,40 @@ class Lines:
         self._unfinished = b""
 
     def push(self, received: bytes) -> None:
-        """Take what it wrote. Once enough was said the rest is thrown away, or the program would wait for us."""
-        if self._said > MOST_LINES:
+        """Take some output. After the last line it is discarded, so that the program does not wait for a reader."""
+        if self._said > MAX_LINES:
             return
         *whole, rest = received.split(b"\n")
         for part in whole:
             self._finish(part)
-        self._unfinished = (self._unfinished + rest)[: 4 * MOST_CHARACTERS]  # a character has up to four bytes
+        self._unfinished = (self._unfinished + rest)[: 4 * MAX_CHARS]  # a character has up to four bytes
 
     def close(self) -> None:
-        """It has written its last."""
+        """Pass on the last line, even without a line end."""
         if self._unfinished:
             self._finish(b"")
 
     def _finish(self, part: bytes) -> None:
-        line, self._unfinished = self._unfinished + part[: 4 * MOST_CHARACTERS], b""
+        line, self._unfinished = self._unfinished + part[: 4 * MAX_CHARS], b""
         self._said += 1
-        if self._said <= MOST_LINES:
-            self._say(plain(line.decode(errors="replace").strip("\r\n")[:MOST_CHARACTERS]))
-        elif self._said == MOST_LINES + 1:
-            self._say("(what more it writes is left out)")
+        if self._said <= MAX_LINES:
+            self._say(plain(line.decode(errors="replace").strip("\r\n")[:MAX_CHARS]))
+        elif self._said == MAX_LINES + 1:
+            self._say("(further output is discarded)")
 
 
 class Child:
-    """The process, in a session of its own, so that it can be ended with all that it started. OSError: cannot start.
+    """The process, in a session of its own, so that it can be ended with all that it started.
 
-    It is reaped only by the `with` block: until then its number is nobody else's, and signals meet the right group.
+    It ends with this process, and must be attended by the thread that starts it, because the kernel ends it with that
+    thread. Only the end of the `with` block reaps it: until then no other process has its number.
+
+    Raises:
+        OSError: The program cannot be started.
     """
 
     def __init__(
-        self, argv: Sequence[str], environment: Mapping[bytes, bytes], told: bytes, say: Callable[[str], None]
+        self, argv: Sequence[str], environment: Mapping[bytes, bytes], event: bytes, say: Callable[[str], None]
     ) -> None:
         self._process = subprocess.Popen(
             argv,
@@ -68,11 +77,12 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             close_fds=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes one system call
         )
         assert self._process.stdin
         assert self._process.stdout
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self._untold, self._lines = told, Lines(say)
+        self._unsent, self._lines = event, Lines(say)
         os.set_blocking(self._stdin.fileno(), False)
         self._poll = select.poll()
         self._poll.register(self._stdin, select.POLLOUT)
@@ -84,19 +94,19 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None and not self._exited():  # nobody is left to see that it ends
+        if kind is not None and not self._exited():  # nobody else would end it
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._lines.close()
-        self._leave(self._stdin)
-        self._leave(self._stdout)
+        self._close(self._stdin)
+        self._close(self._stdout)
         if self._exited():
             self._process.wait()
 
     def attend(self, until: Callable[[], float]) -> bool:
-        """Tell and hear it until it has ended, or the monotonic time has come; whether it has ended.
+        """Exchange input and output until it has ended, or a monotonic time; return whether it has ended.
 
-        It has when nobody holds its output any more: what it left running in the background counts as well.
+        It has ended when nobody holds its output any more: programs in the background count, too.
         """
         while not (self._stdout.closed and self._exited()):
             left_s = until() - time.monotonic()
@@ -106,16 +116,16 @@ class Child:
         return True
 
     def end(self, patience_s: float) -> bool:
-        """Ask the whole group to end, and after so long make it; whether it did."""
+        """End the whole group by SIGTERM, then SIGKILL; return whether it has ended."""
         for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, KILLED_S)):
-            with suppress(ProcessLookupError, PermissionError):  # gone already; or run as another user by sudo
+            with suppress(ProcessLookupError, PermissionError):  # it has ended, or runs as another user by sudo
                 os.killpg(self._process.pid, number)
             if self.attend(_fixed(time.monotonic() + wait_s)):
                 return True
         return False
 
     def complaint(self) -> str:
-        """What its exit status says is wrong, after it has ended; empty where nothing is."""
+        """Return what its exit status says is wrong, after its end; empty if nothing is."""
         status = self._process.wait()
         if status < 0:
             return f"was ended by {signal.Signals(-status).name}"
@@ -124,36 +134,41 @@ class Child:
     def _exited(self) -> bool:
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:  # reaped: by us, or by the kernel where we were started with SIGCHLD ignored
+        except ChildProcessError:  # reaped by us, or by the kernel if SIGCHLD is ignored
             return True
 
     def _exchange(self, patience_s: float) -> None:
         for descriptor, _ in self._poll.poll(patience_s * 1000):
             if not self._stdin.closed and descriptor == self._stdin.fileno():
-                self._tell()
+                self._write()
             else:
-                self._hear()
+                self._read()
 
-    def _tell(self) -> None:
+    def _write(self) -> None:
         try:
-            self._untold = self._untold[os.write(self._stdin.fileno(), self._untold) :]
+            self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:  # it does not want to know, which is no error
-            self._untold = b""
-        if not self._untold:
-            self._leave(self._stdin)
+        except BrokenPipeError:  # it does not read its input, which is fine
+            self._unsent = b""
+        if not self._unsent:
+            self._close(self._stdin)
 
-    def _hear(self) -> None:
+    def _read(self) -> None:
         received = os.read(self._stdout.fileno(), READ_BYTES)
         self._lines.push(received)
         if not received:
-            self._leave(self._stdout)
+            self._close(self._stdout)
 
-    def _leave(self, pipe: IO[bytes]) -> None:
+    def _close(self, pipe: IO[bytes]) -> None:
         if not pipe.closed:
             self._poll.unregister(pipe)
             pipe.close()
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when its parent thread ends: prctl(2)."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _fixed(moment: float) -> Callable[[], float]:

@@ -1,4 +1,4 @@
-"""The audio of events as FLAC files, if a user has asked for it, and without anybody's speech in it."""
+"""Recordings: the audio of events as FLAC files, for labels that the user asked for, and without speech."""
 
 import io
 import logging
@@ -6,12 +6,12 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from listener.base.trouble import Trouble
+from listener.base.incidents import IncidentLog
 from listener.errors import SinkError
 from listener.messages import Event
 from listener.routing.first_seen import MAX_EVENTS
@@ -20,31 +20,23 @@ from listener.storage.history import DAY_S, History
 
 log = logging.getLogger(__name__)
 
-SPEECH = 0.2  # a raw score over this is taken for speech: rather a clip too few than a sentence too many
-AROUND_S = 3.0  # the windows beside a clip, in which a speaker may begin or end
-PATIENCE_S = 10.0  # a source that has gone gives no more windows to wait for
+SPEECH = 0.2  # raw scores from here on count as speech: better a recording too few than a sentence too many
+AROUND_S = 3.0  # before and after a recording, where speech may begin or end
+PATIENCE_S = 10.0  # after the end of an event: a source that has gone delivers nothing to wait for
 POLL_S = 0.5
 PRUNE_S = 600.0
 
 
-class Folder:
-    """The files: for nobody but their owner, bounded in age and size. `ageing` says when age may count."""
+class RecordingStore:
+    """A folder of recordings that only their owner can read, bounded in age and size."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        keep_days: float,
-        max_mb: float,
-        ageing: Callable[[], bool],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.path, self._ageing = path, ageing
+    def __init__(self, path: Path, *, keep_days: float, max_mb: float, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
         self._keep_s, self._max_bytes, self._clock = keep_days * DAY_S, max_mb * 1e6, clock
 
     def write(self, name: str, excerpt: Excerpt) -> None:
-        """Encode and write; whole or not at all. OSError where the disk does not take it."""
-        import soundfile  # 20 MB that nobody pays who keeps no clips
+        """Encode and write a recording, completely or not at all. Raises OSError if the disk does not take it."""
+        import soundfile  # 20 MB, needed only for recordings
 
         flac = io.BytesIO()
         soundfile.write(flac, excerpt.pcm, excerpt.rate, format="FLAC", subtype="PCM_16")
@@ -62,31 +54,34 @@ class Folder:
         return (self.path / name).exists()
 
     def clean(self) -> None:
-        """Delete what a process that was killed has left half written."""
+        """Delete incomplete files that a killed process has left."""
         for part in self.path.glob("*.flac.part"):
             part.unlink(missing_ok=True)
 
-    def prune(self) -> Iterator[tuple[str, str]]:
-        """Delete what is too old, and the oldest while all is too much; each one's name, and why."""
-        found = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in self.path.glob("*.flac"))
-        total = sum(size for _, size, _ in found)
-        for written, size, file in found:
-            too_old = written < self._clock() - self._keep_s and self._ageing()
+    def surplus(self) -> list[tuple[str, str]]:
+        """Return name and reason of each recording to delete: those that are too old, and the oldest if too many."""
+        found = sorted((file.stat().st_mtime, file.stat().st_size, file.name) for file in self.path.glob("*.flac"))
+        total, surplus = sum(size for _, size, _ in found), list[tuple[str, str]]()
+        for written, size, name in found:
+            too_old = written < self._clock() - self._keep_s
             if not too_old and total <= self._max_bytes:
-                return
-            file.unlink(missing_ok=True)
+                break
             total -= size
-            yield file.name, "deleted: too old" if too_old else "deleted to make room"
+            surplus.append((name, "deleted: too old" if too_old else "deleted to make room"))
+        return surplus
+
+    def delete(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A clip that is to be written once what follows it has been heard."""
+    """A recording to write once the audio after it has arrived."""
 
     event: Event
     start_s: float
     stop_s: float
-    until: float | None = None  # monotonic: the event has ended, and nothing is waited for longer
+    until: float | None = None  # monotonic; set when the event has ended
 
     @property
     def name(self) -> str:
@@ -95,26 +90,34 @@ class _Wanted:
         return _as_file_name(f"{began:%Y%m%dT%H%M%SZ}-{event.label}-{event.id}") + ".flac"
 
 
-class Clips:
-    """Follows events, and writes the clip of each when it is certain that nobody speaks in it or beside it.
+class EventRecorder:
+    """Follows events, and writes the recording of each when it is certain that nobody speaks in or near it.
 
-    `held` says whether a user has asked, meanwhile, not to be told of such an event. A thread of its own writes:
-    a clip is due some seconds after its event's last line, when no line may follow.
+    A thread writes, because a recording is due some seconds after the last line of its event.
+
+    Args:
+        history: Where recordings are named.
+        store: Where they are written.
+        pre_s: How long before its event a recording begins, in seconds.
+        max_s: The longest recording, in seconds.
+        speech: Whether recordings with speech are kept.
+        is_suppressed: Tells whether an event has been snoozed or muted since it began.
+        clock: A monotonic clock.
     """
 
     def __init__(
         self,
         history: History,
-        folder: Folder,
+        store: RecordingStore,
         *,
         pre_s: float,
-        most_s: float,
+        max_s: float,
         speech: bool,
-        held: Callable[[Event], bool] = lambda _event: False,
+        is_suppressed: Callable[[Event], bool] = lambda _event: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._history, self._folder, self._held, self._clock = history, folder, held, clock
-        self._pre_s, self._most_s, self._speech = pre_s, most_s, speech
+        self._history, self._store, self._is_suppressed, self._clock = history, store, is_suppressed, clock
+        self._pre_s, self._max_s, self._speech = pre_s, max_s, speech
         self._recorders: dict[str, Recorder] = {}
         self._muted: Set[str] = frozenset()
         self._wanted: dict[str, _Wanted] = {}  # event id -> its clip
@@ -123,31 +126,31 @@ class Clips:
         self._wake, self._closing = threading.Event(), False
         self._pruned = 0.0
         self._thread: threading.Thread | None = None
-        self._trouble = Trouble(str(folder.path), log)
+        self._incidents = IncidentLog(str(store.path), log)
 
     def add_recorder(self, recorder: Recorder) -> None:
-        """Take the audio of a source from here."""
+        """Use this recorder for its source."""
         self._recorders[recorder.source] = recorder
         if not recorder.knows_speech and not self._speech:
             log.warning(
-                "%s: no clips are kept: the model has no label 'speech', so that nobody could tell whether someone "
-                "speaks in them; set clip_speech = true to keep them all the same",
+                "%s: no recordings are kept, because the model has no label 'speech' to protect speakers. "
+                "Set clip_speech = true to keep them all the same.",
                 recorder.source,
             )
 
     def mute(self, sources: Set[str]) -> None:
-        """These are muted just now. What a source heard while it was, is in no clip, not even in a pre-roll."""
+        """Note which sources are muted. Audio from that time is in no recording, not even before its event."""
         for source in self._muted - sources:
             self._recorders[source].forget()
         self._muted = sources & self._recorders.keys()
 
     def open(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
-        """Write what is due. Of the rest nobody knows whether someone speaks in it, as long as more is heard."""
+        """Write what is due. What is not may still turn out to have speech in it."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._closing = True
@@ -155,7 +158,7 @@ class Clips:
             thread.join()
 
     def follow(self, event: Event) -> None:
-        """Want the clip of an event, or learn where it ends."""
+        """Plan the recording of an event, or note its end."""
         ended = event.phase in ("end", None)
         with self._lock:
             if event.id in self._done:
@@ -163,9 +166,9 @@ class Clips:
                     del self._done[event.id]
                 return
             start_s = max(0.0, event.start_s - self._pre_s)
-            wanted = self._wanted.get(event.id) or _Wanted(event, start_s, start_s + self._most_s)
-            if event.id not in self._wanted and event.seq and self._folder.has(wanted.name):
-                if not ended:  # the sink before this one has written it whole
+            wanted = self._wanted.get(event.id) or _Wanted(event, start_s, start_s + self._max_s)
+            if event.id not in self._wanted and event.seq and self._store.has(wanted.name):
+                if not ended:  # written by the sink before a reload
                     self._note_done(event.id)
                 return
             if ended and event.end_s is not None:
@@ -175,7 +178,7 @@ class Clips:
         self._wake.set()
 
     def write_due(self) -> None:
-        """Write the clips after which enough was heard."""
+        """Write the recordings after which enough audio has arrived."""
         now = self._clock()
         with self._lock:
             due = [wanted for wanted in self._wanted.values() if self._is_due(wanted, now)]
@@ -184,33 +187,36 @@ class Clips:
                 if wanted.until is None:
                     self._note_done(wanted.event.id)
         for wanted in due:
-            clip, note = self._written(wanted)
-            self._tell(self._history.keep_clip, wanted.event.id, clip, note)
+            recording, note = self._written(wanted)
+            self._update_row(self._history.keep_clip, wanted.event.id, recording, note)
         if due or now - self._pruned > PRUNE_S:
             self.prune()
 
     def _give_up(self) -> None:
-        """Say of what is not due that it has no clip; the sink that follows this one may yet make it."""
+        """Note that events have no recording. After a reload the next sink may still write it."""
         for event_id in self._wanted:
-            self._tell(self._history.keep_clip, event_id, None, "no clip: its sink was closed before it was whole")
+            self._update_row(
+                self._history.keep_clip, event_id, None, "no recording: its sink was closed before it was complete"
+            )
         self._wanted.clear()
 
     def prune(self) -> None:
-        """Keep the folder within its bounds, and say in the rows which clips are gone."""
+        """Delete surplus recordings. The row comes first, so that no row names a deleted file, even after a kill."""
         self._pruned = self._clock()
         try:
-            for name, why in self._folder.prune():
-                self._tell(self._history.forget_clip, self._as_row(name), why)
-        except OSError as err:
-            log.warning("%s: old clips cannot be deleted (%s)", self._folder.path, err.strerror)
+            for name, reason in self._store.surplus():
+                self._history.forget_clip(self._as_row(name), reason)
+                self._store.delete(name)
+        except (OSError, SinkError) as err:
+            self._incidents.report(f"old recordings cannot be deleted ({err})", "prune")
 
     def _note_done(self, event_id: str) -> None:
         self._done[event_id] = None
-        if len(self._done) > MAX_EVENTS:  # a filter may leave out ends, which would take them off
+        if len(self._done) > MAX_EVENTS:  # a filter may drop the ends that would remove them
             del self._done[next(iter(self._done))]
 
     def _run(self) -> None:
-        self._guarded(self._folder.clean)
+        self._guarded(self._store.clean)
         self.prune()
         while not self._closing:
             self._wake.wait(POLL_S if self._wanted else PRUNE_S)
@@ -220,11 +226,11 @@ class Clips:
         self._guarded(self._give_up)
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        """A thread that ends would end all clips after this one, and nobody would know."""
+        """Log an error: it must not end the thread."""
         try:
             step()
         except Exception:
-            log.exception("%s: a clip was not kept", self._folder.path)
+            log.exception("%s: a recording was not kept", self._store.path)
 
     def _is_due(self, wanted: _Wanted, now: float) -> bool:
         recorder = self._recorders.get(wanted.event.source)
@@ -233,40 +239,40 @@ class Clips:
         return recorder.is_over or recorder.position_s >= wanted.stop_s + AROUND_S
 
     def _written(self, wanted: _Wanted) -> tuple[str | None, str | None]:
-        """The clip as the row names it, or why there is none."""
+        """Write a recording; return its name in the row, or why there is none."""
         excerpt, refusal = self._excerpt(wanted)
         if excerpt is None:
-            return None, f"no clip: {refusal}"
-        name = wanted.name  # once: where there is no other time, it has that of now
+            return None, f"no recording: {refusal}"
+        name = wanted.name  # computed once: it may contain the current time
         try:
-            self._folder.write(name, excerpt)
-        except (OSError, RuntimeError) as err:  # soundfile's errors are RuntimeErrors
-            said = getattr(err, "strerror", None) or err
-            self._trouble.say(f"no clip ({said})", "no clip")
-            return None, f"no clip: it cannot be written ({said})"
-        self._trouble.over("clips can be written again")
+            self._store.write(name, excerpt)
+        except (OSError, RuntimeError) as err:  # of soundfile
+            problem = getattr(err, "strerror", None) or err
+            self._incidents.report(f"no recording ({problem})", "unwritable")
+            return None, f"no recording: it cannot be written ({problem})"
+        self._incidents.resolve("recordings can be written again")
         return self._as_row(name), None
 
     def _excerpt(self, wanted: _Wanted) -> tuple[Excerpt | None, str]:
         recorder = self._recorders.get(wanted.event.source)
-        if self._held(wanted.event):
-            return None, "snoozed before it was whole"
+        if self._is_suppressed(wanted.event):
+            return None, "snoozed before it was complete"
         if recorder is None:
-            return None, "nobody records this source"
+            return None, "the source is not recorded"
         if not recorder.knows_speech and not self._speech:
             return None, "the model cannot tell whether someone speaks"
         excerpt = recorder.excerpt(wanted.start_s, wanted.stop_s, AROUND_S)
         if excerpt is not None and excerpt.speech >= SPEECH and not self._speech:
             return None, "someone spoke"
-        return excerpt, "its audio had gone by"
+        return excerpt, "its audio is no longer in memory"
 
     def _as_row(self, name: str) -> str:
-        return f"{self._folder.path.name}/{name}"
+        return f"{self._store.path.name}/{name}"
 
-    def _tell(self, say: Callable[..., None], *what: str | None) -> None:
-        """A row that cannot be written costs no clip and ends no thread."""
+    def _update_row(self, update: Callable[..., None], *values: str | None) -> None:
+        """Update a row. If that fails, the recording and the thread go on."""
         try:
-            say(*what)
+            update(*values)
         except SinkError as err:
             log.warning("%s", err)
 

@@ -1,4 +1,4 @@
-"""One connection to an MQTT broker. The only file that knows paho."""
+"""One connection to an MQTT broker. Only this file uses paho."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,27 +17,24 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from listener.base import paths
 from listener.base.textfile import read_text
+from listener.base.waker import Waker
 from listener.errors import ConfigError, SinkError
 
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 20
-ANSWER_S = 10.0  # so long a broker may take to answer the first packet
+ANSWER_S = 10.0  # time limit for the broker's answer to CONNECT
 NOT_AUTHORISED = (134, 135)
 BAD_CLIENT_ID = 133
 
 
-class LinkError(SinkError):
-    """There is no connection, or no more. `kind` tells troubles apart of which each is to be said once."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
+class MqttError(SinkError):
+    """There is no connection, or it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker is, and who we are to it."""
+    """Where the broker is, and how to log in."""
 
     host: str
     port: int
@@ -54,36 +51,20 @@ class Broker:
         return f"mqtt {self.host}:{self.port}"
 
 
-class Bell:
-    """Wakes the thread that waits at a link. `ring` is for any thread."""
+class Connection:
+    """A connection, from CONNECT until it is lost. For one thread.
 
-    def __init__(self) -> None:
-        self._button, self.ear = socket.socketpair()
-        for end in (self._button, self.ear):
-            end.setblocking(False)
+    paho repeats unacknowledged messages if it reconnects by itself. Here only the spool does that, so each connection
+    has a paho client of its own.
 
-    def ring(self) -> None:
-        with suppress(OSError):  # full: it rings already; closed: nobody is there to wake
-            self._button.send(b"!")
-
-    def hush(self) -> None:
-        with suppress(BlockingIOError):
-            self.ear.recv(4096)
-
-    def close(self) -> None:
-        self._button.close()
-        self.ear.close()
-
-
-class Link:
-    """A connection from its making to its loss; a new one is made each time. For one thread.
-
-    paho sends again what was not acknowledged when it connects again by itself. Here only the spool may do that, so a
-    paho client lives no longer than its connection.
+    Args:
+        broker: The broker.
+        will: Topic and payload that the broker publishes if the connection is lost, retained.
+        waker: Ends `turn` early.
     """
 
-    def __init__(self, broker: Broker, will: tuple[str, bytes] | None, bell: Bell) -> None:
-        self._broker, self._bell = broker, bell
+    def __init__(self, broker: Broker, will: tuple[str, bytes] | None, waker: Waker) -> None:
+        self._broker, self._waker = broker, waker
         self._answer: ReasonCode | None = None
         self._detail = ""
         self._acknowledged: list[int] = []
@@ -93,15 +74,15 @@ class Link:
         self._client = self._made(will)
 
     def open(self) -> None:
-        """Connect, and wait until the broker lets us in. LinkError, naming the remedy, where it does not."""
+        """Connect and log in, or raise MqttError."""
         self._secure()
         self._reach()
         self._selector.register(self._socket(), selectors.EVENT_READ)
-        self._selector.register(self._bell.ear, selectors.EVENT_READ)
+        self._selector.register(self._waker, selectors.EVENT_READ)
         deadline = time.monotonic() + ANSWER_S
         while self._answer is None:
             if time.monotonic() > deadline:
-                raise LinkError("away", f"{self._broker}: does not answer as an MQTT broker; check host and port")
+                raise _error(self._broker, "does not answer as an MQTT broker", "away", "Check host and port.")
             self.turn(0.5)
         if self._answer.is_failure:
             raise self._refused(self._answer)
@@ -109,7 +90,7 @@ class Link:
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1, done: Callable[[], None] | None = None
     ) -> None:
-        """Send a message; `done` is called by a later `turn` once the broker has taken it."""
+        """Send a message. A later `turn` calls `done` when the broker has acknowledged it."""
         sent = self._client.publish(topic, payload, qos, retain)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost()
@@ -117,44 +98,48 @@ class Link:
             self._done[sent.mid] = done
 
     def subscribe(self, topic: str) -> None:
-        """Have `turn` return what comes on a topic."""
+        """Have `turn` return the messages of a topic."""
         self._client.subscribe(topic, 1)
 
     @property
     def congested(self) -> bool:
-        """Whether the network does not take more just now."""
+        """Whether the network takes no more at the moment."""
         return self._client.want_write()
 
-    def turn(self, patience_s: float) -> list[tuple[str, bytes, bool]]:
-        """Wait until something happens, and do it; what has come: topic, payload, and whether it was a retained one.
+    def turn(self, timeout_s: float) -> list[tuple[str, bytes, bool]]:
+        """Wait until something happens, and handle it.
 
-        LinkError where the connection is lost.
+        Returns:
+            The messages that have arrived: topic, payload, and whether it is a retained one.
+
+        Raises:
+            MqttError: The connection is lost.
         """
         end = self._socket()
         interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0)
         self._selector.modify(end, interest)
-        unread = isinstance(end, ssl.SSLSocket) and end.pending() > 0  # of which no selector knows
-        ready = {key.fileobj: events for key, events in self._selector.select(0 if unread else patience_s)}
-        if self._bell.ear in ready:
-            self._bell.hush()
+        unread = isinstance(end, ssl.SSLSocket) and end.pending() > 0  # a selector does not see it
+        ready = {key.fileobj: events for key, events in self._selector.select(0 if unread else timeout_s)}
+        if self._waker in ready:
+            self._waker.clear()
         try:
             self._pump(reads=unread or bool(ready.get(end, 0) & selectors.EVENT_READ))
-        finally:  # what was taken before the connection was lost need not be sent again
-            self._tell_done()
+        finally:  # acknowledged before the connection was lost: not to be sent again
+            self._call_done()
         received, self._received = self._received, []
         return received
 
     def leave(self) -> None:
-        """Say good-bye, so that the broker does not publish the last will."""
+        """Disconnect, so that the broker does not publish the last will."""
         self._client.disconnect()
 
     def close(self) -> None:
-        """Go; without a good-bye, the broker publishes the last will."""
+        """Close the socket. Without `leave` before, the broker publishes the last will."""
         self._selector.close()
         end = self._client.socket()
         if end is not None:
             end.close()
-        client = self._client  # without this cycle it goes at once, with its half megabyte of authorities
+        client = self._client  # without this cycle its memory, half a megabyte of certificates, is freed at once
         client.on_connect = client.on_publish = client.on_message = client.on_subscribe = client.on_log = None
 
     def _made(self, will: tuple[str, bytes] | None) -> paho.Client:
@@ -166,7 +151,7 @@ class Link:
         )
         if will is not None:
             client.will_set(*will, qos=1, retain=True)
-        client.max_inflight_messages_set(0)  # no limit: what is under way is limited by who publishes
+        client.max_inflight_messages_set(0)  # no limit: the session limits what is in flight
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
@@ -175,7 +160,7 @@ class Link:
         return client
 
     def _secure(self) -> None:
-        """Read certificates and password: anew for each connection, so that what was mended counts."""
+        """Read certificates and password, for each connection again, because they may have been corrected."""
         broker = self._broker
         if broker.tls:
             self._client.tls_set_context(_context(broker))
@@ -187,20 +172,17 @@ class Link:
         try:
             self._client.connect(broker.host, broker.port, KEEPALIVE_S)
         except ssl.SSLCertVerificationError as err:
-            raise LinkError(
-                "certificate",
-                f"{broker}: the broker's certificate is not trusted ({err.verify_message}); check ca_file, and that "
-                f"host is the name in the certificate",
-            ) from err
+            remedy = "Check ca_file, and that host is the name in the certificate."
+            raise _error(broker, f"certificate not trusted ({err.verify_message})", "certificate", remedy) from err
         except (ssl.SSLError, ConnectionResetError) as err:
             why = err.reason if isinstance(err, ssl.SSLError) else "connection reset"
-            raise LinkError("tls", f"{broker}: TLS fails ({why}); check that the port is the one for TLS") from err
+            raise _error(broker, f"TLS fails ({why})", "tls", "Check that the port is the one for TLS.") from err
         except socket.gaierror as err:
-            raise LinkError("away", f"{broker}: no such host ({err.strerror}); check host") from err
+            raise _error(broker, f"no such host ({err.strerror})", "away", "Check host.") from err
         except ConnectionRefusedError as err:
-            raise LinkError("away", f"{broker}: nobody listens there; start the broker, or check port") from err
+            raise _error(broker, "connection refused", "away", "Start the broker, or check port.") from err
         except (OSError, ValueError) as err:  # ValueError, UnicodeError among them: a host that cannot be one
-            raise LinkError("away", f"{broker}: cannot be reached ({err}); check host, port and the network") from err
+            raise _error(broker, f"cannot be reached ({err})", "away", "Check host, port and the network.") from err
 
     def _pump(self, *, reads: bool) -> None:
         client = self._client
@@ -210,7 +192,7 @@ class Link:
         if client.socket() is None and not (self._answer and self._answer.is_failure):
             raise self._lost()
 
-    def _tell_done(self) -> None:
+    def _call_done(self) -> None:
         acknowledged, self._acknowledged = self._acknowledged, []
         for number in acknowledged:
             done = self._done.pop(number, None)
@@ -223,27 +205,27 @@ class Link:
             raise self._lost()
         return end
 
-    def _lost(self) -> LinkError:
+    def _lost(self) -> MqttError:
         broker = self._broker
         detail = f" ({self._detail})" if self._detail else ""
         if self._answer is not None:
-            return LinkError("away", f"{broker}: the connection is lost{detail}; events wait on disk")
-        hint = "if it is a port for TLS, set tls = true"
+            return _error(broker, f"the connection is lost{detail}; events wait on disk", "away", "")
+        remedy = "If it is a port for TLS, set tls = true."
         if broker.tls:
-            hint = "check port, and cert_file, if it wants a certificate of ours"
-        return LinkError("tls", f"{broker}: ended the connection before it said anything{detail}; {hint}")
+            remedy = "Check port, and cert_file if the broker wants a client certificate."
+        return _error(broker, f"closed the connection without an answer{detail}", "tls", remedy)
 
-    def _refused(self, answer: ReasonCode) -> LinkError:
+    def _refused(self, answer: ReasonCode) -> MqttError:
         broker = self._broker
         if answer.value in NOT_AUTHORISED:
             if not broker.user:
-                return LinkError("password", f"{broker}: wants a user and a password; set user and password_file")
-            return LinkError("password", f"{broker}: the password of {broker.user!r} is refused; check password_file")
+                return _error(broker, "wants a user and a password", "password", "Set user and password_file.")
+            return _error(broker, f"refuses the password of {broker.user!r}", "password", "Check password_file.")
         if answer.value == BAD_CLIENT_ID:
-            return LinkError("client", f"{broker}: refuses client_id {broker.client_id!r}; set another")
-        return LinkError("refused", f"{broker}: refuses the connection ({answer}); look into the broker's log")
+            return _error(broker, f"refuses client_id {broker.client_id!r}", "client-id", "Set another client_id.")
+        return _error(broker, f"refuses the connection ({answer})", "refused", "See the broker's log.")
 
-    # What paho calls while it is in one of its loops; nothing is done there but to note it.
+    # paho calls these in its loops. They only take notes.
 
     def _on_connect(self, _client: object, _data: object, _flags: object, answer: ReasonCode, _: object) -> None:
         self._answer = answer
@@ -255,7 +237,7 @@ class Link:
         _, _, _, codes, _ = arguments
         if any(code.is_failure for code in codes):
             log.warning(
-                "%s: commands from there are not heard: it does not let us subscribe; look at its access list",
+                "%s: refuses a subscription, so that no commands arrive. Check its access list.",
                 self._broker,
             )
 
@@ -269,34 +251,32 @@ class Link:
 
 
 def reach(broker: Broker) -> str:
-    """Connect and go, and say how it went. LinkError, naming the remedy, where that fails.
+    """Connect and disconnect, and return how it went, or raise MqttError.
 
-    By another name and without a will: a client that has our client_id is not pushed out, and nothing is published.
+    It has another client ID and no will, so it does not replace the running client, and nothing is published.
     """
     visitor = replace(broker, client_id=f"listener-doctor-{os.urandom(4).hex()}")
-    with closing(Bell()) as bell, closing(Link(visitor, None, bell)) as link:
-        link.open()
-        link.leave()
+    with closing(Waker()) as waker, closing(Connection(visitor, None, waker)) as connection:
+        connection.open()
+        connection.leave()
     how = "with TLS" if broker.tls else "without encryption"
-    return f"{broker.host}:{broker.port} lets us in{f' as {broker.user!r}' if broker.user else ''}, {how}"
+    return f"{broker.host}:{broker.port} accepts the login{f' of {broker.user!r}' if broker.user else ''}, {how}"
 
 
 def _context(broker: Broker) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=_file(broker.ca_file))
-        # Python 3.13 began to ask for key identifiers that home-made authorities lack.
+        # Python 3.13 asks for key identifiers, which home-made authorities lack.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if broker.insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if broker.cert_file:
-            # The password: else one for an encrypted key would be asked for on the terminal.
+            # Without a password, one for an encrypted key would be asked for on the terminal.
             context.load_cert_chain(_file(broker.cert_file) or "", _file(broker.key_file), password="")
     except OSError as err:  # ssl.SSLError is one
         files = ", ".join(name for name in (broker.ca_file, broker.cert_file, broker.key_file) if name)
-        why = "not PEM, or a key that is not the certificate's" if isinstance(err, ssl.SSLError) else err.strerror
-        raise LinkError(
-            "files", f"{broker}: cannot use {files} ({why}); check ca_file, cert_file and key_file"
-        ) from err
+        why = "not PEM, or the key of another certificate" if isinstance(err, ssl.SSLError) else err.strerror
+        raise _error(broker, f"cannot use {files} ({why})", "files", "Check ca_file, cert_file and key_file.") from err
     return context
 
 
@@ -311,4 +291,8 @@ def _password(broker: Broker) -> str | None:
     try:
         return read_text(path).rstrip("\r\n")
     except ConfigError as err:
-        raise LinkError("files", f"{broker}: password_file: {err}") from err
+        raise _error(broker, f"password_file: {err.message}", "files", err.remedy) from err
+
+
+def _error(broker: Broker, problem: str, code: str, remedy: str) -> MqttError:
+    return MqttError(f"{broker}: {problem}", code=f"mqtt-{code}", remedy=remedy)

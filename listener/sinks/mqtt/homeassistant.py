@@ -1,4 +1,4 @@
-"""Home Assistant's MQTT discovery: the payloads that announce a device for the daemon and one for each microphone.
+"""Home Assistant's MQTT discovery: payloads that announce a device for the daemon and one for each microphone.
 
 https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 """
@@ -11,6 +11,8 @@ from listener.messages import Hello
 from listener.sinks.mqtt.topics import AVAILABILITY, DETECTED, LEVEL, SET, STATE, STATUS, Topics, identifier
 
 SUPPORT_URL = "https://www.home-assistant.io/integrations/mqtt/"
+ABBREVIATIONS = {"co": "CO", "tv": "TV"}
+EXPIRE_AFTER_S = 180  # a label without news becomes unavailable: three times as long as it is repeated
 DEVICE_CLASSES = {"smoke_alarm": "smoke", "co_alarm": "carbon_monoxide"}  # every other label is a sound
 
 Payload = dict[str, Any]
@@ -20,7 +22,7 @@ Announced = dict[str, dict[str, str]]  # topic -> the platform of each component
 def announcements(
     topics: Topics, hello: Hello, labels: Sequence[str], *, prefix: str, with_level: bool
 ) -> dict[str, Payload]:
-    """Topic -> payload, the daemon's first: a microphone names it as the device that it is reached by."""
+    """Return topic and payload of each announcement. The daemon is first: microphones refer to it."""
     found = {_topic(prefix, _device_id(topics)): _daemon(topics, hello)}
     for source in topics.sources:
         payload = _microphone(topics, hello, source, labels, with_level=with_level)
@@ -29,7 +31,7 @@ def announcements(
 
 
 def announced(payloads: Mapping[str, Payload]) -> Announced:
-    """What is to be remembered of announcements, so that it can be taken back one day."""
+    """Return what to store of announcements, so that they can be withdrawn later."""
     return {
         topic: {name: component["platform"] for name, component in payload["components"].items()}
         for topic, payload in payloads.items()
@@ -37,9 +39,9 @@ def announced(payloads: Mapping[str, Payload]) -> Announced:
 
 
 def messages(payloads: Mapping[str, Payload], before: Announced) -> list[tuple[str, bytes]]:
-    """The retained messages that announce these, and take back what was announced before and is no more.
+    """Return the retained messages that announce these devices, and withdraw what is gone.
 
-    A component goes when it is published once with only its platform; a device, when its payload is empty.
+    A component is removed by publishing it once with only its platform, a device by an empty payload.
     """
     farewells = [(topic, b"") for topic in before if topic not in payloads]
     removals = [
@@ -63,7 +65,7 @@ def _topic(prefix: str, device: str) -> str:
 
 
 def _device_id(topics: Topics, source: str | None = None) -> str:
-    """No two alike, for no identifier has a double hyphen: base a_b, and source b of base a, are not the same."""
+    """Return a unique identifier: no other one has a double hyphen, so source b of base a is not base a_b."""
     daemon = identifier(topics.base)
     return daemon if source is None else f"{daemon}--{identifier(source)}"
 
@@ -79,7 +81,7 @@ def _payload(hello: Hello, device: Payload, components: Mapping[str, Payload]) -
 
 
 def _daemon(topics: Topics, hello: Hello) -> Payload:
-    """It has one entity that never becomes unavailable: whether it is there."""
+    """Describe the daemon. Its only entity never becomes unavailable: whether it is online."""
     device = {"identifiers": [_device_id(topics)], "name": topics.base, "model": "sound event daemon"}
     connection = {
         "platform": "binary_sensor",
@@ -104,7 +106,7 @@ def _microphone(topics: Topics, hello: Hello, source: str, labels: Sequence[str]
     components = {"event": _event(topics, hello, source) | heard, "last": _last(topics, source) | heard}
     components |= {f"label_{identifier(label)}": _label(topics, source, label) | heard for label in labels}
     components |= {"level": _level(topics, source) | heard} if with_level else {}
-    reached = _available(topics.daemon)  # with the microphone away these two still say and do something
+    reached = _available(topics.daemon)  # useful also while the microphone is away
     components |= {"problem": _problem(topics, source) | reached, "mute": _mute(topics, source) | reached}
     return _payload(hello, device, components)
 
@@ -137,11 +139,12 @@ def _last(topics: Topics, source: str) -> Payload:
 def _label(topics: Topics, source: str, label: str) -> Payload:
     return {
         "platform": "binary_sensor",
-        "name": label.replace("_", " ").capitalize(),
+        "name": display_name(label),
         "device_class": DEVICE_CLASSES.get(label, "sound"),
         "state_topic": topics.of(source, label),
         "payload_on": "ON",
         "payload_off": "OFF",
+        "expire_after": EXPIRE_AFTER_S,
     }
 
 
@@ -159,7 +162,7 @@ def _level(topics: Topics, source: str) -> Payload:
 
 
 def _problem(topics: Topics, source: str) -> Payload:
-    """On while it does not listen, and while it listens to nothing a microphone hears; its attributes say why."""
+    """Describe the entity that is on while the microphone does not work; its attributes say why."""
     return {
         "platform": "binary_sensor",
         "name": "Microphone",
@@ -186,3 +189,10 @@ def _mute(topics: Topics, source: str) -> Payload:
         "state_on": "ON",
         "state_off": "OFF",
     }
+
+
+def display_name(label: str) -> str:
+    """Return a label as a name: `dog_bark` as `Dog bark`. Names with capitals of their own keep them."""
+    words = label.replace("_", " ")
+    words = " ".join(ABBREVIATIONS.get(word, word) for word in words.split(" "))
+    return words[:1].upper() + words[1:]

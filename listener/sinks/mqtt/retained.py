@@ -1,4 +1,4 @@
-"""What a broker keeps of us, remembered beyond a restart."""
+"""The retained messages at the broker, stored across restarts."""
 
 import json
 import logging
@@ -9,8 +9,8 @@ from listener.sinks.mqtt.homeassistant import Announced
 log = logging.getLogger(__name__)
 
 
-class Memory:
-    """What Home Assistant was told, and what the broker keeps, in a file: it can be taken back after a restart."""
+class DiscoveryStore:
+    """A file with everything that was announced to Home Assistant or retained, so that it can be withdrawn later."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -18,7 +18,7 @@ class Memory:
         self._unconfirmed = 0
 
     def exchange(self, now: Announced) -> Announced:
-        """What may be at the broker so far. Until what is told now is confirmed, both are remembered."""
+        """Store what is announced now, beside the old until it is confirmed. Returns the old."""
         before = self._read()
         self._now, self._unconfirmed = now, self._unconfirmed + 1
         both = {topic: before.get(topic, {}) | now.get(topic, {}) for topic in before | now}
@@ -27,7 +27,7 @@ class Memory:
         return before
 
     def confirm(self) -> None:
-        """The broker has taken what was told by one `exchange`; the last confirmed, only that is remembered."""
+        """Record that the broker has taken the messages of one `exchange`. After the last one, the old is forgotten."""
         self._unconfirmed -= 1
         if not self._unconfirmed and self._read() != self._now:
             self._write(self._now)
@@ -39,7 +39,7 @@ class Memory:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as err:
-            log.warning("%s: cannot be read (%s); what is no more may stay at the broker", self._path, err)
+            log.warning("%s: cannot be read (%s); old topics may stay at the broker", self._path, err)
             return {}
 
     def _write(self, announced: Announced) -> None:
@@ -48,4 +48,4 @@ class Memory:
             fresh.write_text(json.dumps(announced), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as err:
-            log.warning("%s: cannot be written (%s); what is no more may stay at the broker", self._path, err)
+            log.warning("%s: cannot be written (%s); old topics may stay at the broker", self._path, err)

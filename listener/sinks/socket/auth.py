@@ -1,50 +1,65 @@
-"""Who is let in by TCP: whoever shows the token. Those who guess are few at a time, and slow."""
+"""Authentication on TCP: clients send the token first. A wrong one is answered late."""
 
 import hmac
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 from listener import messages
 from listener.base import credentials
-from listener.sinks.socket.connection import Peer
+from listener.base.incidents import IncidentLog
+from listener.sinks.socket.connection import Client
 
 log = logging.getLogger(__name__)
 
-PROVE_S = 3.0  # so long a client may take to show its token
-WRONG_S = 1.0  # a wrong one is answered no sooner
-UNPROVEN = 8  # so many at a time, or many doors would make up for it
+AUTH_S = 3.0  # a client has this long to send its token
+WRONG_S = 1.0  # before a wrong one is answered
+MAX_UNAUTHENTICATED = 64
 NEEDED = "a token is needed first; give the client the daemon's token_file, as --token-file FILE"
 WRONG = "the token is wrong; give the client the daemon's token_file"
-CROWDED = f"{UNPROVEN} clients are about to show a token; try again in a moment"
 
 
-class Guard:
-    """For the server's thread. Without a token everybody is let in."""
+class Authenticator:
+    """Admits clients that send the token. Without a token, all are admitted. For the server's thread."""
 
     def __init__(self, token: bytes) -> None:
-        self._token = credentials.check_length("socket.token_file", token)
-        self._said = False
+        self._token = credentials.check_length("token_file", token)
+        self._incidents = IncidentLog("socket", log)
 
-    def stop(self, peer: Peer) -> bool:
-        """Whether this one has to show the token first. Until it has, it gets nothing, not even a greeting."""
+    def challenge(self, client: Client) -> bool:
+        """Tell whether a new client has to send the token. Until then it gets nothing, not even a greeting."""
         if self._token:
-            peer.topics, peer.prove_by, peer.why = frozenset(), time.monotonic() + PROVE_S, NEEDED
+            client.kinds, client.auth_deadline, client.reason = frozenset(), time.monotonic() + AUTH_S, NEEDED
         return bool(self._token)
 
-    def lets_in(self, peer: Peer, line: bytes) -> bool:
-        """Whether a line shows the token. One that was wrong is not heeded again."""
-        if peer.why != WRONG and self._is_right(line):
-            peer.topics, peer.prove_by = frozenset({"event"}), None
+    def authenticate(self, client: Client, line: bytes) -> bool:
+        """Tell whether a line of a client is the token. After a wrong one, further lines are ignored."""
+        if client.reason == WRONG:
+            return False
+        if self._is_token(line):
+            client.kinds, client.auth_deadline = frozenset({"event"}), None
             return True
-        if peer.why != WRONG:
-            peer.prove_by, peer.why = time.monotonic() + WRONG_S, WRONG
-            log.log(logging.DEBUG if self._said else logging.WARNING, "socket: a client on TCP showed a wrong token")
-            self._said = True
+        client.auth_deadline, client.reason = time.monotonic() + WRONG_S, WRONG
+        self._incidents.report("a client on TCP sent a wrong token", "token")
         return False
 
-    def _is_right(self, line: bytes) -> bool:
+    def _is_token(self, line: bytes) -> bool:
         try:
-            shown = messages.decode_request(line)
+            sent = messages.decode_request(line)
         except ValueError:
             return False
-        return isinstance(shown, messages.Token) and hmac.compare_digest(shown.token.encode(), self._token)
+        return isinstance(sent, messages.Token) and hmac.compare_digest(sent.token.encode(), self._token)
+
+
+def surplus(clients: Sequence[Client]) -> Client | None:
+    """Choose the client to disconnect if too many have not sent a token.
+
+    It is the one that has waited longest of the host that has most: silent connections and wrong tokens then cannot
+    keep out a client that sends the right one at once.
+    """
+    pending = [client for client in clients if client.auth_deadline is not None]
+    if len(pending) <= MAX_UNAUTHENTICATED:
+        return None
+    crowded = Counter(client.host for client in pending).most_common(1)[0][0]
+    return min((client for client in pending if client.host == crowded), key=lambda client: client.connected_at)

@@ -1,4 +1,4 @@
-"""The clients of a socket: who comes in, what they say, what they are sent, and how they leave."""
+"""The clients of the control socket: how they connect, what they send, what they are sent, and how they leave."""
 
 import logging
 import selectors
@@ -9,59 +9,66 @@ from collections.abc import Callable, Sequence
 
 from listener import messages
 from listener.base import addresses
-from listener.sinks.socket.auth import CROWDED, UNPROVEN, Guard
-from listener.sinks.socket.connection import Peer
+from listener.base.incidents import IncidentLog
+from listener.base.waker import Waker
+from listener.sinks.socket.auth import Authenticator, surplus
+from listener.sinks.socket.connection import Client
 
 log = logging.getLogger(__name__)
 
-PEERS = 256  # by the path, and as many by TCP; more would eat the descriptors that sources need to start again
-# So many of those who are sent away at the door are told why; whoever floods it is shut out without a word.
-LEAVING = 32
-LINGER_S = 1.0  # so long a client that is sent away may take to read why
+MAX_CLIENTS = 256  # on the Unix socket, and as many on TCP; more would take the descriptors that sources need
+MAX_LEAVING = 32  # rejected clients that get an error message; others are closed silently
+LINGER_S = 1.0  # how long a client that is disconnected has to read why
 CHUNK_BYTES = 64 * 1024
+MAX_REASON_CHARS = 200  # in the log
 
 
 class Clients:
-    """One thread serves them all without ever waiting for one.
+    """Serves all clients in one thread, which never waits for one of them.
 
-    `greeting` gives the line that each is sent first; `heed` does what a line asks for, and its ValueError is told to
-    the client, which is then sent away. Both run in that thread.
+    Args:
+        name: The socket, for the log.
+        stall_s: A client that reads nothing for this long is disconnected.
+        greeting: Returns the first line for each client.
+        on_line: Called with each line of an authenticated client. Its ValueError is sent to the client, which is then
+            disconnected.
     """
 
     def __init__(
-        self, name: str, stall_s: float, greeting: Callable[[], bytes], heed: Callable[[Peer, bytes], None]
+        self, name: str, stall_s: float, greeting: Callable[[], bytes], on_line: Callable[[Client, bytes], None]
     ) -> None:
-        self._name, self._stall_s, self._greeting, self._heed = name, stall_s, greeting, heed
+        self._name, self._stall_s, self._greeting, self._on_line = name, stall_s, greeting, on_line
         self.lock = threading.Lock()  # guards the set of clients and their lanes
-        self.failure: Exception | None = None  # of the thread; nobody is served any more
-        self._peers: set[Peer] = set()
+        self.failure: Exception | None = None  # ended the thread; nobody is served any more
+        self._clients: set[Client] = set()
         self._closing = threading.Event()
+        self._incidents = IncidentLog(f"socket {name}", log)
+        self._waker: Waker | None = None
         self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
-        return len(self._peers)
+        return len(self._clients)
 
     @property
-    def served(self) -> bool:
+    def is_served(self) -> bool:
         """Whether the thread was started, and not closed since."""
         return self._thread is not None
 
-    def serve(self, doors: Sequence[socket.socket], guard: Guard, at_end: Callable[[], None]) -> None:
-        """Let clients in by some listening sockets until `close`, which closes these; `at_end` is called then."""
-        self._guard, self._at_end = guard, at_end
-        self._selector = selectors.DefaultSelector()
-        self._bell, ear = socket.socketpair()
-        for end in (self._bell, ear):
-            end.setblocking(False)
-        self._selector.register(ear, selectors.EVENT_READ, lambda: ear.recv(4096))
-        for door in doors:
-            self._selector.register(door, selectors.EVENT_READ, self._admission(door))
+    def serve(
+        self, listening: Sequence[socket.socket], authenticator: Authenticator, at_end: Callable[[], None]
+    ) -> None:
+        """Accept clients until `close`, then close the listening sockets and call `at_end`."""
+        self._authenticator, self._at_end = authenticator, at_end
+        self._selector, self._waker = selectors.DefaultSelector(), Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ, self._waker.clear)
+        for each in listening:
+            self._selector.register(each, selectors.EVENT_READ, self._acceptor(each))
         self._closing.clear()
-        self._thread = threading.Thread(target=self._run, args=([*doors, ear],), name="socket", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=([*listening, self._waker],), name="socket", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Send what waits, as far as clients take it at once, and let them all go."""
+        """Send what clients take at once, and disconnect them all."""
         if self._thread is None:
             return
         self._closing.set()
@@ -70,210 +77,199 @@ class Clients:
         self._thread = None
 
     def want(self, kind: str) -> bool:
-        """Whether one of them has asked for this kind of line."""
+        """Tell whether a client asked for this kind of line."""
         with self.lock:
-            return any(peer.wants(kind) for peer in self._peers)
+            return any(client.wants(kind) for client in self._clients)
 
-    def fan_out(self, kind: str, line: bytes, label: str | None = None) -> None:
-        """Queue a line for those who asked for it. The caller holds the lock, and wakes the thread after."""
-        for peer in self._peers:
-            if peer.wants(kind, label):
-                peer.offer(kind, line)
+    def publish(self, kind: str, line: bytes, label: str | None = None) -> None:
+        """Queue a line for the clients that asked for it. The caller holds the lock, and calls `wake` afterwards."""
+        for client in self._clients:
+            if client.wants(kind, label):
+                client.offer(kind, line)
 
     def wake(self) -> None:
         """Have the thread send what was queued."""
-        if self._thread is None:
-            return
-        try:
-            self._bell.send(b"!")
-        except OSError:  # full: it rings already; closed: nobody is there to wake
-            return
+        if self._waker is not None:
+            self._waker.wake()
 
-    def _run(self, sockets: list[socket.socket]) -> None:
+    def _run(self, sockets: Sequence[socket.socket | Waker]) -> None:
         try:
             self._serve()
-        except Exception as err:  # a thread never ends quietly: the next event says it
+        except Exception as err:  # reported with the next event
             self.failure = err
             log.exception("socket %s: its thread failed", self._name)
         finally:
-            for peer in list(self._peers):
-                self._drop(peer)
+            for client in list(self._clients):
+                self._drop(client)
             self._selector.close()
-            for end in (*sockets, self._bell):
-                end.close()
+            for each in sockets:
+                each.close()
             self._at_end()
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            for key, _ in self._selector.select(self._patience_s()):
+            for key, _ in self._selector.select(self._timeout_s()):
                 key.data()
-            for peer in list(self._peers):
-                self._look_after(peer)
-        for peer in list(self._peers):
-            self._send(peer)
+            for client in list(self._clients):
+                self._tend(client)
+        for client in list(self._clients):
+            self._send(client)
 
-    def _patience_s(self) -> float | None:
-        """Until the next client runs out of time."""
-        ends = [end for peer in self._peers if (end := self._deadline(peer)) is not None]
-        return max(0.0, min(ends) - time.monotonic()) if ends else None
+    def _timeout_s(self) -> float | None:
+        """Return the time until the next deadline of a client."""
+        deadlines = [deadline for client in self._clients if (deadline := self._deadline(client)) is not None]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
-    def _deadline(self, peer: Peer) -> float | None:
-        if peer.leave_by is not None or peer.prove_by is not None:
-            return peer.prove_by if peer.leave_by is None else peer.leave_by
-        return None if peer.blocked_at is None else peer.blocked_at + self._stall_s
+    def _deadline(self, client: Client) -> float | None:
+        if client.leave_by is not None or client.auth_deadline is not None:
+            return client.auth_deadline if client.leave_by is None else client.leave_by
+        return None if client.blocked_at is None else client.blocked_at + self._stall_s
 
-    def _admission(self, door: socket.socket) -> Callable[[], None]:
-        def admit() -> None:
+    def _acceptor(self, listening: socket.socket) -> Callable[[], None]:
+        def accept() -> None:
             try:
-                connection, _ = door.accept()
-            except BlockingIOError:  # it has left again
+                connection, _ = listening.accept()
+            except BlockingIOError:  # the client has left again
                 return
             except OSError as err:
-                log.warning("socket %s: a client could not be let in: %s", self._name, err)
-                time.sleep(0.1)  # out of descriptors: it will knock again at once, and must not keep us busy
+                self._incidents.report(f"a client cannot be accepted ({err.strerror})", "accept")
+                time.sleep(0.1)  # out of descriptors: it is still there, and must not keep the thread busy
                 return
             self._admit(connection)
 
-        return admit
+        return accept
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        peer = Peer(connection)
-        local = _is_local(peer)
-        if not local:
+        client = Client(connection)
+        if not client.is_local:
             addresses.enable_keepalive(connection)
-        if local or not self._guard.stop(peer):
-            peer.answer(self._greeting())
+        if client.is_local or not self._authenticator.challenge(client):
+            client.answer(self._greeting())
         with self.lock:
-            self._peers.add(peer)
-            staying = [other for other in self._peers if other.leave_by is None]
-            leaving = len(self._peers) - len(staying)
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._hear(peer))
-        if (why := _too_many(peer, staying)) and leaving >= LEAVING:
-            self._drop(peer)
-        elif why:
-            self._dismiss(peer, why)
+            self._clients.add(client)
+            staying = [other for other in self._clients if other.leave_by is None]
+            leaving = len(self._clients) - len(staying)
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._receive(client))
+        if unauthenticated := surplus(staying):
+            self._drop(unauthenticated)
+        if sum(other.is_local == client.is_local for other in staying) > MAX_CLIENTS:
+            if leaving >= MAX_LEAVING:
+                self._drop(client)
+            else:
+                self._dismiss(client, f"there are {MAX_CLIENTS} clients already")
 
-    def _hear(self, peer: Peer) -> None:
+    def _receive(self, client: Client) -> None:
         try:
-            received = peer.connection.recv(CHUNK_BYTES)
+            received = client.connection.recv(CHUNK_BYTES)
         except BlockingIOError:
             return
         except OSError:
-            self._drop(peer)
+            self._drop(client)
             return
         if not received:
-            peer.gone = True
-        elif peer.leave_by is None:  # one that is being sent away is read, so that it can read, and not heeded
-            self._take(peer, received)
+            client.has_ended = True
+        elif client.leave_by is None:  # after that its lines are read, but ignored
+            self._take(client, received)
 
-    def _take(self, peer: Peer, received: bytes) -> None:
+    def _take(self, client: Client, received: bytes) -> None:
         try:
-            for line in peer.lines(received):
-                if peer.prove_by is None:
-                    self._heed(peer, line)
+            for line in client.lines(received):
+                if client.auth_deadline is None:
+                    self._on_line(client, line)
                 else:
-                    self._prove(peer, line)
+                    self._authenticate(client, line)
         except ValueError as err:
-            self._dismiss(peer, str(err))
+            self._dismiss(client, str(err))
 
-    def _prove(self, peer: Peer, line: bytes) -> None:
+    def _authenticate(self, client: Client, line: bytes) -> None:
         with self.lock:
-            if self._guard.lets_in(peer, line):
-                peer.answer(self._greeting())
+            if self._authenticator.authenticate(client, line):
+                client.answer(self._greeting())
 
-    def _look_after(self, peer: Peer) -> None:
-        """Send what can be sent, and see off those whose time is up."""
-        self._send(peer)
-        if peer not in self._peers:
+    def _tend(self, client: Client) -> None:
+        """Send what can be sent, and disconnect the client if its time is up."""
+        self._send(client)
+        if client not in self._clients:
             return
-        deadline = self._deadline(peer)
+        deadline = self._deadline(client)
         if deadline is not None and time.monotonic() >= deadline:
-            if peer.leave_by is not None:
-                self._drop(peer)
+            if client.leave_by is not None:
+                self._drop(client)
                 return
-            self._dismiss(peer, peer.why if peer.prove_by is not None else f"nothing was read for {self._stall_s:g} s")
-        if peer.gone and peer.leave_by is None and peer.prove_by is None:
-            self._see_off(peer)
-        if peer.leave_by is not None and not peer.waiting:
-            self._finish(peer)
-        if peer in self._peers:
-            # A blocked one is written to when it can take more; one that has said its last has no more to read.
-            interest = selectors.EVENT_WRITE * peer.waiting | selectors.EVENT_READ * (not peer.gone)
-            self._await(peer, interest)
+            stalled = f"nothing was read for {self._stall_s:g} s"
+            self._dismiss(client, stalled if client.auth_deadline is None else client.reason)
+        if client.has_ended and client.leave_by is None and client.auth_deadline is None:
+            self._see_off(client)
+        if client.leave_by is not None and not client.is_waiting:
+            self._finish(client)
+        if client in self._clients:
+            # Wait to write only to a client that is blocked, and to read only from one that has not ended.
+            self._await(
+                client, selectors.EVENT_WRITE * client.is_waiting | selectors.EVENT_READ * (not client.has_ended)
+            )
 
-    def _await(self, peer: Peer, interest: int) -> None:
-        """Nothing, where one that showed no token has gone, and keeps its place until its time is up."""
-        waited_for = peer.connection in self._selector.get_map()
-        if waited_for and interest:
-            self._selector.modify(peer.connection, interest, lambda: self._hear(peer))
-        elif waited_for:
-            self._selector.unregister(peer.connection)
+    def _await(self, client: Client, interest: int) -> None:
+        """Update the selector. An unauthenticated client that disconnected keeps its slot until the deadline."""
+        registered = client.connection in self._selector.get_map()
+        if registered and interest:
+            self._selector.modify(client.connection, interest, lambda: self._receive(client))
+        elif registered:
+            self._selector.unregister(client.connection)
         elif interest:
-            self._selector.register(peer.connection, interest, lambda: self._hear(peer))
+            self._selector.register(client.connection, interest, lambda: self._receive(client))
 
-    def _send(self, peer: Peer) -> None:
+    def _send(self, client: Client) -> None:
         try:
-            while line := self._next_line(peer):
+            while line := self._next_line(client):
                 sent = 0
                 try:
-                    sent = peer.connection.send(line)
+                    sent = client.connection.send(line)
                 finally:
-                    peer.unsend(line[sent:])
-                peer.blocked_at = None
+                    client.unsend(line[sent:])
+                client.blocked_at = None
         except BlockingIOError:
-            peer.blocked_at = peer.blocked_at or time.monotonic()
+            client.blocked_at = client.blocked_at or time.monotonic()
         except OSError:
-            self._drop(peer)
+            self._drop(client)
 
-    def _next_line(self, peer: Peer) -> bytes:
+    def _next_line(self, client: Client) -> bytes:
         with self.lock:
-            return peer.next_line()
+            return client.next_line()
 
-    def _see_off(self, peer: Peer) -> None:
-        """Its own side has ended: it still gets what waits."""
-        if peer.mid_line:
-            self._dismiss(peer, "the last line had no end")
+    def _see_off(self, client: Client) -> None:
+        """Send what waits to a client that has ended its side, unless it ended in mid-line."""
+        if client.is_mid_line:
+            self._dismiss(client, "the last line had no end")
         else:
-            peer.leave_by = time.monotonic() + LINGER_S
+            client.leave_by = time.monotonic() + LINGER_S
 
-    def _dismiss(self, peer: Peer, why: str) -> None:
-        """Tell it why, and let it go. Nobody else notices."""
-        level = logging.INFO if peer.prove_by is None else logging.DEBUG  # whoever guesses must not fill the log
-        log.log(level, "socket %s: a client is disconnected: %s (%d lines lost)", self._name, why, peer.lost)
+    def _dismiss(self, client: Client, reason: str) -> None:
+        """Send the reason, then disconnect."""
+        if client.auth_deadline is None:
+            what = f"a client was disconnected: {reason[:MAX_REASON_CHARS]} ({client.lost} lines lost)"
+            self._incidents.report(what, "disconnected")
         with self.lock:
-            peer.forget()
-            peer.prove_by = None
-            peer.answer(messages.encode(messages.Error(message=why)))
-            peer.leave_by = time.monotonic() + LINGER_S
+            client.clear()
+            client.auth_deadline = None
+            client.answer(messages.encode(messages.Error(message=reason)))
+            client.leave_by = time.monotonic() + LINGER_S
 
-    def _finish(self, peer: Peer) -> None:
-        """All is said. Closing with unread input would make the system throw away what we said, so wait for its end."""
-        if peer.gone:
-            self._drop(peer)
+    def _finish(self, client: Client) -> None:
+        """Wait for its end: closing a socket with unread input would discard what was sent last."""
+        if client.has_ended:
+            self._drop(client)
             return
         try:
-            peer.connection.shutdown(socket.SHUT_WR)
+            client.connection.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop(peer)
+            self._drop(client)
 
-    def _drop(self, peer: Peer) -> None:
+    def _drop(self, client: Client) -> None:
         with self.lock:
-            if peer not in self._peers:
+            if client not in self._clients:
                 return
-            self._peers.remove(peer)
-        if peer.connection in self._selector.get_map():
-            self._selector.unregister(peer.connection)
-        peer.connection.close()
-
-
-def _is_local(peer: Peer) -> bool:
-    return peer.connection.family == socket.AF_UNIX
-
-
-def _too_many(peer: Peer, staying: Sequence[Peer]) -> str:
-    """Why there is no room for one more; empty where there is."""
-    if sum(_is_local(other) == _is_local(peer) for other in staying) > PEERS:
-        return f"there are {PEERS} clients already"
-    unproven = sum(other.prove_by is not None for other in staying)
-    return CROWDED if peer.prove_by is not None and unproven > UNPROVEN else ""
+            self._clients.remove(client)
+        if client.connection in self._selector.get_map():
+            self._selector.unregister(client.connection)
+        client.connection.close()

@@ -1,7 +1,6 @@
-"""Events, levels and status for any number of clients of a socket."""
+"""The control socket: events, levels and status for any number of clients, and their commands."""
 
 import logging
-import socket
 from collections import deque
 from itertools import islice
 from typing import Annotated
@@ -14,51 +13,45 @@ from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
 from listener.routing.sink import BaseSink
 from listener.sinks.socket import listen
-from listener.sinks.socket.auth import Guard
+from listener.sinks.socket.auth import Authenticator
 from listener.sinks.socket.clients import Clients
-from listener.sinks.socket.connection import EVENTS, Peer
+from listener.sinks.socket.connection import EVENTS, Client
 
 log = logging.getLogger(__name__)
 
 
 class SocketConfig(Section, frozen=True):
-    """The socket."""
+    """The settings of the control socket in [daemon]; an empty path is that of the runtime folder."""
 
-    path: Annotated[str, Meta(description="empty: listener.sock in the runtime folder")] = ""
-    tcp: Annotated[
-        str,
-        Meta(
-            description="also on TCP, as 127.0.0.1:8790; another address than loopback needs token_file; port 0: any; "
-            "empty: not"
-        ),
-    ] = ""
-    token_file: Annotated[
-        str, Meta(description="file with a token that clients on TCP must show; or the name of a systemd credential")
-    ] = ""
-    stall_s: Annotated[
-        float, Meta(ge=0.05, le=86_400, description="a client that reads nothing for so long is disconnected")
-    ] = 60.0
+    path: str = ""
+    tcp: str = ""
+    token_file: str = ""
+    stall_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 60.0
 
 
 class SocketServer(BaseSink):
-    """Events on a Unix socket, for `listener tail`, `listener watch` and programs; on TCP as well, if asked.
+    """Serves events to clients of a Unix socket, such as `listener tail`, and of a TCP port if one is configured.
 
-    One thread serves all clients without ever waiting for one.
+    Clients of the Unix socket may send commands. New clients can ask for the latest events again.
+
+    Raises:
+        ConfigError: The TCP address is wrong, or lets other machines in without a token.
     """
 
     Config = SocketConfig
 
     def __init__(self, config: SocketConfig, hello: messages.Hello) -> None:
         if config.token_file and not config.tcp:
-            raise ConfigError("socket.token_file: is for clients on TCP, and tcp is not set; set both")
+            problem = "token_file is for clients on TCP, and tcp is not set"
+            raise ConfigError(problem, code="socket-token-unused", remedy="Set tcp, or remove token_file.")
         self._tcp = listen.tcp_address(config.tcp, guarded=bool(config.token_file)) if config.tcp else None
         self._token_file = config.token_file
         self._default = not config.path
         self.path = paths.expanded(config.path) if config.path else paths.runtime_folder() / "listener.sock"
         self.port: int | None = None  # of TCP, once it is open
         self._hello = hello
-        self._history: deque[tuple[str, bytes]] = deque(maxlen=EVENTS)  # guarded by the clients' lock
-        self._clients = Clients(str(self.path), config.stall_s, lambda: messages.encode(self._hello), self._heed)
+        self._history: deque[tuple[str, bytes]] = deque(maxlen=EVENTS)  # label and line; guarded by the clients' lock
+        self._clients = Clients(str(self.path), config.stall_s, lambda: messages.encode(self._hello), self._on_line)
         self._controls: Controls | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -69,50 +62,51 @@ class SocketServer(BaseSink):
         return Requirements(binds=binds, secrets=secrets, secret_min_chars=credentials.MIN_TOKEN_CHARS)
 
     def set_controls(self, controls: Controls) -> None:
-        """Take commands from now on, and tell those who asked for status of every change."""
+        """Accept commands, and send every change to clients that asked for status."""
         self._controls = controls
-        controls.watch(self._note_steering)
+        controls.watch(self._on_state)
 
     def on_hello(self, hello: messages.Hello) -> None:
-        """Greet with this from now on, and tell those who asked for status."""
+        """Greet new clients with it, and send it to those that asked for status."""
         self._hello = hello
         self._offer("status", hello)
 
     def open(self) -> None:
-        if self._clients.served:
+        if self._clients.is_served:
             return
-        guard = Guard(credentials.token("socket.token_file", self._token_file))
+        authenticator = Authenticator(credentials.token("token_file", self._token_file))
         if self._default:
             listen.own_folder(self.path.parent)
-        doors = [listen.bind_unix(self.path)]
+        listening = [listen.bind_unix(self.path)]
         self._identity = listen.identity(self.path)
         try:
-            doors += [listen.bind_tcp(self._tcp)] if self._tcp else []
+            listening += [listen.bind_tcp(self._tcp)] if self._tcp else []
         except SinkError:
-            doors[0].close()
-            self._leave()
+            listening[0].close()
+            self._remove_file()
             raise
-        self.port = doors[1].getsockname()[1] if self._tcp else None
+        self.port = listening[1].getsockname()[1] if self._tcp else None
         log.info("events on unix:%s%s", self.path, f" and tcp:{self._tcp[0]}:{self.port}" if self._tcp else "")
-        self._clients.serve(doors, guard, self._leave)
+        self._clients.serve(listening, authenticator, self._remove_file)
 
     def emit(self, event: messages.Event) -> None:
         line = messages.encode(event)
         with self._clients.lock:
             self._history.append((event.label, line))
-            self._clients.fan_out("event", line, event.label)
+            self._clients.publish("event", line, event.label)
         self._clients.wake()
         if self._clients.failure is not None:
-            raise SinkError(f"socket {self.path}: its thread failed ({self._clients.failure!r}); restart the daemon")
+            problem = f"socket {self.path}: its thread failed ({self._clients.failure!r})"
+            raise SinkError(problem, code="socket-failed", remedy="Restart the daemon.")
 
     @property
     def clients(self) -> int:
-        """How many there are."""
+        """The number of clients."""
         return len(self._clients)
 
     @property
     def wants_levels(self) -> bool:
-        """Whether a client has asked for levels."""
+        """Whether a client asked for levels."""
         return self._clients.want("level")
 
     def on_level(self, level: messages.Level) -> None:
@@ -123,46 +117,45 @@ class SocketServer(BaseSink):
 
     @property
     def wants_spectrum(self) -> bool:
-        """Whether a client has asked for the spectrogram."""
+        """Whether a client asked for the spectrogram."""
         return self._clients.want("spectrum")
 
     def on_spectrum(self, spectrum: messages.Spectrum) -> None:
-        """Offer columns to those who asked for them."""
         self._offer("spectrum", spectrum)
 
     def close(self) -> None:
-        """Send what waits, as far as clients take it at once, and go."""
+        """Send what clients take at once, and close."""
         if self._controls is not None:
-            self._controls.unwatch(self._note_steering)
+            self._controls.unwatch(self._on_state)
         self._clients.close()
 
     def _offer(self, kind: str, message: messages.Message) -> None:
         if self._clients.want(kind):
             with self._clients.lock:
-                self._clients.fan_out(kind, messages.encode(message))
+                self._clients.publish(kind, messages.encode(message))
             self._clients.wake()
 
-    def _note_steering(self, state: messages.State) -> None:
+    def _on_state(self, state: messages.State) -> None:
         self._offer("status", state)
 
-    def _heed(self, peer: Peer, line: bytes) -> None:
-        """What a client asks for in a line; ValueError where that is nothing that can be asked for."""
+    def _on_line(self, client: Client, line: bytes) -> None:
+        """Do what a client asks for, or raise ValueError."""
         request = messages.decode_request(line)
         if isinstance(request, messages.Command):
-            self._obey(peer, request)
+            self._execute(client, request)
         elif isinstance(request, messages.Subscribe):
-            self._subscribe(peer, request)
+            self._subscribe(client, request)
 
-    def _leave(self) -> None:
-        """Take the socket's file away, unless it is a successor's already."""
+    def _remove_file(self) -> None:
+        """Remove the socket's file, unless it is that of a successor."""
         if self._identity and listen.identity(self.path) == self._identity:
             self.path.unlink(missing_ok=True)
         self._identity = None
 
-    def _obey(self, peer: Peer, command: messages.Command) -> None:
-        """Do it and answer with the state, or with why not. Whoever may open the Unix socket may command."""
+    def _execute(self, client: Client, command: messages.Command) -> None:
+        """Answer a command with the new state, or with why it is refused. The Unix socket's mode is its permission."""
         answer: messages.Message
-        if self._controls is None or peer.connection.family != socket.AF_UNIX:
+        if self._controls is None or not client.is_local:
             answer = messages.Refusal(message="commands are taken on the Unix socket only")
         else:
             try:
@@ -170,29 +163,29 @@ class SocketServer(BaseSink):
             except ValueError as err:
                 answer = messages.Refusal(message=str(err))
         with self._clients.lock:
-            peer.answer(messages.encode(answer))
+            client.answer(messages.encode(answer))
 
-    def _subscribe(self, peer: Peer, asked: messages.Subscribe) -> None:
+    def _subscribe(self, client: Client, asked: messages.Subscribe) -> None:
         _check(asked, self._hello)
         labels = None if asked.labels is None else frozenset(asked.labels)
         with self._clients.lock:
-            peer.ask(frozenset(asked.subscribe), labels)
-            newest_first = (line for label, line in reversed(self._history) if peer.wants("event", label))
+            client.subscribe(frozenset(asked.subscribe), labels)
+            newest_first = (line for label, line in reversed(self._history) if client.wants("event", label))
             replayed = list(islice(newest_first, asked.replay))[::-1]
             answer = messages.Ack(subscribe=list(asked.subscribe), labels=asked.labels, replay=len(replayed))
-            peer.answer(messages.encode(answer))
+            client.answer(messages.encode(answer))
             for line in replayed:
-                peer.offer("event", line)
+                client.offer("event", line)
 
 
 def _check(asked: messages.Subscribe, hello: messages.Hello) -> None:
-    """ValueError for what would be acknowledged and never come. A name that is a label and a group is the label."""
+    """Raise ValueError for a subscription that would be acknowledged and never served."""
     if asked.replay < 0:
-        raise ValueError(f"this is no subscription (replay is {asked.replay}; give 0 or more)")
+        raise ValueError(f"wrong subscription: replay is {asked.replay}. Give 0 or more.")
     for label in asked.labels or ():
         if label not in hello.labels:
             group = hello.groups.get(label)
             remedy = (
                 f"It is a group: write its labels, {', '.join(group)}." if group else suggestion(label, hello.labels)
             )
-            raise ValueError(f"this is no subscription (there is no label {label!r}). {remedy}")
+            raise ValueError(f"wrong subscription: there is no label {label!r}. {remedy}")

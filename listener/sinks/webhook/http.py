@@ -1,4 +1,4 @@
-"""What HTTP says of headers, secrets and answers, without a library."""
+"""HTTP rules for headers, certificates and answers, without a library."""
 
 import re
 import socket
@@ -6,43 +6,43 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 from listener.base import paths
 from listener.errors import ConfigError, SinkError
 from listener.sinks.webhook.sender import Answer
 
-LONGEST_AFTER_S = 3600.0  # a receiver may ask to be left alone for so long
-TRY_AGAIN = (408, 425, 429)  # and all from 500
+MAX_AFTER_S = 3600.0  # the longest Retry-After that is obeyed
+AWAY = (408, 425, 429, 502, 503, 504)  # of the receiver or a proxy, not of this event
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header, RFC 9110, 5.6.2
-FRAMING = ("content-length", "transfer-encoding", "connection")  # httpx's own business
+FRAMING = ("content-length", "transfer-encoding", "connection")  # set by httpx
 REMEDIES = {401: "token_file", 403: "token_file or secret_file", 404: "url", 405: "url", 410: "url"}
 
 
 def headers(configured: Mapping[str, str], version: str) -> dict[str, bytes]:
-    """Ours, and the configured ones, which win. ConfigError where one cannot be sent."""
+    """Return our headers and the configured ones, which win, or raise ConfigError if one cannot be sent."""
     for name, value in configured.items():
         if not NAME.fullmatch(name) or name.lower() in FRAMING:
-            raise ConfigError(f"webhook: headers: {name!r} cannot be the name of a header")
+            raise _error(f"headers: {name!r} cannot be the name of a header", "header", "Write another name.")
         if not value.isprintable():
-            raise ConfigError(
-                f"webhook: headers.{name}: its value holds a line break or another character that has no place"
-            )
+            problem = f"headers.{name}: the value has a line break or another control character"
+            raise _error(problem, "header", "Remove that character.")
     ours = {"content-type": b"application/json", "user-agent": f"listener/{version}".encode()}
     return ours | {name.lower(): value.strip().encode() for name, value in configured.items()}
 
 
 def trusted(ca_file: str, verify: bool) -> ssl.SSLContext | bool:
-    """Whose certificates are believed: those of a file, everybody's, or True for the usual ones."""
+    """Return which certificates to trust: a context for those of a file, False for any, True for the usual ones."""
     if not ca_file or not verify:
         return verify
     try:
         return ssl.create_default_context(cafile=paths.expanded(ca_file))
     except OSError as err:  # ssl.SSLError is one
-        raise ConfigError(f"webhook: ca_file {ca_file}: cannot be used ({err}); give a PEM file") from err
+        raise _error(f"ca_file {ca_file} cannot be used ({err})", "ca-file", "Name a PEM file.") from err
 
 
 def reach(host: str, port: int | None, context: ssl.SSLContext | None, patience_s: float) -> str:
-    """Connect, with TLS where there is a context, and go; what was found. SinkError where nobody is there to trust."""
+    """Connect, with TLS if there is a context, and return how; raise SinkError if that fails."""
     port = port or (443 if context else 80)
     try:
         with socket.create_connection((host, port), patience_s) as connection:
@@ -51,36 +51,48 @@ def reach(host: str, port: int | None, context: ssl.SSLContext | None, patience_
             with context.wrap_socket(connection, server_hostname=host) as encrypted:
                 return f"{host}:{port} answers with {encrypted.version()}"
     except ssl.SSLCertVerificationError as err:
-        remedy = "if the certificate is your own, name it with ca_file"
-        raise SinkError(f"webhook: {host}:{port} is not trusted ({err.verify_message}); {remedy}") from err
+        problem, remedy = (
+            f"{host}:{port} is not trusted ({err.verify_message})",
+            "Name your own certificate with ca_file.",
+        )
+        raise SinkError(problem, code="webhook-certificate", remedy=remedy) from err
     except ssl.SSLError as err:
-        raise SinkError(f"webhook: {host}:{port}: TLS fails ({err.reason}); write http:// if it has none") from err
+        problem = f"{host}:{port}: TLS fails ({err.reason})"
+        raise SinkError(problem, code="webhook-tls", remedy="Write http:// if it has no TLS.") from err
     except socket.gaierror as err:
-        raise SinkError(f"webhook: {host}: no such host ({err.strerror}); check url and the network") from err
+        problem, remedy = f"there is no host {host!r} ({err.strerror})", "Check url and the network."
+        raise SinkError(problem, code="webhook-host-unknown", remedy=remedy) from err
     except (OSError, ValueError) as err:  # ValueError: a host that cannot be one
         why = getattr(err, "strerror", None) or err
-        raise SinkError(f"webhook: {host}:{port} cannot be reached ({why}); start the receiver, or check url") from err
+        problem, remedy = f"{host}:{port} cannot be reached ({why})", "Start the receiver, or check url."
+        raise SinkError(problem, code="webhook-unreachable", remedy=remedy) from err
 
 
 def judged(status: int, retry_after: str) -> Answer:
-    """What a status says of the event that was sent."""
+    """Return what a status means for the event that was sent."""
     if 200 <= status < 300:
         return Answer("taken")
-    if status in TRY_AGAIN or status >= 500:
-        return Answer("later", f"answers with status {status}", _after_s(retry_after))
+    if status in AWAY or status >= 500:
+        kind: Literal["later", "failing"] = "later" if status in AWAY else "failing"
+        return Answer(kind, f"answers with status {status}", _after_s(retry_after))
     if 300 <= status < 400:
-        return Answer("refused", f"answers with a redirect (status {status}), which is not followed; correct url")
-    return Answer("refused", f"refuses with status {status}; look at {REMEDIES.get(status, 'url and template')}")
+        return Answer("refused", f"answers with a redirect (status {status}), which is not followed (correct url)")
+    where = REMEDIES.get(status, "url and template")
+    return Answer("refused", f"refuses with status {status} (check {where})")
 
 
 def _after_s(text: str) -> float:
-    """Retry-After, seconds or a date, RFC 9110, 10.2.3; 0 where it says nothing."""
+    """Parse Retry-After, seconds or a date (RFC 9110, 10.2.3); 0 if it says nothing."""
     try:
         after_s = float(text) if text.isdecimal() else _until_s(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError):
         return 0.0
-    return min(max(after_s, 0.0), LONGEST_AFTER_S)
+    return min(max(after_s, 0.0), MAX_AFTER_S)
 
 
 def _until_s(moment: datetime) -> float:
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+
+
+def _error(message: str, code: str, remedy: str) -> ConfigError:
+    return ConfigError(message, code=f"webhook-{code}", remedy=remedy)

@@ -1,4 +1,4 @@
-"""Events as HTTP requests: to a program of your own, ntfy, Slack or Discord."""
+"""Send events as HTTP requests: to a program of your own, ntfy, Slack or Discord."""
 
 import hashlib
 import hmac
@@ -8,21 +8,20 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from listener import messages
 from listener.base import credentials, paths
+from listener.base.incidents import IncidentLog
 from listener.base.requirements import Requirements
-from listener.base.schema import Meta, Section
-from listener.base.trouble import Trouble
+from listener.base.schema import Meta
 from listener.errors import ConfigError
 from listener.messages import Event
 from listener.routing.first_seen import FirstSeen
-from listener.routing.sink import BaseSink
+from listener.routing.sink import BaseSink, SinkConfig
 from listener.sinks.webhook import http, templates
 from listener.sinks.webhook.sender import Answer, Sender
-from listener.storage.spool import MOST_LINES, Spool, own_spool
+from listener.storage.spool import MAX_LINES, Spool, open_spool, spool_name
 
 if TYPE_CHECKING:
     import httpx
@@ -30,20 +29,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIGNATURE = "X-Listener-Signature"
-MOST_READ_BYTES = 4096  # of an answer: enough to keep the connection, whatever a receiver sends
+MAX_READ_BYTES = 4096  # of an answer; a connection is kept if the answer is shorter
 
 
-class WebhookConfig(Section, frozen=True):
+class WebhookConfig(SinkConfig, frozen=True):
     """A receiver of HTTP requests."""
 
     url: Annotated[
-        str, Meta(description="where to POST, as https://example.org/hook; for ntfy it ends with the topic")
+        str, Meta(description="where to send, as https://example.org/hook; for ntfy, with the topic at the end")
     ] = ""
     template: Annotated[templates.Template, Meta(description="plain (the event line), ntfy, slack or discord")] = (
         "plain"
     )
     each_phase: Annotated[
-        bool, Meta(description="true: each start, update and end; false: once an event, when it is first reported")
+        bool, Meta(description="true: each start, update and end; false: once per event, when it is first reported")
     ] = False
     token_file: Annotated[
         str, Meta(description="file with a token, sent as Authorization: Bearer; or the name of a systemd credential")
@@ -55,16 +54,26 @@ class WebhookConfig(Section, frozen=True):
     ca_file: Annotated[str, Meta(description="trust only the certificates in this PEM file; empty: the usual ones")] = (
         ""
     )
-    verify: Annotated[bool, Meta(description="false: trust anybody who answers; only ever for a test")] = True
-    connect_s: Annotated[float, Meta(gt=0, le=60, description="a connection is to be there after so long")] = 5.0
-    timeout_s: Annotated[float, Meta(gt=0, le=600, description="and the answer after so long in all")] = 10.0
+    verify: Annotated[bool, Meta(description="false: do not check the certificate; only for tests")] = True
+    connect_s: Annotated[float, Meta(gt=0, le=60, description="time limit for the connection")] = 5.0
+    timeout_s: Annotated[float, Meta(gt=0, le=600, description="time limit for connection and answer together")] = 10.0
     longest_pause_s: Annotated[
-        float, Meta(gt=0, le=3600, description="tried again after 1 s, then twice as long each time, up to this")
+        float,
+        Meta(
+            gt=0,
+            le=3600,
+            description="longest pause before it is tried again; the first is 1 s, and each is twice the last",
+        ),
     ] = 60.0
     most_waiting: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="so many events wait on disk while it is away; older are dropped")
-    ] = MOST_LINES
-    oldest_s: Annotated[float, Meta(gt=0, description="what has waited for so long is dropped")] = 86_400.0
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="events that wait on disk while the receiver is away; older ones are dropped",
+        ),
+    ] = MAX_LINES
+    oldest_s: Annotated[float, Meta(gt=0, description="events that have waited longer are dropped")] = 86_400.0
 
 
 class Webhook(BaseSink):
@@ -88,15 +97,16 @@ class Webhook(BaseSink):
             secrets={key: name for key, name in secrets.items() if name},
             reads={"ca_file": paths.expanded(config.ca_file)} if config.ca_file else {},
             folders=(paths.state_folder(),),
+            exclusive=(f"{self._spool_name}.db",),
         )
 
     def probe(self) -> str:
-        """Connect, and say how. SinkError where that fails. Nothing is sent, for a receiver may act on any request."""
+        """Connect without a request, because a receiver may act on any."""
         import httpx
 
         config, url = self._config, httpx.URL(self._target.url)
-        credentials.secret("webhook: secret_file", config.secret_file)
-        credentials.token("webhook: token_file", config.token_file)
+        credentials.secret("secret_file", config.secret_file)
+        credentials.token("token_file", config.token_file)
         context = httpx.create_ssl_context(verify=http.trusted(config.ca_file, config.verify))
         return http.reach(url.host, url.port, context if url.scheme == "https" else None, config.connect_s)
 
@@ -114,15 +124,18 @@ class Webhook(BaseSink):
     def open(self) -> None:
         if self._sender is not None:
             return
-        for library in ("httpx", "httpcore"):  # they log whole addresses and headers, passwords included
+        for library in ("httpx", "httpcore"):  # they log addresses and headers, which hold passwords
             logging.getLogger(library).setLevel(logging.WARNING)
-        name = f"webhook-{hashlib.sha256(self._config.url.encode()).hexdigest()[:12]}"
         with ExitStack() as held:
             receiver = _Receiver(self._config, self._target, self._headers)
             held.callback(receiver.close)
-            self._spool = own_spool(paths.state_folder(), name, self._new_spool, held)
-            trouble = Trouble(self._target.name, log)
-            self._sender = Sender(self._spool, receiver, held.pop_all(), trouble, self._config.longest_pause_s)
+            config, folder = self._config, paths.state_folder()
+            self._spool = open_spool(
+                folder, self._spool_name, held, max_lines=config.most_waiting, max_age_s=config.oldest_s
+            )
+            incidents = IncidentLog(self._target.name, log)
+            longest_s = self._config.longest_pause_s
+            self._sender = Sender(self._spool, receiver, held.pop_all(), incidents, longest_pause_s=longest_s)
         self._sender.start()
 
     def emit(self, event: Event) -> None:
@@ -133,13 +146,15 @@ class Webhook(BaseSink):
         if self._sender:
             self._sender.close()
 
-    def _new_spool(self, path: Path) -> Spool:
-        return Spool(path, most=self._config.most_waiting, oldest_s=self._config.oldest_s)
+    @property
+    def _spool_name(self) -> str:
+        receiver = hashlib.sha256(self._config.url.encode()).hexdigest()[:12]
+        return spool_name("webhook", receiver, self._config.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go, and what that is called in logs: the host, for paths and queries hold secrets."""
+    """Where requests go. `name` is for logs, and has only the host: paths and queries hold secrets."""
 
     url: str
     topic: str  # ntfy's
@@ -147,14 +162,14 @@ class Target:
 
 
 class _Receiver:
-    """The other side of a connection that is kept for a while. One thread delivers."""
+    """The HTTP client. For one thread, except `abort`."""
 
     def __init__(self, config: WebhookConfig, target: Target, headers: Mapping[str, bytes]) -> None:
         import httpx
 
         self._target, self._template, self._timeout_s = target, config.template, config.timeout_s
-        self._secret = credentials.secret("webhook: secret_file", config.secret_file)
-        token = credentials.token("webhook: token_file", config.token_file)
+        self._secret = credentials.secret("secret_file", config.secret_file)
+        token = credentials.token("token_file", config.token_file)
         bearer = {"authorization": b"Bearer " + token} if token else {}
         self._client = httpx.Client(
             headers=[(name.encode(), value) for name, value in (bearer | dict(headers)).items()],
@@ -163,16 +178,16 @@ class _Receiver:
             limits=httpx.Limits(max_connections=1),
             follow_redirects=False,
         )
-        self._stream: Any = None  # httpcore's, under the request that is under way
+        self._stream: Any = None  # httpcore's stream of the current request
         self._late = False
 
     def deliver(self, line: bytes) -> Answer:
-        """POST an event. The answer's status is what counts, however its body goes on."""
+        """Send an event by POST. Only the status of the answer counts."""
         import httpx
 
         event = _event(line)
         if event is None:
-            return Answer("refused", "a line that waited is of another version")
+            return Answer("refused", "a line on disk is of another version")
         body = templates.body(self._template, event, self._target.topic)
         answer: Answer | None = None
         try:
@@ -186,12 +201,14 @@ class _Receiver:
         return answer
 
     def abort(self) -> None:
-        """Cut the connection off. A socket that is only closed would not wake who reads from it."""
+        """Shut the connection down: closing a socket would not wake a thread that reads from it."""
         stream = self._stream
         ours = stream.get_extra_info("socket") if stream else None
         if ours is not None:
-            with suppress(OSError):  # it was over already
-                socket.socket.shutdown(ours, socket.SHUT_RDWR)  # not TLS's, which is for the reading thread only
+            with suppress(OSError):  # it has ended
+                socket.socket.shutdown(
+                    ours, socket.SHUT_RDWR
+                )  # not the TLS method, which only the reading thread may call
 
     def close(self) -> None:
         self._client.close()
@@ -209,7 +226,7 @@ class _Receiver:
             self._stream = info["return_value"]
 
     def _in_time(self) -> ExitStack:
-        """Cuts off what takes too long in all: httpx's own limit starts anew with every byte that trickles in."""
+        """Limit the time of the whole request: the timeout of httpx begins again with every byte that arrives."""
         self._late = False
         timer = threading.Timer(self._timeout_s, self._cut_off)
         timer.daemon = True
@@ -237,33 +254,35 @@ class _Receiver:
 
 
 def _target(config: WebhookConfig) -> Target:
-    """Where to send. ConfigError where that is no address, or httpx is not there."""
-    example = "write it as https://example.org/hook"
+    """Return where to send, or raise ConfigError if url is wrong or httpx is missing."""
+    example = "Write, for example, https://example.org/hook."
     if not config.url:
-        raise ConfigError(f"webhook: url is empty; {example}")
+        raise ConfigError("url is empty", code="webhook-url", remedy=example)
     try:
         import httpx
     except ImportError as err:
-        raise ConfigError("webhook: httpx is not installed; install it with: pip install 'listener[webhook]'") from err
+        remedy = "Install it with: pip install 'listener[webhook]'"
+        raise ConfigError("httpx is not installed", code="webhook-library", remedy=remedy) from err
     try:
         url = httpx.URL(config.url)
     except httpx.InvalidURL as err:
-        raise ConfigError(f"webhook: url is no address ({err}); {example}") from err
+        raise ConfigError(f"url is not valid ({err})", code="webhook-url", remedy=example) from err
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError(f"webhook: url is no address of a web server; {example}")
+        raise ConfigError("url is not that of a web server", code="webhook-url", remedy=example)
     if not 0 < (url.port or 80) < 65536:
-        raise ConfigError(f"webhook: url has port {url.port}, which is none; {example}")
+        raise ConfigError(f"url has the wrong port {url.port}", code="webhook-url", remedy=example)
     name = f"webhook {url.host}{f':{url.port}' if url.port else ''}"
     if config.template != "ntfy":
         return Target(str(url), "", name)
     server, _, topic = url.path.rstrip("/").rpartition("/")
     if not topic:
-        raise ConfigError("webhook: url names no topic; for ntfy write it as https://ntfy.sh/your-topic")
+        remedy = "Write, for example, https://ntfy.sh/your-topic."
+        raise ConfigError("url has no ntfy topic", code="webhook-url", remedy=remedy)
     return Target(str(url.copy_with(path=f"{server}/")), topic, name)
 
 
 def _event(line: bytes) -> Event | None:
-    """What waited on disk, perhaps since an older version of this program."""
+    """Decode a line; None if another version of this program wrote it."""
     try:
         message = messages.decode(line)
     except ValueError:
@@ -272,9 +291,9 @@ def _event(line: bytes) -> Event | None:
 
 
 def _read_a_little(response: "httpx.Response") -> None:
-    """What is short is read, so that the connection can be kept; what is long is left, and the connection closed."""
+    """Read a short answer, so that the connection can be kept. After a long one the connection is closed."""
     read = 0
     for chunk in response.iter_raw():
         read += len(chunk)
-        if read > MOST_READ_BYTES:
+        if read > MAX_READ_BYTES:
             return
