@@ -127,9 +127,10 @@ class Service:
         possible = self._possible(wanted)
         with configuration.located(wanted.path):
             greeting = hello(possible, self._bundle, self._provider)
-            for part in possible.sinks:
+            for place, part in possible.outputs:
                 if part not in self._config.sinks:
-                    part.factory(part.config, greeting)  # raises its errors; `_reload` makes its own
+                    with place.named():
+                        part.factory(part.config, greeting)  # raises its errors; `_reload` makes its own
         differences = _differences(wanted, self._config)
         try:
             self.daemon.reload(self._reload).result(RELOAD_S)
@@ -208,7 +209,8 @@ class Service:
             running = next((each for each in free if _is_unchanged(each, part)), None)
             if running:
                 free.remove(running)
-            sink = running.sink if running else self._make_sink(part, greeting)
+            with place.named():
+                sink = running.sink if running else self._make_sink(part, greeting)
             required.append((place.words, sink.requirements))
             before = running.filter if running else None
             filter = Filter(part.when, greeting.groups, before=before, needs_ends=sink.needs_ends)

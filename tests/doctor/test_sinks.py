@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from listener import config as configuration
+from listener.base.requirements import SQLITE_MAGIC as MAGIC
 from listener.config import Config
 from listener.doctor import sinks as sink_checks
 from listener.doctor.finding import Check, Finding, Severity, run_checks
 from listener.sinks.prometheus import Prometheus, PrometheusConfig
 from listener.sinks.socket.sink import SocketConfig, SocketServer
-from listener.storage.sqlite import MAGIC
 from tests.broker import MOSQUITTO, Broker, Client, free_port
 from tests.receiver import Server, answers
 from tests.sinks.messages import HELLO

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from listener import messages
 from listener.base import credentials
 from listener.base.incidents import IncidentLog
-from listener.sinks.socket.connection import Client
+from listener.sinks.socket.connection import SocketClient
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ class Authenticator:
         self._token = credentials.check_length("token_file", token)
         self._incidents = IncidentLog("socket", log)
 
-    def challenge(self, client: Client) -> bool:
+    def challenge(self, client: SocketClient) -> bool:
         """Tell whether a new client has to send the token. Until then it gets nothing, not even a greeting."""
         if self._token:
             client.kinds, client.auth_deadline, client.reason = frozenset(), time.monotonic() + AUTH_S, NEEDED
         return bool(self._token)
 
-    def authenticate(self, client: Client, line: bytes) -> bool:
+    def authenticate(self, client: SocketClient, line: bytes) -> bool:
         """Tell whether a line of a client is the token. After a wrong one, further lines are ignored."""
         if client.reason == WRONG:
             return False
@@ -52,7 +52,7 @@ class Authenticator:
         return isinstance(sent, messages.Token) and hmac.compare_digest(sent.token.encode(), self._token)
 
 
-def surplus(clients: Sequence[Client]) -> Client | None:
+def surplus(clients: Sequence[SocketClient]) -> SocketClient | None:
     """Choose the client to disconnect if too many have not sent a token.
 
     It is the one that has waited longest of the host that has most: silent connections and wrong tokens then cannot

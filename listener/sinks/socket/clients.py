@@ -12,7 +12,7 @@ from listener.base import addresses
 from listener.base.incidents import IncidentLog
 from listener.base.waker import Waker
 from listener.sinks.socket.auth import Authenticator, surplus
-from listener.sinks.socket.connection import Client
+from listener.sinks.socket.connection import SocketClient
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,12 @@ class Clients:
     """
 
     def __init__(
-        self, name: str, stall_s: float, greeting: Callable[[], bytes], on_line: Callable[[Client, bytes], None]
+        self, name: str, stall_s: float, greeting: Callable[[], bytes], on_line: Callable[[SocketClient, bytes], None]
     ) -> None:
         self._name, self._stall_s, self._greeting, self._on_line = name, stall_s, greeting, on_line
         self.lock = threading.Lock()  # guards the set of clients and their lanes
         self.failure: Exception | None = None  # ended the thread; nobody is served any more
-        self._clients: set[Client] = set()
+        self._clients: set[SocketClient] = set()
         self._closing = threading.Event()
         self._incidents = IncidentLog(f"socket {name}", log)
         self._waker: Waker | None = None
@@ -120,7 +120,7 @@ class Clients:
         deadlines = [deadline for client in self._clients if (deadline := self._deadline(client)) is not None]
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
-    def _deadline(self, client: Client) -> float | None:
+    def _deadline(self, client: SocketClient) -> float | None:
         if client.leave_by is not None or client.auth_deadline is not None:
             return client.auth_deadline if client.leave_by is None else client.leave_by
         return None if client.blocked_at is None else client.blocked_at + self._stall_s
@@ -141,7 +141,7 @@ class Clients:
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        client = Client(connection)
+        client = SocketClient(connection)
         if not client.is_local:
             addresses.enable_keepalive(connection)
         if client.is_local or not self._authenticator.challenge(client):
@@ -159,7 +159,7 @@ class Clients:
             else:
                 self._dismiss(client, f"there are {MAX_CLIENTS} clients already")
 
-    def _receive(self, client: Client) -> None:
+    def _receive(self, client: SocketClient) -> None:
         try:
             received = client.connection.recv(CHUNK_BYTES)
         except BlockingIOError:
@@ -172,7 +172,7 @@ class Clients:
         elif client.leave_by is None:  # after that its lines are read, but ignored
             self._take(client, received)
 
-    def _take(self, client: Client, received: bytes) -> None:
+    def _take(self, client: SocketClient, received: bytes) -> None:
         try:
             for line in client.lines(received):
                 if client.auth_deadline is None:
@@ -182,12 +182,12 @@ class Clients:
         except ValueError as err:
             self._dismiss(client, str(err))
 
-    def _authenticate(self, client: Client, line: bytes) -> None:
+    def _authenticate(self, client: SocketClient, line: bytes) -> None:
         with self.lock:
             if self._authenticator.authenticate(client, line):
                 client.answer(self._greeting())
 
-    def _tend(self, client: Client) -> None:
+    def _tend(self, client: SocketClient) -> None:
         """Send what can be sent, and disconnect the client if its time is up."""
         self._send(client)
         if client not in self._clients:
@@ -209,7 +209,7 @@ class Clients:
                 client, selectors.EVENT_WRITE * client.is_waiting | selectors.EVENT_READ * (not client.has_ended)
             )
 
-    def _await(self, client: Client, interest: int) -> None:
+    def _await(self, client: SocketClient, interest: int) -> None:
         """Update the selector. An unauthenticated client that disconnected keeps its slot until the deadline."""
         registered = client.connection in self._selector.get_map()
         if registered and interest:
@@ -219,7 +219,7 @@ class Clients:
         elif interest:
             self._selector.register(client.connection, interest, lambda: self._receive(client))
 
-    def _send(self, client: Client) -> None:
+    def _send(self, client: SocketClient) -> None:
         try:
             while line := self._next_line(client):
                 sent = 0
@@ -233,18 +233,18 @@ class Clients:
         except OSError:
             self._drop(client)
 
-    def _next_line(self, client: Client) -> bytes:
+    def _next_line(self, client: SocketClient) -> bytes:
         with self.lock:
             return client.next_line()
 
-    def _see_off(self, client: Client) -> None:
+    def _see_off(self, client: SocketClient) -> None:
         """Send what waits to a client that has ended its side, unless it ended in mid-line."""
         if client.is_mid_line:
             self._dismiss(client, "the last line had no end")
         else:
             client.leave_by = time.monotonic() + LINGER_S
 
-    def _dismiss(self, client: Client, reason: str) -> None:
+    def _dismiss(self, client: SocketClient, reason: str) -> None:
         """Send the reason, then disconnect."""
         if client.auth_deadline is None:
             what = f"a client was disconnected: {reason[:MAX_REASON_CHARS]} ({client.lost} lines lost)"
@@ -255,7 +255,7 @@ class Clients:
             client.answer(messages.encode(messages.Error(message=reason)))
             client.leave_by = time.monotonic() + LINGER_S
 
-    def _finish(self, client: Client) -> None:
+    def _finish(self, client: SocketClient) -> None:
         """Wait for its end: closing a socket with unread input would discard what was sent last."""
         if client.has_ended:
             self._drop(client)
@@ -265,7 +265,7 @@ class Clients:
         except OSError:
             self._drop(client)
 
-    def _drop(self, client: Client) -> None:
+    def _drop(self, client: SocketClient) -> None:
         with self.lock:
             if client not in self._clients:
                 return

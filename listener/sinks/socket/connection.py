@@ -12,7 +12,7 @@ MAX_WAITING_BYTES = 128 * 1024
 MAX_LINE_BYTES = 16 * 1024  # of a client's line
 
 
-class Client(Subscriber):
+class SocketClient(Subscriber):
     """A connection. Other threads only `offer`, under the server's lock; the rest belongs to the server's thread."""
 
     def __init__(self, connection: socket.socket) -> None:

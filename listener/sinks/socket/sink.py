@@ -15,7 +15,7 @@ from listener.routing.sink import BaseSink
 from listener.sinks.socket import listen
 from listener.sinks.socket.auth import Authenticator
 from listener.sinks.socket.clients import Clients
-from listener.sinks.socket.connection import EVENTS, Client
+from listener.sinks.socket.connection import EVENTS, SocketClient
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class SocketServer(BaseSink):
     def _on_state(self, state: messages.State) -> None:
         self._offer("status", state)
 
-    def _on_line(self, client: Client, line: bytes) -> None:
+    def _on_line(self, client: SocketClient, line: bytes) -> None:
         """Do what a client asks for, or raise ValueError."""
         request = messages.decode_request(line)
         if isinstance(request, messages.Command):
@@ -152,7 +152,7 @@ class SocketServer(BaseSink):
             self.path.unlink(missing_ok=True)
         self._identity = None
 
-    def _execute(self, client: Client, command: messages.Command) -> None:
+    def _execute(self, client: SocketClient, command: messages.Command) -> None:
         """Answer a command with the new state, or with why it is refused. The Unix socket's mode is its permission."""
         answer: messages.Message
         if self._controls is None or not client.is_local:
@@ -165,7 +165,7 @@ class SocketServer(BaseSink):
         with self._clients.lock:
             client.answer(messages.encode(answer))
 
-    def _subscribe(self, client: Client, asked: messages.Subscribe) -> None:
+    def _subscribe(self, client: SocketClient, asked: messages.Subscribe) -> None:
         _check(asked, self._hello)
         labels = None if asked.labels is None else frozenset(asked.labels)
         with self._clients.lock:

@@ -18,7 +18,7 @@ from listener.errors import ConfigError, SinkError
 from listener.routing.controls import Controls
 from listener.sinks.socket.auth import Authenticator
 from listener.sinks.socket.clients import Clients
-from listener.sinks.socket.connection import EVENTS, MAX_WAITING_BYTES, Client
+from listener.sinks.socket.connection import EVENTS, MAX_WAITING_BYTES, SocketClient
 from listener.sinks.socket.sink import SocketConfig, SocketServer
 from tests.raising import raises
 from tests.sinks.messages import HELLO, event, level, status
@@ -434,7 +434,7 @@ def test_the_spectrogram_goes_to_those_who_asked_for_it_and_only_then_is_it_want
 def test_what_waited_is_sent_before_the_answer_that_ends_it_and_what_is_unwanted_never() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        peer = Client(ours)
+        peer = SocketClient(ours)
         for kind, line in (("status", b"how it is\n"), ("event", b"a dog\n"), ("event", b"a bell\n")):
             peer.offer(kind, line)
         peer.subscribe(frozenset({"level"}), None)
