@@ -25,7 +25,7 @@ ONE_PLACE = {
     "starlette": {"web/app.py", "web/auth.py"},
     "uvicorn": {"cli/commands/web.py", "web/server.py"},
     "tomlkit": {"tuning/rewrite.py"},
-    "msgspec": {"base/schema.py", "config.py", "pipeline/bundle.py", "messages.py"},
+    "msgspec": {"base/schema.py", "pipeline/bundle.py", "messages.py"},
 }
 
 
