@@ -99,6 +99,6 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.pip
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.pip
-	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins mosquitto tmux chromium
+	scripts/system-packages.sh libportaudio2 portaudio19-dev gcc libc6-dev $(HEADERS_PACKAGE) pulseaudio pulseaudio-utils libasound2-plugins mosquitto tmux chromium nginx
 	$(PIP) install $(GROUPS) -e '.[all]' -c constraints.txt
 	touch $@

@@ -1,7 +1,6 @@
 """The daemon: starts and stops all threads in order, and looks after them while they run."""
 
 import logging
-import resource
 import threading
 import time
 from collections import deque
@@ -9,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
+from listener.daemon.cpu import CpuShare
 from listener.daemon.stream import Stream
 from listener.daemon.systemd import notify
 from listener.errors import ListenerError
@@ -56,7 +56,7 @@ class Daemon:
         self._reloading: Future[str] | None = None
         self._last_reload = ""  # report, for systemd
         self._began = time.monotonic()
-        self._cpu = _CpuMeter()
+        self._cpu = CpuShare()
 
     def stop(self) -> None:
         """Make `run` return soon. For any thread and for signal handlers."""
@@ -286,25 +286,6 @@ def _summary(status: Status) -> str:
         f"{name}: {source.state}{f' ({source.trouble})' if source.trouble else ''}"
         for name, source in status.sources.items()
     )
-
-
-class _CpuMeter:
-    """Measures the share of one core that this process uses."""
-
-    def __init__(self) -> None:
-        self._before = (time.monotonic(), _cpu_s())
-
-    def share(self) -> float:
-        """Return the share since the last call."""
-        now, used_s = time.monotonic(), _cpu_s()
-        before, used_before_s = self._before
-        self._before = (now, used_s)
-        return round((used_s - used_before_s) / max(now - before, 1e-3), 4)
-
-
-def _cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _join(threads: Sequence[threading.Thread], deadline: float) -> None:

@@ -18,8 +18,6 @@ from listener.web.auth import PROVEN
 
 SHUTDOWN_S = 1  # for requests that are being answered
 CONNECTIONS = 256
-REQUEST_S = 10.0  # a connection is closed if no whole request arrives in this time
-BLOCKED_S = 20.0  # or if its client does not read for this time
 EXAMPLE = "127.0.0.1:8787"
 
 
@@ -77,8 +75,14 @@ class HttpConnection(H11Protocol):
     It is closed if it sends no whole request in time or does not read its answer. uvicorn's own `timeout_keep_alive`
     covers only the time between an answer and the first byte after it. When there are too many connections, those
     that were not allowed anything yet go first, from the address that has most of them.
+
+    Attributes:
+        request_s: A connection is closed if no whole request arrives in this time,
+        blocked_s: or if its client does not read for this time.
     """
 
+    request_s = 10.0
+    blocked_s = 20.0
     _made_at = 0.0
     _was_proven = False  # by an earlier request
     _timer: asyncio.TimerHandle | None = None
@@ -108,7 +112,7 @@ class HttpConnection(H11Protocol):
     def pause_writing(self) -> None:
         """Give the client some time to read."""
         super().pause_writing()
-        self._blocked = self.loop.call_later(BLOCKED_S, self.transport.abort)
+        self._blocked = self.loop.call_later(self.blocked_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client has read."""
@@ -119,7 +123,7 @@ class HttpConnection(H11Protocol):
     def _expect_request(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(REQUEST_S, self._close_unless_asked)
+        self._timer = self.loop.call_later(self.request_s, self._close_unless_asked)
 
     def _close_unless_asked(self) -> None:
         if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):  # the head or the announced body is incomplete
@@ -140,7 +144,7 @@ class HttpConnection(H11Protocol):
         return self.client[0] if self.client else ""
 
 
-def server(app: WebApp) -> WebServer:
+def server(app: WebApp, connection: type[HttpConnection] = HttpConnection) -> WebServer:
     """Return a server for the application. It writes no log of requests."""
     return WebServer(
         uvicorn.Config(
@@ -150,7 +154,7 @@ def server(app: WebApp) -> WebServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            http=HttpConnection,
+            http=connection,
             ws="none",
             lifespan="on",
             timeout_graceful_shutdown=SHUTDOWN_S,

@@ -80,6 +80,13 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
+class Impatient(web_server.HttpConnection):
+    """A connection that waits less long, for tests."""
+
+    request_s = 3.0
+    blocked_s = 1.0
+
+
 def save(_client: Client, hello: Hello, thresholds: Mapping[str, float]) -> SaveResult:
     """Save nowhere."""
     return SaveResult({label: {"on": on} for label, on in thresholds.items()}, why=f"{hello.model} is a test.")
@@ -100,7 +107,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return path
 
         backends = app.Backends(lambda: Client(f"unix:{tmp_path / 's'}"), history, examine, save)
-        server = web_server.server(app.make(backends, names, token))
+        server = web_server.server(app.make(backends, names, token), Impatient)
         listening = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

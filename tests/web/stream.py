@@ -41,10 +41,10 @@ class Stream:
 
 
 @contextmanager
-def opened(page: httpx.Client, after: str = "") -> Iterator[Stream]:
+def opened(page: httpx.Client, after: str = "", path: str = "/api/stream") -> Iterator[Stream]:
     """A stream, by a browser that has seen the events up to `after`."""
     headers = {"Last-Event-ID": after} if after else {}
-    with page.stream("GET", "/api/stream", headers=headers) as answer:
+    with page.stream("GET", path, headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Stream(answer)
 

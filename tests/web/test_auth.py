@@ -5,7 +5,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,10 +14,11 @@ from starlette.types import Message
 
 from listener.base import addresses
 from listener.errors import ConfigError
+from listener.storage.history import History
 from listener.web import server
 from listener.web.auth import FRAMED, HEADERS, WRONG_AT_ONCE, WRONG_S, AccessControl
 from tests.waiting import eventually
-from tests.web.conftest import Daemon, Start, browser
+from tests.web.conftest import Daemon, Impatient, Start, browser
 
 TOKEN = b"0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN.decode()}"}
@@ -220,11 +222,27 @@ def test_silent_connections_keep_nobody_out(page: httpx.Client) -> None:
             assert other.get("/login").status_code == 200
 
 
+def test_a_client_that_does_not_read_its_answer_is_disconnected(page: httpx.Client, database: Path) -> None:
+    size = 30_000_000
+    (database.parent / "a.flac").write_bytes(bytes(size))
+    history = History(database, keep_days=3650, max_mb=100)
+    history.keep_clip("e99", "a.flac", None)
+    history.close()
+    received = 0
+    with socket.create_connection((page.base_url.host, page.base_url.port), 10) as connection:
+        connection.sendall(b"GET /api/recordings/e99 HTTP/1.1\r\n" + HOST + b"\r\n")
+        time.sleep(3 * Impatient.blocked_s)  # without reading
+        with suppress(ConnectionResetError):
+            while part := connection.recv(1_000_000):
+                received += len(part)
+    assert 0 < received < size
+
+
 @pytest.mark.parametrize(
     "sent", [b"", b"G", b"POST /api/command HTTP/1.1\r\nContent-Length: 9\r\nOrigin: http://127.0.0.1\r\n" + HOST]
 )
 def test_a_connection_without_a_whole_request_is_closed(page: httpx.Client, sent: bytes) -> None:
-    with socket.create_connection((page.base_url.host, page.base_url.port), 2 * server.REQUEST_S) as connection:
+    with socket.create_connection((page.base_url.host, page.base_url.port), 10) as connection:
         connection.sendall(b"HEAD /login HTTP/1.1\r\n" + HOST + b"\r\n")
         assert b" 200 OK" in connection.recv(4096)
         connection.sendall(sent)

@@ -18,7 +18,7 @@ from listener.web.hub import PAGES, Hub
 from tests.sinks.messages import event, level
 from tests.waiting import eventually
 from tests.web.conftest import FINDINGS, Daemon, Start, browser, save
-from tests.web.stream import asked_and_gone, opened
+from tests.web.stream import Stream, asked_and_gone, opened
 
 
 @pytest.mark.usefixtures("daemon")
@@ -44,6 +44,17 @@ def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice(daemon: Da
         other.until(lambda message: message.get("id") == "e2")
     with opened(page, last) as stream:
         assert stream.event()["id"] == "e2"
+
+
+@pytest.mark.parametrize("after", ["-" + "9" * 5000, "x", "-", "-\u0665"])
+def test_an_id_that_cannot_be_is_taken_for_none(daemon: Daemon, page: httpx.Client, after: str) -> None:
+    with opened(page) as stream:
+        daemon.socket.emit(event(1))
+        stream.event()
+        epoch = stream.last.partition("-")[0]
+    answered = page.stream("GET", "/api/stream", params={"after": epoch + after})
+    with answered as answer:
+        assert Stream(answer).event()["id"] == "e1"
 
 
 def test_a_page_that_opens_is_told_each_of_the_latest_events_once(daemon: Daemon, page: httpx.Client) -> None:
