@@ -46,7 +46,7 @@ def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice(daemon: Da
         assert stream.event()["id"] == "e2"
 
 
-@pytest.mark.parametrize("after", ["-" + "9" * 5000, "x", "-", "-\u0665"])
+@pytest.mark.parametrize("after", ["-" + "9" * 5000, "x", "-"])
 def test_an_id_that_cannot_be_is_taken_for_none(daemon: Daemon, page: httpx.Client, after: str) -> None:
     with opened(page) as stream:
         daemon.socket.emit(event(1))
