@@ -1,0 +1,1 @@
+"""Development commands: generated files, locks, data, mutation tests. Run them with `python -m scripts.NAME`."""

@@ -40,6 +40,7 @@ class LiveSpectrogram(Observer):
         self._stop = 0  # where they end, in samples of the stream
 
     def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        """Take note of a batch of frames."""
         if not self._wanted():
             return
         before = self._pending if frames.start == self._stop else self._pending[:0]  # a gap, or nobody watched

@@ -17,9 +17,11 @@ class Display(Protocol):
     """Shows a line of the log while it has the terminal."""
 
     @property
-    def is_open(self) -> bool: ...
+    def is_open(self) -> bool:
+        """Return whether an incident is open."""
 
-    def note(self, line: str) -> None: ...
+    def note(self, line: str) -> None:
+        """Show a line."""
 
 
 def set_up(level: str) -> None:
@@ -51,6 +53,7 @@ class Prioritised(Plain):
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        """Format a record on one line."""
         priority = PRIORITIES.get(record.levelno, 6)
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 

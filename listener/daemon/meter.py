@@ -29,14 +29,17 @@ class Meter(Observer):
         self._prediction: Prediction | None = None
 
     def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        """Take note of a batch of frames."""
         self.position, self._level_dbfs = frames.stop, float(frames.levels_dbfs[-1])
         self._peak_dbfs = max(self._peak_dbfs, float(frames.levels_dbfs.max()))
         self.updated_at = time.monotonic()
 
     def on_clip(self, clip: Clip) -> None:  # noqa: ARG002
+        """Take note of a clip."""
         self._began = time.perf_counter()
 
     def on_prediction(self, prediction: Prediction) -> None:
+        """Take note of a prediction."""
         took_s = time.perf_counter() - self._began
         self.busy_s += took_s
         self.clips += 1

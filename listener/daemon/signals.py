@@ -37,6 +37,7 @@ class Capture:
         self._reload = None if _has_terminal() else reload
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Handle a signal."""
         if self._stop is None:
             _die_of(number)
         elif number == signal.SIGHUP and self._reload is not None:

@@ -49,6 +49,7 @@ class AmbientLevel:
 
     @property
     def loudest_dbfs(self) -> float:
+        """Level of the loudest frame."""
         return float(self.levels_dbfs.max()) if len(self.levels_dbfs) else SILENT_DBFS
 
 
@@ -86,6 +87,7 @@ class AmbientMeter(Observer):
             yield block
 
     def on_frames(self, frames: Frames, active: Flags) -> None:
+        """Take note of a batch of frames."""
         self._frames += len(frames)
         self._levels.append(frames.levels_dbfs)
         self._active.append(active)

@@ -72,6 +72,7 @@ class LogMel:
         self._last: Features | None = None
 
     def __call__(self, clip: Clip) -> Features:
+        """Return the features of a clip."""
         kept = self._shared_columns(clip)
         mel = np.empty((self.spec.mels, self.spec.columns), dtype=np.float32)
         mel[:, : kept.shape[1]] = kept

@@ -38,6 +38,7 @@ class OpenGate:
     floor_dbfs: float | None = None
 
     def __call__(self, frames: Frames) -> Flags:
+        """Return the active frames, bool (frames,)."""
         return np.ones(len(frames), np.bool_)
 
 
@@ -55,6 +56,7 @@ class WebRtcGate:
         self._flags: deque[bool] = deque(maxlen=5)
 
     def __call__(self, frames: Frames) -> Flags:
+        """Return the active frames, bool (frames,)."""
         return np.array([self._is_open(pcm.tobytes()) for pcm in frames.pcm], np.bool_)
 
     def _is_open(self, pcm: bytes) -> bool:
@@ -80,9 +82,11 @@ class BandsGate:
 
     @property
     def floor_dbfs(self) -> float | None:
+        """Background level that the gate tracks, or None."""
         return self._level_floor_dbfs
 
     def __call__(self, frames: Frames) -> Flags:
+        """Return the active frames, bool (frames,)."""
         powers, levels = self._band_powers(frames), frames.levels_dbfs.tolist()
         return np.array([self._is_open(power, level) for power, level in zip(powers, levels, strict=True)], np.bool_)
 
@@ -117,9 +121,11 @@ class EitherGate:
 
     @property
     def floor_dbfs(self) -> float | None:
+        """Background level that the gate tracks, or None."""
         return next((gate.floor_dbfs for gate in self._gates if gate.floor_dbfs is not None), None)
 
     def __call__(self, frames: Frames) -> Flags:
+        """Return the active frames, bool (frames,)."""
         flags: Flags = np.logical_or.reduce([gate(frames) for gate in self._gates])  # all of them, as each has state
         return flags
 

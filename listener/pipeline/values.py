@@ -56,10 +56,12 @@ class Frames:
 
     @property
     def stop(self) -> int:
+        """Index after the last sample."""
         return self.start + int(self.pcm.size)
 
     @property
     def frame_samples(self) -> int:
+        """Samples per frame."""
         return int(self.pcm.shape[1])
 
 
@@ -114,6 +116,8 @@ class Gate(Protocol):
     """
 
     @property
-    def floor_dbfs(self) -> float | None: ...  # the background level it tracks; None if it tracks none
+    def floor_dbfs(self) -> float | None:
+        """Background level that the gate tracks, or None."""
 
-    def __call__(self, frames: Frames) -> Flags: ...  # (frames,)
+    def __call__(self, frames: Frames) -> Flags:
+        """Return the active frames, bool (frames,)."""

@@ -12,6 +12,7 @@ class FirstSeen:
         self._ids: dict[str, None] = {}  # the latest seen last; bounded, because a filter may drop ends
 
     def __call__(self, event: Event) -> bool:
+        """Return whether this is the first line of its event."""
         first = event.id not in self._ids
         self._ids.pop(event.id, None)
         self._ids[event.id] = None

@@ -55,6 +55,7 @@ class Recorder(Observer):
             return self._frames[-1].start / self.rate if self._frames else 0.0
 
     def on_frames(self, frames: Frames, active: Flags) -> None:  # noqa: ARG002
+        """Take note of a batch of frames."""
         oldest = frames.stop - self._kept
         with self._lock:
             self._frames.append(frames)
@@ -64,6 +65,7 @@ class Recorder(Observer):
                 self._speech.popleft()
 
     def on_prediction(self, prediction: Prediction) -> None:
+        """Take note of a prediction."""
         score = max((float(prediction.scores[voice]) for voice in self._voices), default=0.0)
         with self._lock:
             self._speech.append((prediction.span, score))

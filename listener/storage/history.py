@@ -115,6 +115,7 @@ class History:
                 log.warning("%s", err)
 
     def close(self) -> None:
+        """Close it; safe to call twice."""
         with self._lock:
             if self._database is not None:
                 self._database.close()
@@ -309,6 +310,7 @@ class Reader:
         return {(label, when): count for label, when, count in self._found(counted, (by, *values))}
 
     def close(self) -> None:
+        """Close it; safe to call twice."""
         self._database.close()
 
     def _eve(self, query: Query) -> tuple[float, int]:

@@ -126,6 +126,7 @@ class Presence:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def end(self) -> None:
+        """End the connection."""
         if self._lock is not None:
             os.close(self._lock)
         self._lock = None

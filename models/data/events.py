@@ -30,6 +30,7 @@ class PlacedSound:
 
     @property
     def stop(self) -> int:
+        """Index after the last sample."""
         return self.start + len(self.wave)
 
 

@@ -70,6 +70,7 @@ class StreamMixer:
         self._drawn = {free: _Draw(mixing, bank, fold, only_free=free) for free in (True, False)}
 
     def __call__(self, number: int) -> MixedStream:
+        """Mix the stream of this number."""
         rng = np.random.default_rng([self._mixing.seed, 11, self._fold, number])
         free = bool(rng.random() < self._mixing.free) and self._drawn[True].has_labels
         draw = self._drawn[free]

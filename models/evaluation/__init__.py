@@ -1,0 +1,4 @@
+"""Scenes, scoring and reports for a bundle.
+
+May import listener and models.data. Start with scenes.py and event_matching.py.
+"""

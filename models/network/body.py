@@ -101,6 +101,7 @@ class Pointwise(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, plane: Tensor) -> Tensor:
+        """Compute the outputs."""
         return functional.relu6(self.conv(plane), inplace=True)
 
 
@@ -117,6 +118,7 @@ class Layer(nn.Module):
         self.mix = Pointwise(inputs, outputs) if number else nn.Identity()
 
     def forward(self, plane: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the outputs."""
         across, after = self.time(plane, state)
         return self.mix(across), after
 

@@ -153,6 +153,7 @@ class TemporalConv(nn.Module):
         self.norms = nn.ModuleList([nn.BatchNorm1d(width), nn.BatchNorm1d(width)])
 
     def forward(self, hidden: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the outputs."""
         joined = torch.cat([state, hidden], dim=2)
         across = functional.relu(self.norms[0](self.time(joined)))
         return functional.relu(hidden + self.norms[1](self.mix(across))), joined[:, :, -self.past :]

@@ -43,6 +43,7 @@ class Batches:
             self._teacher_mean, self._teacher_scale = some.mean(axis=(0, 1)), some.std(axis=(0, 1)) + 1
 
     def __call__(self, step: int) -> Batch:
+        """Return the batch of a training step."""
         whole = step >= self.recipe.steps
         size = self.recipe.whole_batch if whole else self.recipe.batch
         torch.manual_seed(self.recipe.seed * 1_000_003 + step * 101)

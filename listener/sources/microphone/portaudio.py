@@ -54,11 +54,14 @@ class Wish(NamedTuple):
 class Backend(Protocol):
     """One of the two libraries."""
 
-    def inputs(self) -> list[Input]: ...
+    def inputs(self) -> list[Input]:
+        """Return the input devices."""
 
-    def default(self) -> int | None: ...
+    def default(self) -> int | None:
+        """Return the number of the default input device, or None."""
 
-    def offers(self, device: Input, rate: int, channels: int) -> bool: ...
+    def offers(self, device: Input, rate: int, channels: int) -> bool:
+        """Return whether a device offers this rate and number of channels."""
 
     def open(self, device: Input, rate: int, channels: int, block: int, deliver: Deliver) -> Callable[[], bool]:
         """Open and start a device.

@@ -49,7 +49,8 @@ class Chunk:
 class Decoder(Protocol):
     """Turns the output of a program into chunks. Each start of the program has one of its own."""
 
-    def __call__(self, received: bytes) -> Iterator[Chunk]: ...
+    def __call__(self, received: bytes) -> Iterator[Chunk]:
+        """Yield the audio chunks in the received bytes."""
 
     def described(self) -> str:
         """Describe what is being recorded. Called after the first chunk."""

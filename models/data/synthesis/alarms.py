@@ -25,6 +25,7 @@ class Pattern:
 
     @property
     def period_s(self) -> float:
+        """Length of one period in seconds."""
         return self.pulses * self.pulse_s + (self.pulses - 1) * self.gap_s + self.pause_s
 
     def scaled(self, on: float, off: float) -> "Pattern":
