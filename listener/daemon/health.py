@@ -72,7 +72,7 @@ class SourceHealth:
 
     def heard(self, block: Block, *, live: bool = False) -> bool:
         """Note a block, which of a live source arrives as it is recorded; return whether its audio is well."""
-        wrong_rate = self._rate(block, self._clock()) if live else None
+        wrong_rate = self._rate(block, self._clock(), is_device=live)
         ailment = wrong_rate or self._hearing(block)
         if ailment is not self._ailment:
             with self._lock:

@@ -65,13 +65,15 @@ def test_it_is_over_when_the_rate_is_right() -> None:
     assert [monitor(right, 11 + 0.1 * number) for number in range(110)][-1] is None
 
 
-def test_it_is_trouble_of_a_live_source_alone() -> None:
+@pytest.mark.parametrize(
+    ("samples", "live", "is_trouble"),
+    [(4800, True, True), (4800, False, True), (4160, True, True), (4160, False, False), (1600, True, False)],
+)
+def test_a_pipe_counts_only_if_another_setting_explains_it(samples: int, live: bool, is_trouble: bool) -> None:
     now = [0.0]
-    live, recording = SourceHealth("live", lambda: now[0]), SourceHealth("file", lambda: now[0])
-    block = Block(0, 16000, np.arange(4800, dtype=np.int16)[:, None] % 100)
+    health = SourceHealth("pipe", lambda: now[0])
+    block = Block(0, 16000, np.arange(samples, dtype=np.int16)[:, None] % 100)
     for number in range(120):
         now[0] = 0.1 * number
-        live.heard(block, live=True)
-        recording.heard(block)
-    assert live.trouble
-    assert not recording.trouble
+        health.heard(block, live=live)
+    assert bool(health.trouble) == is_trouble
