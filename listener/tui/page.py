@@ -123,7 +123,7 @@ def _centred(words: list[str], width: int, height: int) -> list[Line]:
 def _help(width: int) -> list[Line]:
     lines: list[Line] = [[(" listener, keys", "bold")], []]
     lines += [[(f"   {keys:<14}", "bold cyan"), (meaning, "")] for keys, meaning in HELP]
-    closing = "Changes last until they are undone or the daemon ends. Any key: back to the picture."
+    closing = "Changes last until they are undone. Any key: back to the picture."
     return [*lines, [], *([(f" {line}", "dim")] for line in _wrapped(closing, width - 2))]
 
 
