@@ -4,13 +4,12 @@ import fcntl
 import os
 import socket
 import stat
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from listener.base import addresses
+from listener.base import addresses, ownership
 from listener.base.addresses import Address
 from listener.errors import SinkError
 
@@ -60,11 +59,12 @@ def own_folder(folder: Path) -> None:
     """Create the default folder, or raise SinkError if another user has: everybody can do that in /tmp."""
     try:
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        owner = folder.stat().st_uid
+        owner, stranger = folder.stat().st_uid, ownership.stranger(folder)
     except OSError as err:
         raise _error(f"folder {folder} of the socket cannot be created ({err.strerror})", "unusable") from err
-    if owner not in (0, os.getuid()):
-        raise _error(f"folder {folder} of the socket belongs to another user ({owner})", "foreign")
+    if stranger or owner not in ownership.trusted_users():
+        why = stranger or f"it belongs to another user ({owner})"
+        raise _error(f"folder {folder} of the socket cannot be trusted: {why}", "foreign")
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -127,8 +127,7 @@ def _holder(path: Path) -> str:
             return ""
         except (TimeoutError, BlockingIOError):  # its backlog is full: it hangs, but is alive
             return "a process that does not answer"
-        credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid = struct.unpack("3i", credentials)[0]
+        pid, _user = ownership.peer(probe)
     return f"process {pid}" if pid else "a process of another container"
 
 
