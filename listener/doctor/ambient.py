@@ -113,7 +113,12 @@ class AmbientMeter(Observer):
 
 
 def held_open(active: Flags, hang_over_s: float) -> Flags:
-    """For each frame whether the gate is open, from whether it heard something: it stays open for a while."""
+    """Return for each frame whether the gate is open: for `hang_over_s` after each active frame.
+
+    Args:
+        active: Shape (frames,).
+        hang_over_s: In seconds.
+    """
     now = np.arange(len(active))
     last = np.maximum.accumulate(np.where(active, now, -1 - len(active) - round(hang_over_s * FRAMES_PER_S)))
     held: Flags = now - last < max(1, round(hang_over_s * FRAMES_PER_S))
@@ -121,33 +126,43 @@ def held_open(active: Flags, hang_over_s: float) -> Flags:
 
 
 def some(source: BaseSource, seconds: float, patience_s: float) -> Iterator[Block]:
-    """So many seconds of what a source gives, or less where it ends.
+    """Yield audio of a source for `seconds`, or less if it ends.
 
-    SourceError where nothing comes for `patience_s`; after that it has as long again for what is missing.
+    Args:
+        source: Is closed at the end.
+        seconds: How much audio, in seconds.
+        patience_s: How long to wait for the first audio, and then for audio that is late.
+
+    Raises:
+        SourceError: No audio came.
     """
-    said: list[str] = []
-    heard_s = 0.0
+    details: list[str] = []
+    received_s = 0.0
 
     def report(_state: SourceState, detail: str) -> None:
-        said[:] = [detail]
+        details[:] = [detail]
 
     with ExitStack() as held:
         held.callback(source.close)
         timer = held.enter_context(_Timer(source, patience_s))
         for block in source.blocks(report):
-            if not heard_s:
-                timer.start_anew(seconds + patience_s)
+            if not received_s:
+                timer.restart(seconds + patience_s)
             yield block
-            heard_s += len(block.pcm) / block.rate
-            if heard_s >= seconds:
+            received_s += len(block.pcm) / block.rate
+            if received_s >= seconds:
                 return
-    if not heard_s:
-        why = f" ({said[0]})" if said else ""
-        raise SourceError(f"{source.name}: no audio came in {patience_s:g} s{why}; see `listener devices`")
+    if not received_s:
+        why = f" ({details[0]})" if details else ""
+        raise SourceError(
+            f"{source.name}: no audio came in {patience_s:g} s{why}",
+            code="source-silent",
+            remedy="See `listener devices`.",
+        )
 
 
 class _Timer:
-    """Closes a source that keeps us waiting, wherever it hangs."""
+    """Closes a source that takes too long."""
 
     def __init__(self, source: BaseSource, seconds: float) -> None:
         self._source = source
@@ -159,7 +174,7 @@ class _Timer:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
-    def start_anew(self, seconds: float) -> None:
+    def restart(self, seconds: float) -> None:
         self._timer.cancel()
         self._timer = self._started(seconds)
 

@@ -10,30 +10,31 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from listener import messages
+from listener.routing.subscriber import Subscriber
 from listener.web.daemon_link import Disconnected, News
 
 KEPT = 512  # event lines from which a page can resume
 FIRST = 60  # events with which a new page begins
 PAGES = 64
 MAX_DIGITS = 18  # of an event's number; Python refuses to convert thousands of digits
+MAX_BYTES = 2_000_000  # that wait for one page
 HEARTBEAT_S = 15.0  # a page that has vanished is noticed when this cannot be sent
 LANES = {"daemon": 16, "event": KEPT, "status": 8, "level": 32, "spectrum": 32}  # bounds, in the order of sending
 
 
 class PageQueue:
-    """The messages that wait for one open page, in bounded lanes: the oldest levels and spectra are dropped."""
+    """The messages that wait for one open page; the oldest levels and spectra are dropped."""
 
     def __init__(self) -> None:
-        self._lanes = {kind: deque[bytes](maxlen=bound) for kind, bound in LANES.items()}
+        self._waiting = Subscriber(LANES, MAX_BYTES)
         self._ready = asyncio.Event()
         self._ended = False
 
     def offer(self, kind: str, message: bytes) -> None:
-        """Queue a message. If the lane of events is full, the stream ends: the page reconnects and resumes."""
-        lane = self._lanes[kind]
-        if kind == "event" and len(lane) == KEPT:
+        """Queue a message. If there is no room for an event, the stream ends: the page reconnects and resumes."""
+        if kind == "event" and self._waiting.is_full(kind, len(message)):
             self.end()
-        lane.append(message)
+        self._waiting.offer(kind, message)
         self._ready.set()
 
     def end(self) -> None:
@@ -44,11 +45,9 @@ class PageQueue:
     async def messages(self) -> AsyncIterator[bytes]:
         """Yield what to send, until the stream is ended."""
         while not self._ended:
-            waiting = [message for lane in self._lanes.values() for message in lane]
-            for lane in self._lanes.values():
-                lane.clear()
+            waiting = b"".join(message for kind in LANES for message in self._waiting.take(kind))
             if waiting:
-                yield b"".join(waiting)
+                yield waiting
             self._ready.clear()
             try:
                 await asyncio.wait_for(self._ready.wait(), HEARTBEAT_S)
