@@ -1,1 +1,4 @@
-"""Where events go: one module a sink, each with its own `Config`."""
+"""Where events go: one module or folder per kind of [[sink]], and the control socket.
+
+Sinks may import `routing`, `storage`, `messages` and `base`, never each other. Start reading at `console`.
+"""

@@ -1,6 +1,10 @@
 """Trouble is told once when it begins and once when it is over, however often it comes."""
 
-from listener.base.incidents import IncidentTracker, Summary
+import logging
+
+import pytest
+
+from listener.base.incidents import IncidentLog, IncidentTracker, Summary
 
 
 class Time:
@@ -76,3 +80,43 @@ def test_a_loose_plug_costs_less_than_fifty_lines_a_day() -> None:
             time.bad(2)
             time.well(period - 2)
         assert 10 < time.begun + len(time.told) < 50, f"one interruption each {period} s"
+
+
+def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.levelname for record in caplog.records]
+
+
+def test_each_kind_is_a_warning_once_until_it_is_resolved(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    incidents = IncidentLog("sink", logging.getLogger("test"))
+    incidents.resolve()
+    for message, kind in (("away 1", "away"), ("away 2", "away"), ("refused", "refused")):
+        incidents.report(message, kind)
+    assert incidents.is_open
+    incidents.resolve()
+    incidents.resolve()
+    assert not incidents.is_open
+    incidents.report("away 3", "away")
+    assert levels(caplog) == ["WARNING", "DEBUG", "WARNING", "INFO", "WARNING"]
+    assert caplog.messages[0] == "sink: away 1"
+
+
+def test_an_incident_that_goes_on_is_a_warning_each_hour_with_its_count(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    incidents = IncidentLog("", logging.getLogger("test"), clock=lambda: now)
+    for _ in range(241):
+        incidents.report("wrong token")
+        now += 30.0
+    assert [message.partition(" (")[2][:3] for message in caplog.messages] == ["", "120", "120"]
+
+
+def test_after_a_short_recovery_the_incident_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    incidents = IncidentLog("", logging.getLogger("test"))
+    incidents.report("away")
+    incidents.resolve(forget=False)
+    incidents.report("away")
+    incidents.resolve(forget=False)
+    incidents.forget()
+    incidents.report("away")
+    assert levels(caplog) == ["WARNING", "INFO", "DEBUG", "WARNING"]
