@@ -83,7 +83,7 @@ class Daemon:
 
     def publish(self, event: Event) -> None:
         """Offer an event to every sink, unless the user's controls suppress it."""
-        if not self._controls.admits(event):
+        if not self._controls.allows(event):
             return
         if (stream := self._streams.get(event.source)) and stream.substitute_name:
             event = renamed_source(event, stream.substitute_name)

@@ -71,7 +71,7 @@ class SavedControls:
 
     def _apply(self, command: Command) -> bool:
         try:
-            self._controls.obey(command)
+            self._controls.execute(command)
         except ValueError as err:
             log.info("not restored: %s", err)
             return False

@@ -1,4 +1,4 @@
-"""A bounded, closable queue between two threads that counts what it loses."""
+"""A bounded queue between two threads that can be closed, and counts what it loses."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,16 +15,18 @@ def _one(_item: object) -> float:
 
 
 class Channel(Generic[T]):
-    """A queue of at most `bound`, in whatever `weigh` measures: items if it is left out, seconds of audio for blocks.
+    """A bounded queue. Iteration yields items until the queue is closed and empty.
 
-    When it is full, `drop_oldest` forgets what has waited longest and counts it in `lost`, until there is room for
-    `spare` more than the item that comes: then the losses of a slow consumer lie apart. `block` makes the producer
-    wait. An item heavier than the bound passes alone. Iterating gives items until it is closed and empty.
+    Args:
+        bound: The most that may wait, in the unit of `weigh`. A single item may be heavier.
+        policy: What happens if it is full: `drop_oldest` drops and counts items, `block` makes the producer wait.
+        weigh: The weight of an item, for example its seconds of audio; 1 by default.
+        spare: How much room `drop_oldest` makes beyond the new item, so that the losses of a slow consumer are apart.
     """
 
     def __init__(self, bound: float, policy: Policy, weigh: Callable[[T], float] = _one, *, spare: float = 0.0) -> None:
         if bound <= 0:
-            raise ValueError(f"a channel needs room: bound is {bound}")
+            raise ValueError(f"bound must be positive, not {bound}")
         self._bound = bound
         self._policy = policy
         self._weigh = weigh
@@ -37,17 +39,17 @@ class Channel(Generic[T]):
 
     @property
     def lost(self) -> float:
-        """How much was dropped to make room, in the unit of `weigh`."""
+        """How much was dropped, in the unit of `weigh`."""
         return self._lost
 
     @property
     def waiting(self) -> float:
-        """How much is in it, in the unit of `weigh`."""
+        """How much waits, in the unit of `weigh`."""
         return self._weight if self._waiting else 0.0
 
     @property
     def finished(self) -> bool:
-        """Whether nothing will ever come out again: closed and drained."""
+        """Whether it is closed and empty."""
         with self._changed:
             return self._closed and not self._waiting
 
@@ -73,7 +75,7 @@ class Channel(Generic[T]):
             return True
 
     def close(self, discard: bool = False) -> None:
-        """Take nothing more. What waits can still be had, unless it is discarded, which is not counted as lost."""
+        """Accept no more items. Those that wait can be taken unless discarded, which is not counted as lost."""
         with self._changed:
             self._closed = True
             if discard:
@@ -81,12 +83,12 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def closed_within(self, seconds: float) -> bool:
-        """Wait so long for it to be closed; whether it is."""
+        """Wait until it is closed; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closed, seconds)
 
     def discard(self) -> int:
-        """Forget what waits; how many items that were."""
+        """Remove all items; return how many there were."""
         with self._changed:
             count = len(self._waiting)
             self._forget()
@@ -97,7 +99,7 @@ class Channel(Generic[T]):
         return self.until_starved(None)
 
     def until_starved(self, timeout_s: float | None) -> Iterator[T]:
-        """Items until nothing has come for so long (the channel stays open), or until closed and drained."""
+        """Yield items until it is closed and empty, or until none has arrived for `timeout_s`; it stays open then."""
         while taken := self._take(timeout_s):
             yield taken[0]
 
@@ -119,6 +121,6 @@ class Channel(Generic[T]):
 
     def _remove(self) -> tuple[T, float]:
         item, weight = self._waiting.popleft()
-        # Sums of floats drift; an empty queue weighs nothing, whatever months of adding have made of it.
+        # Sums of floats drift over months; an empty queue weighs exactly nothing.
         self._weight = self._weight - weight if self._waiting else 0.0
         return item, weight

@@ -1,6 +1,6 @@
-"""What a user may change while the daemon runs: snooze, mute, the labels to listen for, thresholds.
+"""What users change while the daemon runs: snoozes, muted sources, the labels to listen for, thresholds.
 
-One object for all who ask, the socket and MQTT among them. A change holds until it is taken back or the daemon ends.
+One object serves the control socket, MQTT and the display.
 """
 
 import threading
@@ -16,15 +16,26 @@ from listener.errors import ConfigError, ListenerError
 from listener.messages import Command, Event, State, wall_clock
 
 EVERYTHING = "all"
-STEP_S = 1.0  # the wall clock was set, where it has moved by so much against the ticks
+STEP_S = 1.0  # the wall clock was set if it moved by more than this against the ticks
 
-Reload = Callable[[], Sequence[str]]  # what only a restart changes; ListenerError where the configuration is wrong
-Test = Callable[[str], Sequence[str]]  # a label -> the sinks that were sent a test event of it
-Retune = Callable[[str, float | None], None]  # label, its new on-threshold or None for the configured one
+Reload = Callable[[], Sequence[str]]  # returns what only a restart changes; raises ListenerError
+Test = Callable[[str], Sequence[str]]  # label -> the sinks that got a test event of it
+Retune = Callable[[str, float | None], None]  # label, and its new on-threshold or None for the configured one
 
 
 class Controls:
-    """The state, and whether an event may pass. For any thread."""
+    """The state of the controls, and the filter that follows from it. For any thread.
+
+    Args:
+        labels: The labels of events.
+        groups: The labels of each group.
+        sources: The names of the sources.
+        retune: Sets a threshold.
+        clock: The wall clock.
+        ticks: A clock that nobody sets.
+        reload: Reads the configuration again.
+        test: Sends a test event.
+    """
 
     def __init__(
         self,
@@ -44,30 +55,33 @@ class Controls:
         self._epoch = clock() - self._ticks()  # Unix time of tick 0
         self._restart: tuple[str, ...] = ()
         self._lock = threading.RLock()
-        self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (ticks), or for good
-        self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, where it is not all
+        self._snoozed: dict[str, float | None] = {}  # label, group, source or EVERYTHING -> until (ticks); None: no end
+        self._wanted: dict[str, tuple[str, ...]] = {}  # source -> labels, if not all
         self._thresholds: dict[str, float] = {}
-        self._passed: set[str] = set()  # ids of events under way that were let pass: their ends must follow
-        self._expired = False  # since the watchers were last told
+        self._passed: set[str] = set()  # ids of running events that have passed: their ends must follow
+        self._expired = False  # since watchers were last called
         self._watchers: list[Callable[[State], None]] = []
-        self._telling = threading.Lock()  # so that the last that watchers hear is what is in force
+        self._notifying = threading.Lock()  # so that the last call has the latest state
 
     def watch(self, watcher: Callable[[State], None]) -> None:
-        """Have `watcher` called with the state after each change. It may be any thread's call, and must not wait."""
+        """Call `watcher` with the state after each change, from any thread. It must not block."""
         with self._lock:
             self._watchers = [*self._watchers, watcher]
 
     def unwatch(self, watcher: Callable[[State], None]) -> None:
-        """Have it called no more."""
+        """Stop calling `watcher`."""
         with self._lock:
             self._watchers = [other for other in self._watchers if other != watcher]
 
     def reconfigure(
         self, labels: Sequence[str], groups: Mapping[str, Sequence[str]], restart: Sequence[str] = ()
     ) -> None:
-        """Know other labels and groups from now on. What users have changed stays, but for names that are no more.
+        """Continue with other labels and groups. Changes by users stay, except for names that are gone.
 
-        `restart` is what was changed in the configuration, and only a restart changes.
+        Args:
+            labels: The labels of events.
+            groups: The labels of each group.
+            restart: Sections of the configuration that have changed, and that only a restart applies.
         """
         with self._lock:
             self._restart = tuple(restart)
@@ -76,21 +90,28 @@ class Controls:
             self._snoozed = {what: until for what, until in self._snoozed.items() if what in names}
             self._thresholds = {label: on for label, on in self._thresholds.items() if label in labels}
             self._wanted = _still_there(self._wanted, labels)
-        self._tell()
+        self._notify()
 
-    def admits(self, event: Event) -> bool:
-        """Whether an event's line is to be reported. One that was, is to its end; one that was not, not by its end."""
+    def allows(self, event: Event) -> bool:
+        """Tell whether an event line passes. After one line of an event has passed, all others pass, up to the end."""
         with self._lock:
             begun = event.id in self._passed
-            passes = begun or (event.phase != "end" and not self.holds_back(event))
+            passes = begun or (event.phase != "end" and not self.is_suppressed(event))
             if passes and event.phase in ("start", "update"):
                 self._passed.add(event.id)
             else:
                 self._passed.discard(event.id)
             return passes
 
-    def obey(self, command: Command) -> State:
-        """Do what was asked; the state after it. ValueError, naming what is wrong, for what makes no sense."""
+    def execute(self, command: Command) -> State:
+        """Execute a command.
+
+        Returns:
+            The state after it.
+
+        Raises:
+            ValueError: The command is refused.
+        """
         if command.command == "reload":
             return self._reloaded()
         if command.command == "test":
@@ -107,11 +128,11 @@ class Controls:
                     self._threshold(command.what, command.on)
                 case "state":
                     return self.state()
-        self._tell()
+        self._notify()
         return self.state()
 
     def state(self) -> State:
-        """What is in force now."""
+        """Return the current state."""
         with self._lock:
             self._forget_expired()
             self._follow_clock()
@@ -126,15 +147,15 @@ class Controls:
             )
 
     def tick(self) -> None:
-        """Tell the watchers of snoozes that have run out: to be called about once a second."""
+        """Notify watchers of snoozes that have ended. Call about once a second."""
         with self._lock:
             self._forget_expired()
             expired, self._expired = self._expired, False
         if expired:
-            self._tell()
+            self._notify()
 
-    def holds_back(self, event: Event) -> bool:
-        """Whether a user has asked not to be told of such an event just now, whether or not its start was told."""
+    def is_suppressed(self, event: Event) -> bool:
+        """Tell whether a snooze or a selection of labels suppresses an event now, even if its start has passed."""
         with self._lock:
             self._forget_expired()
             wanted = self._wanted.get(event.source)
@@ -146,7 +167,7 @@ class Controls:
     def _reloaded(self) -> State:
         """Without the lock: it is done by another thread, which needs it."""
         if self._reload is None:
-            raise ValueError("there is no configuration here to read again")
+            raise ValueError("there is no configuration to read again")
         try:
             restart = tuple(self._reload())
         except ListenerError as err:
@@ -165,7 +186,7 @@ class Controls:
         return msgspec.structs.replace(self.state(), tested=list(self._test(label)))
 
     def _follow_clock(self) -> None:
-        """Say times by the wall clock as it is set now; but not another one each time, for what passes in between."""
+        """Follow the wall clock if it was set; small differences must not change the times of a state."""
         epoch = self._clock() - self._ticks()
         if abs(epoch - self._epoch) > STEP_S:
             self._epoch = epoch
@@ -178,7 +199,7 @@ class Controls:
 
     def _snooze(self, what: str, for_s: float | None) -> None:
         if for_s is not None and not 0 < for_s <= messages.LONGEST_SNOOZE_S:
-            raise ValueError(f"snooze for {for_s:g} s: give more than 0 and at most a year")
+            raise ValueError(f"invalid duration {for_s:g} s. Give more than 0 s and at most a year.")
         self._snoozed[self._known(what)] = None if for_s is None else self._ticks() + for_s
 
     def _listen(self, source: str, labels: Sequence[str] | None) -> None:
@@ -192,7 +213,7 @@ class Controls:
     def _threshold(self, label: str, on: float | None) -> None:
         label = _resolved(label, self._labels)
         if on is not None and not 0 < on < 1:
-            raise ValueError(f"threshold {on:g}: give a number between 0 and 1")
+            raise ValueError(f"invalid threshold {on:g}. Give a number between 0 and 1.")
         self._retune(label, on)
         if on is None:
             self._thresholds.pop(label, None)
@@ -202,8 +223,8 @@ class Controls:
     def _known(self, what: str) -> str:
         return _resolved(what, (*self._labels, *self._groups, *self._sources, EVERYTHING))
 
-    def _tell(self) -> None:
-        with self._telling:
+    def _notify(self) -> None:
+        with self._notifying:
             state = self.state()
             for watcher in self._watchers:
                 watcher(state)
@@ -218,11 +239,11 @@ def _resolved(name: str, known: Sequence[str]) -> str:
 
 
 def _still_there(wanted: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """What sources listen for, without labels that are no more: one for which nothing is left listens for all again."""
+    """Return the selections without labels that are gone. A source with nothing left listens for all labels again."""
     left = {source: tuple(label for label in names if label in labels) for source, names in wanted.items()}
     return {source: names for source, names in left.items() if names or not wanted[source]}
 
 
 def is_muted(state: State, source: str) -> bool:
-    """Whether nothing of a source is reported."""
+    """Tell whether all events of a source are suppressed."""
     return source in state.snoozed or EVERYTHING in state.snoozed

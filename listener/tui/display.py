@@ -104,7 +104,7 @@ class LiveDisplay(BaseSink):
 
     def set_controls(self, controls: Controls) -> None:
         """Send the commands of keys to these controls, and show their state."""
-        self._controls, self._execute = controls, controls.obey
+        self._controls, self._execute = controls, controls.execute
         controls.watch(self.show)
         self.show(controls.state())
 

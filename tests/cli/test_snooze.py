@@ -48,7 +48,7 @@ def test_a_snoozed_group_is_not_reported(address: str, controls: Controls, capsy
     status, out, _ = run(capsys, "snooze", "weather", "1h30m", "--connect", address)
     assert status == 0
     assert re.fullmatch(r"weather  until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n", out)
-    assert not controls.admits(event(label="rain"))
+    assert not controls.allows(event(label="rain"))
 
 
 @pytest.mark.parametrize("wake", [["wake", "siren"], ["snooze", "siren", "--wake"]])
@@ -58,10 +58,10 @@ def test_a_snooze_is_listed_until_it_is_woken(
     _, begun, _ = run(capsys, "snooze", "siren", "--until-woken", "--connect", address)
     _, listed, _ = run(capsys, "snooze", "--connect", address)
     assert begun == listed
-    assert not controls.admits(event(label="siren"))
+    assert not controls.allows(event(label="siren"))
     _, woken, _ = run(capsys, *wake, "--connect", address)
     assert woken != listed
-    assert controls.admits(event(label="siren"))
+    assert controls.allows(event(label="siren"))
 
 
 def test_a_name_the_daemon_does_not_know_is_refused_with_the_nearest(

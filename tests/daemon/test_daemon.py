@@ -519,7 +519,7 @@ def test_a_sink_gets_what_its_filter_admits(tiny: Bundle) -> None:
 
 def test_what_is_snoozed_reaches_no_sink(tiny: Bundle) -> None:
     controls, sink = Controls(tiny.labels, {}, ["fake"]), FakeSink()
-    controls.obey(Command(command="snooze", what="fake"))
+    controls.execute(Command(command="snooze", what="fake"))
     daemon = Daemon(controls)
     daemon.run([stream(FakeSource(blocks(BARKS)), daemon, tiny)], [SinkBinding("sink", sink)])
     assert sink.events == []

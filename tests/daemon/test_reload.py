@@ -17,6 +17,7 @@ import pytest
 
 from listener import config as configuration
 from listener import messages as wire
+from listener.base.requirements import Requirements
 from listener.client import Client
 from listener.config import Config, Part
 from listener.daemon.build import build_pipeline
@@ -34,6 +35,7 @@ from tests.broker import MOSQUITTO, Broker, certificates
 from tests.broker import Client as Subscriber
 from tests.conftest import HEEDING_HANGUPS
 from tests.fakes import FakeClassifier, FakeSink, FakeSource, blocks, noise, pcm
+from tests.raising import raises
 from tests.waiting import eventually
 
 RATE = 16_000
@@ -209,7 +211,7 @@ def test_a_gate_is_exchanged_between_two_frames(start: Callable[[str], Running])
 
 def test_a_threshold_that_a_user_has_set_holds_over_a_reload(start: Callable[[str], Running]) -> None:
     service = start(sink("a"))
-    service.service.controls.obey(wire.Command(command="threshold", what="hiss", on=0.97))
+    service.service.controls.execute(wire.Command(command="threshold", what="hiss", on=0.97))
     service.reload(SOURCE + sink("a") + "[labels.hiss]\nhold_s = 0.5\n")
     service.hear(3, LOUD)
     assert service.events() == []
@@ -310,19 +312,19 @@ def test_a_sink_that_waits_for_a_source_of_the_next_start_is_said(
 def test_a_reload_by_command_is_answered_with_what_waits_for_a_restart(start: Callable[[str], Running]) -> None:
     service = start(sink("a"))
     service.write(SOURCE + sink("a") + "[labels.hiss]\non = 0.8\n[daemon]\nlog_level = 'debug'\n")
-    state = service.service.controls.obey(wire.Command(command="reload"))
+    state = service.service.controls.execute(wire.Command(command="reload"))
     assert state.restart == ["daemon"]
     eventually(lambda: service.sinks["a"].greetings[-1].thresholds["hiss"] == 0.8, "the reload")
     service.write(SOURCE + sink("a") + "[gate]\nkind = 'opne'\n")
     with pytest.raises(ValueError, match=r"gate\.kind"):
-        service.service.controls.obey(wire.Command(command="reload"))
+        service.service.controls.execute(wire.Command(command="reload"))
 
 
 def test_a_sink_that_cannot_be_made_is_told_to_whoever_asks_for_the_reload(start: Callable[[str], Running]) -> None:
     service = start(sink("a"))
     service.write(SOURCE + sink("a") + '[[sink]]\nkind = "webhook"\n')
     with pytest.raises(ValueError, match="webhook"):
-        service.service.controls.obey(wire.Command(command="reload"))
+        service.service.controls.execute(wire.Command(command="reload"))
 
 
 def test_a_fault_in_a_part_is_no_end_of_the_daemon(start: Callable[[str], Running]) -> None:
@@ -432,7 +434,7 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
 def test_a_reload_is_answered_after_its_sinks_are_open(start: Callable[[str], Running]) -> None:
     service = start(sink("a"))
     service.write(SOURCE + sink("a") + sink("b"))
-    service.service.controls.obey(wire.Command(command="reload"))
+    service.service.controls.execute(wire.Command(command="reload"))
     assert service.diary == ["open a", "open b"]
 
 
@@ -440,7 +442,7 @@ def test_a_reload_whose_sinks_cannot_be_opened_is_refused_to_the_user(start: Cal
     service = start(sink("a"))
     service.write(SOURCE + sink("a") + sink("refusing"))
     with pytest.raises(ValueError, match="the port is taken"):
-        service.service.controls.obey(wire.Command(command="reload"))
+        service.service.controls.execute(wire.Command(command="reload"))
 
 
 class Commanding(Sink):
@@ -454,7 +456,7 @@ class Commanding(Sink):
         self.answered = threading.Event()
 
     def command(self) -> None:
-        self._controls.obey(wire.Command(command="reload"))
+        self._controls.execute(wire.Command(command="reload"))
         self.answered.set()
 
     def close(self) -> None:
@@ -484,7 +486,7 @@ def test_a_reload_after_the_end_is_refused(start: Callable[[str], Running]) -> N
     service = start(sink("a"))
     service.end()
     with pytest.raises(ValueError, match="stop"):
-        service.service.controls.obey(wire.Command(command="reload"))
+        service.service.controls.execute(wire.Command(command="reload"))
 
 
 def test_a_time_zone_that_was_changed_is_followed_by_a_reload(
@@ -519,9 +521,54 @@ def test_a_substitutes_events_have_its_name_and_reach_local_sinks_alone(tiny: Bu
 
 def test_a_snooze_of_the_microphone_silences_its_substitute(tiny: Bundle) -> None:
     daemon, sink = Daemon(Controls(["hiss"], {}, ["kitchen"])), FakeSink()
-    daemon._controls.obey(wire.Command(command="snooze", what="kitchen"))
+    daemon._controls.execute(wire.Command(command="snooze", what="kitchen"))
     microphone = FakeSource([], name="kitchen", then=SourceError("no input device"))
     source = Fallback(microphone, FakeSource(blocks(pcm(noise(3, LOUD))), name="demo"), "playing the demo")
     loop = build_pipeline(configuration.load(None), tiny, FakeClassifier(3), source.name)
     daemon.run([Stream(source, loop, daemon.publish, daemon.ended)], [SinkBinding("sink", sink)])
     assert sink.events == []
+
+
+WEBHOOK = '[[sink]]\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\ntoken_file = "{token}"\n'
+
+
+def test_a_changed_token_file_reopens_the_sink(tmp_path: Path, tiny: Bundle) -> None:
+    """Only the section is the same."""
+    (tmp_path / "token").write_text("the first")
+    made: list[Part] = []
+
+    class Secret(FakeSink):
+        requirements = Requirements(secrets={"token_file": str(tmp_path / "token")})
+
+    def make(part: Part, _hello: Hello) -> Secret:
+        made.append(part)
+        return Secret()
+
+    path = tmp_path / "c.toml"
+    path.write_text("[daemon]\nsocket = false\n" + WEBHOOK.format(token=tmp_path / "token"))
+    config = configuration.load(path)
+    classifier = FakeClassifier(3)
+    classifier.provider = "cpu"  # type: ignore[attr-defined]
+    service = Service(config, tiny, classifier, [], make_sink=make, read=lambda: config)  # type: ignore[arg-type]
+    service._sinks = service._configured_sinks(config, service._hello)
+    assert len(made) == 1
+    (tmp_path / "token").write_text("the second one")
+    service._configured_sinks(config, service._hello)
+    assert len(made) == 2
+
+
+def test_two_sinks_that_want_one_thing_are_refused(tmp_path: Path, tiny: Bundle) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[[sink]]\nkind = "mqtt"\n' * 2)
+    config = configuration.load(path)
+    classifier = FakeClassifier(3)
+    classifier.provider = "cpu"  # type: ignore[attr-defined]
+    with raises("part-conflict", "base 'listener'"):
+        Service(
+            config,
+            tiny,
+            classifier,  # type: ignore[arg-type]
+            [],
+            make_sink=lambda part, hello: part.factory(part.config, hello),
+            read=lambda: config,
+        )

@@ -24,8 +24,8 @@ class Run:
         self.saved = SavedControls(path, self.controls, lambda: configured or CONFIGURED)
         self.saved.restore()
 
-    def obey(self, **command: object) -> None:
-        self.controls.obey(Command(**command))  # type: ignore[arg-type]
+    def execute(self, **command: object) -> None:
+        self.controls.execute(Command(**command))  # type: ignore[arg-type]
         self.saved.save()
 
 
@@ -40,10 +40,10 @@ def state(path: Path) -> State:
 
 def test_snoozes_labels_and_thresholds_are_there_after_a_restart(path: Path) -> None:
     run = Run(path)
-    run.obey(command="snooze", what="pets", for_s=600.0)
-    run.obey(command="snooze", what="kitchen")
-    run.obey(command="listen", what="kitchen", labels=["siren"])
-    run.obey(command="threshold", what="siren", on=0.5)
+    run.execute(command="snooze", what="pets", for_s=600.0)
+    run.execute(command="snooze", what="kitchen")
+    run.execute(command="listen", what="kitchen", labels=["siren"])
+    run.execute(command="threshold", what="siren", on=0.5)
     again = Run(path)
     restored, before = again.controls.state(), run.controls.state()
     assert again.tuned == {"siren": 0.5}
@@ -55,8 +55,8 @@ def test_snoozes_labels_and_thresholds_are_there_after_a_restart(path: Path) -> 
 
 def test_what_was_taken_back_stays_so(path: Path) -> None:
     run = Run(path)
-    run.obey(command="snooze", what="siren")
-    run.obey(command="wake", what="siren")
+    run.execute(command="snooze", what="siren")
+    run.execute(command="wake", what="siren")
     assert state(path).snoozed == {}
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_written_until_something_changes(path: Path) -> None:
     run = Run(path)
     run.saved.save()
     assert not path.exists()
-    run.obey(command="snooze", what="siren")
+    run.execute(command="snooze", what="siren")
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -76,7 +76,7 @@ def test_a_snooze_that_has_run_out_meanwhile_is_not_restored(path: Path) -> None
 
 
 def test_a_threshold_gives_way_to_a_configuration_that_was_changed_since(path: Path) -> None:
-    Run(path).obey(command="threshold", what="siren", on=0.5)
+    Run(path).execute(command="threshold", what="siren", on=0.5)
     assert Run(path, configured={"siren": 0.8}).controls.state().thresholds == {}
     assert state(path).thresholds == {"siren": 0.5}
 
@@ -106,7 +106,7 @@ def test_a_pipe_in_place_of_the_file_holds_nothing_up(path: Path) -> None:
     path.parent.mkdir()
     os.mkfifo(path)
     assert state(path).snoozed == {}
-    Run(path).obey(command="snooze", what="siren")
+    Run(path).execute(command="snooze", what="siren")
     assert path.is_file()
 
 
@@ -114,8 +114,8 @@ def test_a_folder_that_cannot_be_written_is_reported_once(tmp_path: Path, caplog
     (tmp_path / "state").write_text("")
     run = Run(tmp_path / "state" / "controls.json")
     caplog.clear()
-    run.obey(command="snooze", what="siren")
-    run.obey(command="wake", what="siren")
+    run.execute(command="snooze", what="siren")
+    run.execute(command="wake", what="siren")
     assert [record.levelname for record in caplog.records if record.levelno > 20] == ["WARNING"]
 
 

@@ -114,7 +114,7 @@ def test_keys_change_what_the_daemon_does(display: LiveDisplay, canvas: FakeCanv
 def test_a_change_by_another_client_is_shown(display: LiveDisplay, canvas: FakeCanvas) -> None:
     controls = Controls(HELLO.labels, {}, HELLO.sources)
     display.set_controls(controls)
-    controls.obey(Command(command="threshold", what="rain", on=0.25))
+    controls.execute(Command(command="threshold", what="rain", on=0.25))
     canvas.shows("from 0.25*")
 
 

@@ -151,7 +151,7 @@ def test_a_threshold_and_a_mute_take_effect_in_the_daemon_and_are_seen(daemon: D
 
 
 def test_a_label_that_is_snoozed_with_its_group_is_shown_as_snoozed(daemon: Daemon, visit: Open) -> None:
-    daemon.controls.obey(Command(command="snooze", what="animals"))
+    daemon.controls.execute(Command(command="snooze", what="animals"))
     page = visit()
     page.until(ATTACHED)
     eventually(lambda: daemon.socket.wants_levels, "the page is visible")
@@ -167,7 +167,7 @@ def test_changed_thresholds_can_be_saved(daemon: Daemon, visit: Open) -> None:
     page.until(ATTACHED)
     page.show("Labels")
     assert not page.page.is_visible("#save")
-    daemon.controls.obey(Command(command="threshold", what="siren", on=0.7))
+    daemon.controls.execute(Command(command="threshold", what="siren", on=0.7))
     page.page.get_by_role("button", name="Save", exact=True).click()
     page.until("document.querySelector('#saved pre')?.textContent.includes('siren')")
 
@@ -230,7 +230,7 @@ def test_what_the_daemon_refuses_is_said_for_a_while_and_the_choice_is_taken_bac
     choice.select_option(label="8 hours")
     page.until("document.querySelector('#notice').textContent.includes('no label')")
     assert choice.input_value() == ""
-    daemon.controls.obey(Command(command="snooze", what="rain"))  # and the next status does not take it away
+    daemon.controls.execute(Command(command="snooze", what="rain"))  # and the next status does not take it away
     page.page.get_by_label("Wake rain").wait_for()
     page.page.evaluate(NEXT_STATUS)
     assert page.page.is_visible("#notice")
@@ -247,7 +247,7 @@ def test_a_slider_that_is_held_stays_where_it_is(daemon: Daemon, visit: Open) ->
     page.page.mouse.down()
     held = slider.input_value()
     assert float(held) > 0.7
-    daemon.controls.obey(Command(command="snooze", what="rain"))
+    daemon.controls.execute(Command(command="snooze", what="rain"))
     page.page.get_by_label("Wake rain").wait_for()
     assert slider.input_value() == held
     page.page.mouse.up()
@@ -255,7 +255,7 @@ def test_a_slider_that_is_held_stays_where_it_is(daemon: Daemon, visit: Open) ->
 
 
 def test_a_threshold_close_to_1_is_not_shown_as_1(daemon: Daemon, visit: Open) -> None:
-    daemon.controls.obey(Command(command="threshold", what="siren", on=0.999))
+    daemon.controls.execute(Command(command="threshold", what="siren", on=0.999))
     page = visit()
     page.until("[...document.querySelectorAll('#thresholds output')].map((out) => out.textContent).includes('0.999')")
 

@@ -149,7 +149,7 @@ class History(BaseSink):
 
     def _is_suppressed(self, event: messages.Event) -> bool:
         """Tell whether an event has been snoozed or muted since it began."""
-        return self._controls is not None and self._controls.holds_back(event)
+        return self._controls is not None and self._controls.is_suppressed(event)
 
 
 def _path(config: HistoryConfig) -> Path:

@@ -65,7 +65,7 @@ class Commands:
     def _execute(self, source: str, command: wire.Command) -> str | None:
         if self._controls is None:
             return "there is nothing here to command"
-        state = self._controls.obey(command)
+        state = self._controls.execute(command)
         if (command.command, command.what) == ("wake", source) and EVERYTHING in state.snoozed:
             return f"{source} stays muted while everything is snoozed; wake {EVERYTHING!r}"
         return None

@@ -159,7 +159,7 @@ class SocketServer(BaseSink):
             answer = messages.Refusal(message="commands are taken on the Unix socket only")
         else:
             try:
-                answer = self._controls.obey(command)
+                answer = self._controls.execute(command)
             except ValueError as err:
                 answer = messages.Refusal(message=str(err))
         with self._clients.lock:

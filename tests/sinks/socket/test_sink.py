@@ -137,7 +137,7 @@ def test_a_command_is_done_and_answered_with_the_state(serve: Serve) -> None:
     state = asking.ask(command="snooze", what="rain")
     assert state == messages.State(snoozed={"rain": None}, listening_for={}, thresholds={})
     assert watching.next() == state
-    assert not controls.admits(event(label="rain"))
+    assert not controls.allows(event(label="rain"))
     assert asking.ask(command="wake", what="rain") == messages.State(snoozed={}, listening_for={}, thresholds={})
 
 
