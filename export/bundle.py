@@ -19,7 +19,7 @@ from listener.pipeline import bundle
 from models.data.events import FRAME_SAMPLES
 from models.data.pool import read_pool
 from models.evaluation import calibration as calibrations
-from models.evaluation.calibration import Calibration
+from models.evaluation.calibration import FittedRules
 from models.evaluation.rules import groups_of, info_of, rule_of
 from models.network.body import CHUNK
 from models.network.embedding import FAMILIAR
@@ -44,7 +44,7 @@ class About:
     name: str = "unnamed"
     licence: str = "not stated"
     data: str = "not stated"
-    calibration: Calibration | None = None
+    calibration: FittedRules | None = None
     metrics: dict[str, float] | None = None
 
 
@@ -73,7 +73,7 @@ def export(trained: Checkpoint, out: Path, about: About = About(), streams: NDAr
 
 def manifest_of(trained: Checkpoint, about: About = About(), eight_bits: str = "") -> bundle.Manifest:
     """The manifest of a checkpoint's bundle."""
-    recipe, calibration = trained.recipe, about.calibration or Calibration({}, {})
+    recipe, calibration = trained.recipe, about.calibration or FittedRules({}, {})
     labels, spec, net = list(recipe.labels), recipe.spec, trained.net()
     provenance = {
         "recipe": msgspec.json.encode(to_plain(recipe)).decode(),

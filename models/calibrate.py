@@ -16,7 +16,7 @@ from models.evaluation import scenes
 from models.evaluation.bundle_runner import BundleRunner, read_pcm
 from models.evaluation.calibration import write
 from models.evaluation.rules import rule_of
-from models.evaluation.scenes import Scene
+from models.evaluation.scenes import SceneFile
 from models.evaluation.thresholds import ScoredScene, fit, of_predictions
 from models.training.command import command
 
@@ -41,7 +41,7 @@ def calibrate(options: argparse.Namespace) -> None:
         log.info("%-18s on %.3f, low %.3f, high %.3f", label, rule.on, *calibration.thresholds[label].values())
 
 
-def scores(runner: BundleRunner, scene: Scene) -> ScoredScene:
+def scores(runner: BundleRunner, scene: SceneFile) -> ScoredScene:
     """A bundle's scores of a scene."""
     return of_predictions(runner.predictions(*read_pcm(scene.path)), scene.truth)
 

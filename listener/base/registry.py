@@ -23,7 +23,7 @@ SINKS = {
     "command": "listener.sinks.command.sink:Hook",
     "webhook": "listener.sinks.webhook.sink:Webhook",
     "mqtt": "listener.sinks.mqtt.sink:Mqtt",
-    "history": "listener.sinks.history.sink:History",
+    "history": "listener.sinks.history.sink:HistorySink",
     "prometheus": "listener.sinks.prometheus:Prometheus",
     "web": "listener.sinks.web:Web",
 }

@@ -16,7 +16,7 @@ REMINDER_S = 30.0  # interval of updates without a new peak, for clients that mi
 TAIL_S = 1.5  # a window's score stays high this long after a sound: used if the gate shows no end
 
 
-class State(Enum):
+class EventState(Enum):
     """Where a machine stands."""
 
     IDLE = auto()  # no sound
@@ -89,7 +89,7 @@ class EventMachine:
     def __init__(self, label: str, rule: LabelRule, timing: Timing, maker: EventMaker, since: int = 0) -> None:
         self.label = self.name = label
         self.rule, self.timing = rule, timing
-        self.state = State.IDLE
+        self.state = EventState.IDLE
         self._maker = maker
         self._seen: Evidence | None = None  # the latest
         self._last_quiet = since  # end of the last clip with a score below `off`
@@ -113,11 +113,11 @@ class EventMachine:
     def process(self, seen: Evidence) -> Iterator[Event]:
         """Yield the events that begin, change or end with the latest evidence."""
         self._seen = seen
-        if self.state is State.IDLE:
+        if self.state is EventState.IDLE:
             self._process_idle(seen)
-        if self.state is State.PENDING:
+        if self.state is EventState.PENDING:
             yield from self._process_pending(seen)
-        elif self.state is State.ACTIVE:
+        elif self.state is EventState.ACTIVE:
             yield from self._process_active(seen)
 
     def split_at_gap(self, now: int) -> Iterator[Event]:
@@ -127,14 +127,14 @@ class EventMachine:
 
     def end(self) -> Iterator[Event]:
         """End the sound under way, if any. Yields the end of its event if that was reported."""
-        if self.state is State.IDLE or self._seen is None:
+        if self.state is EventState.IDLE or self._seen is None:
             return
         now = self._seen.span.stop
         self._stop = self._offset(self._seen)
-        if self.state is State.ACTIVE:
+        if self.state is EventState.ACTIVE:
             yield self._event("end", self._seen)
             self._ready = now + self.timing.samples(self.rule.cooldown_s)
-        self.state = State.IDLE
+        self.state = EventState.IDLE
         self._last_quiet = now
         # Frames between its end and now did not have the sound. Later clips may waver about them: they are not asked.
         settled = now - self.timing.samples(SETTLED_S)
@@ -150,7 +150,7 @@ class EventMachine:
         if seen.score > self.rule.off:
             self._keep_alive(seen)
             if self._lasted() >= self.timing.samples(self.rule.min_s) and self._has_repeated(seen):
-                self.state, self._detected = State.ACTIVE, seen.span.stop
+                self.state, self._detected = EventState.ACTIVE, seen.span.stop
                 yield self._event("start", seen)
         if self._is_over(seen.span.stop):
             yield from self.end()
@@ -174,7 +174,7 @@ class EventMachine:
         return seen.sounds[-1].stop > seen.span.stop - self.timing.samples(LATEST_S)
 
     def _begin(self, seen: Evidence) -> None:
-        self.state = State.PENDING
+        self.state = EventState.PENDING
         self._id, self._seq = self._maker.next_id(), 0
         self._peak = self._reported_peak = 0.0
         self._start = self._onset(seen)

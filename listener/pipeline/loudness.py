@@ -8,7 +8,7 @@ from typing import Annotated
 from listener.base.schema import Meta, Section
 from listener.messages import Event
 from listener.pipeline.bundle import LabelRule
-from listener.pipeline.event_machine import EventMachine, EventMaker, Evidence, State, Timing
+from listener.pipeline.event_machine import EventMachine, EventMaker, EventState, Evidence, Timing
 from listener.pipeline.gates import FLOOR_FALL, FLOOR_RISE_DB
 from listener.pipeline.values import SILENT_DBFS, Frames, Span
 
@@ -66,7 +66,7 @@ class Loudness:
         for number, level_dbfs in enumerate(frames.levels_dbfs.tolist()):
             self._powers.append(10 ** (level_dbfs / 10))
             score = self._score(level_dbfs)
-            if score > JUST_LOUD or self._machine.state is not State.IDLE:
+            if score > JUST_LOUD or self._machine.state is not EventState.IDLE:
                 start = frames.start + number * size
                 yield from self._machine.process(self._evidence(Span(start, start + size), score))
 
@@ -77,7 +77,7 @@ class Loudness:
 
     def _score(self, level_dbfs: float) -> float:
         over_db = self._floor.over_db(level_dbfs)
-        allowance_db = 0.0 if self._machine.state is State.IDLE else (1 - STAYS_LOUD) * self._over_db
+        allowance_db = 0.0 if self._machine.state is EventState.IDLE else (1 - STAYS_LOUD) * self._over_db
         if level_dbfs < self._min_dbfs - allowance_db:
             return 0.0
         return min(1.0, max(0.0, JUST_LOUD * over_db / self._over_db))

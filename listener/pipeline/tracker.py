@@ -11,7 +11,7 @@ import numpy as np
 from listener.base.schema import Meta, Section
 from listener.messages import Event
 from listener.pipeline.bundle import LabelRule, Sensitivity
-from listener.pipeline.event_machine import EventMachine, EventMaker, Evidence, State, Timing
+from listener.pipeline.event_machine import EventMachine, EventMaker, EventState, Evidence, Timing
 from listener.pipeline.frame_grid import BRIDGE_S, FrameGrid
 from listener.pipeline.values import Floats, Prediction, Span
 
@@ -189,7 +189,7 @@ class Tracker:
             machine.rule = rule if on is None else rule.retuned(on)
 
     def _note_state(self) -> None:
-        self._under_way = any(track.machine.state is not State.IDLE for track in self._tracks)
+        self._under_way = any(track.machine.state is not EventState.IDLE for track in self._tracks)
 
     def _weight_of_the_past(self, span: Span) -> float:
         """Smoothing is for clips one hop apart: a pause forgets more, the extra clip when the gate closes less."""
@@ -214,7 +214,7 @@ class Tracker:
     def _sounds(self, track: _Track, prediction: Prediction) -> Sequence[Span]:
         """Where the frame scores of a clip show the label's sound, if that matters now."""
         machine, grid = track.machine, self._rules.grid
-        matters = machine.state is not State.IDLE or track.smoothed > machine.rule.on
+        matters = machine.state is not EventState.IDLE or track.smoothed > machine.rule.on
         if not matters or grid is None or prediction.frame_scores is None:
             return ()
         return grid.sounds(prediction.frame_scores[track.index], machine.rule.frame, prediction.span, machine.fresh)

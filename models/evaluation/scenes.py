@@ -31,7 +31,7 @@ EACH = 12  # synthesised clips of each label
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class SceneFile:
     """A recording, its true events, and its length."""
 
     path: Path
@@ -66,12 +66,12 @@ def in_part(source: str, part: Part) -> bool:
 
 def make(
     out: Path, clips: Sequence[LabelledClip], seeds: Sequence[int], *, minutes: float, per_minute: float, rooms: Path
-) -> list[Scene]:
+) -> list[SceneFile]:
     """Scenes of these seeds, those with an odd one over recorded rooms; scenes that would be the same are kept."""
     out.mkdir(parents=True, exist_ok=True)
     content = digest([clip.name for clip in clips], minutes, per_minute, files=[clip.file for clip in clips])
 
-    def made(seed: int) -> Scene:
+    def made(seed: int) -> SceneFile:
         path, mark = out / f"scene{seed}", out / f"scene{seed}.digest"
         if not mark.is_file() or mark.read_text() != content:
             background = rooms if seed % 2 and rooms.is_dir() else None
@@ -79,12 +79,12 @@ def make(
             write(path, clips, settings)
             mark.write_text(content)
         truth = json.loads(path.with_suffix(".json").read_text())
-        return Scene(path.with_suffix(".wav"), read_truth(truth), truth["duration_s"] / 3600)
+        return SceneFile(path.with_suffix(".wav"), read_truth(truth), truth["duration_s"] / 3600)
 
     return side_by_side(made, seeds)
 
 
-def score(runner: BundleRunner, scenes: Sequence[Scene]) -> dict[str, Any]:
+def score(runner: BundleRunner, scenes: Sequence[SceneFile]) -> dict[str, Any]:
     """The figures of a bundle's events in scenes."""
     total = EventScore()
     reported = side_by_side(lambda scene: runner.events(*read_pcm(scene.path)), scenes)

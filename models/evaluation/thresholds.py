@@ -18,7 +18,7 @@ from listener.pipeline.tracker import EventConfig
 from listener.pipeline.values import Floats, Prediction
 from models.data.labels import BY_ID
 from models.evaluation.bundle_runner import RATE
-from models.evaluation.calibration import Calibration
+from models.evaluation.calibration import FittedRules
 from models.evaluation.event_matching import ReportedEvent, TrueEvent, match
 
 ON = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.985, 0.995)
@@ -78,7 +78,7 @@ def tally(label: str, column: int, rule: LabelRule, scenes: Sequence[ScoredScene
     return counts
 
 
-def fit(labels: Sequence[str], usual: Mapping[str, LabelRule], scenes: Sequence[ScoredScene]) -> Calibration:
+def fit(labels: Sequence[str], usual: Mapping[str, LabelRule], scenes: Sequence[ScoredScene]) -> FittedRules:
     """The rules with the lowest cost in some scenes, leaning on what suits all labels."""
     tables = {
         label: {on: tally(label, column, _at(usual[label], on), scenes) for on in ON}
@@ -93,7 +93,7 @@ def fit(labels: Sequence[str], usual: Mapping[str, LabelRule], scenes: Sequence[
         points = {name: _best(believed, label, times) for name, times in SENSITIVITY_COST.items()}
         rules[label] = _at(usual[label], points["medium"])
         thresholds[label] = {"low": points["low"], "high": points["high"]}
-    return Calibration(rules, thresholds)
+    return FittedRules(rules, thresholds)
 
 
 def cost(counts: Tally, false_cost: float) -> float:

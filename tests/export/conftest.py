@@ -14,7 +14,7 @@ from listener.pipeline.bundle import Bundle, LabelRule
 from models.data.frontend import mel_filters
 from models.data.mixing import Mixing
 from models.evaluation import calibration as calibrations
-from models.evaluation.calibration import Calibration
+from models.evaluation.calibration import FittedRules
 from models.network.network import make_net
 from models.network.shape import Shape
 from models.training import checkpoint
@@ -22,7 +22,7 @@ from models.training.checkpoint import Checkpoint
 from models.training.recipe import Recipe
 
 LABELS = ("smoke_alarm", "alarm", "dog_bark")
-CALIBRATION = Calibration({"dog_bark": LabelRule(on=0.5, off=0.2)}, {"dog_bark": {"low": 0.9, "high": 0.3}})
+CALIBRATION = FittedRules({"dog_bark": LabelRule(on=0.5, off=0.2)}, {"dog_bark": {"low": 0.9, "high": 0.3}})
 REQUIRED = ["--name", "tiny", "--licence", "CC0", "--trained-on", "tones"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from listener.messages import Event
 from listener.pipeline.bundle import LabelRule
-from listener.pipeline.event_machine import EventMachine, EventMaker, Evidence, State, Timing
+from listener.pipeline.event_machine import EventMachine, EventMaker, EventState, Evidence, Timing
 from listener.pipeline.values import Span
 
 RATE, WINDOW, HOP = 1000, 3000, 500  # a millisecond a sample
@@ -45,8 +45,8 @@ def phases(events: Sequence[Event]) -> list[str]:
     return [str(event.phase) for event in events]
 
 
-@pytest.mark.parametrize(("score", "state"), [(0.75, State.IDLE), (0.751, State.ACTIVE)])
-def test_an_event_begins_above_on_and_not_at_it(score: float, state: State) -> None:
+@pytest.mark.parametrize(("score", "state"), [(0.75, EventState.IDLE), (0.751, EventState.ACTIVE)])
+def test_an_event_begins_above_on_and_not_at_it(score: float, state: EventState) -> None:
     subject = machine()
     follow(subject, evidence(500, score))
     assert subject.state is state
@@ -56,13 +56,13 @@ def test_a_score_at_off_keeps_nothing_alive() -> None:
     kept, left = machine(hold_s=0.5), machine(hold_s=0.5)
     follow(kept, evidence(3000, 0.9), evidence(3500, 0.251))
     follow(left, evidence(3000, 0.9), evidence(3500, 0.25))
-    assert (kept.state, left.state) == (State.ACTIVE, State.IDLE)
+    assert (kept.state, left.state) == (EventState.ACTIVE, EventState.IDLE)
 
 
 def test_an_event_ends_when_its_hold_is_over_to_the_sample() -> None:
     subject = machine()
     follow(subject, evidence(3000, 0.9), evidence(4499, 0.1))
-    assert subject.state is State.ACTIVE
+    assert subject.state is EventState.ACTIVE
     assert phases(follow(subject, evidence(4500, 0.1))) == ["end"]
 
 
@@ -76,13 +76,13 @@ def test_without_a_hold_it_lasts_as_long_as_each_clip_confirms_it() -> None:
 def test_it_is_pending_until_it_has_lasted(sound: tuple[int, int], reported: bool) -> None:
     subject = machine(min_s=0.8)
     events = follow(subject, evidence(3000, 0.9, [sound]))
-    assert (subject.state, phases(events)) == ((State.ACTIVE, ["start"]) if reported else (State.PENDING, []))
+    assert (subject.state, phases(events)) == ((EventState.ACTIVE, ["start"]) if reported else (EventState.PENDING, []))
 
 
 def test_one_that_was_never_reported_ends_in_silence_and_cools_nothing_down() -> None:
     subject = machine(min_s=2.0, cooldown_s=60.0, hold_s=0.6)
     assert follow(subject, evidence(3000, 0.9, [(2700, 2900)]), evidence(3500, 0.1, [])) == []
-    assert subject.state is State.IDLE
+    assert subject.state is EventState.IDLE
     assert phases(follow(subject, evidence(9000, 0.9, [(6500, 8900)]))) == ["start"]
 
 
@@ -112,7 +112,7 @@ def test_an_interval_longer_than_half_a_minute_is_cut_to_it() -> None:
 def test_a_sound_that_ended_long_ago_begins_nothing(stop: int, begins: bool) -> None:
     subject = machine()
     follow(subject, evidence(3000, 0.9, [(1000, stop)]))
-    assert (subject.state is not State.IDLE) is begins
+    assert (subject.state is not EventState.IDLE) is begins
 
 
 def test_what_is_not_similar_to_the_training_sounds_begins_nothing() -> None:
@@ -162,17 +162,17 @@ def test_a_clip_may_correct_the_end_while_it_lies_well_within_it(left: int, end_
 def test_a_short_pause_between_frames_is_bridged_however_short_the_hold() -> None:
     subject = machine(hold_s=0.1)
     follow(subject, evidence(3000, 0.9, [(2500, 2900)]), evidence(3499, 0.9, [(2500, 2900)]))
-    assert subject.state is State.ACTIVE
+    assert subject.state is EventState.ACTIVE
     assert phases(follow(subject, evidence(3500, 0.9, [(2500, 2900)]))) == ["end"]
 
 
 def test_after_the_end_frames_that_were_settled_are_not_asked_again() -> None:
     subject = machine(hold_s=1.0)
     follow(subject, evidence(3000, 0.9, [(2500, 2900)]), evidence(3900, 0.9, [(2500, 2900)]))
-    assert (subject.state, subject.fresh) == (State.IDLE, 3500)  # the bridge after its end
+    assert (subject.state, subject.fresh) == (EventState.IDLE, 3500)  # the bridge after its end
     subject = machine(hold_s=2.0)
     follow(subject, evidence(3000, 0.9, [(2500, 2900)]), evidence(4900, 0.9, [(2500, 2900)]))
-    assert (subject.state, subject.fresh) == (State.IDLE, 4400)  # half a second before the latest clip's end
+    assert (subject.state, subject.fresh) == (EventState.IDLE, 4400)  # half a second before the latest clip's end
 
 
 @pytest.mark.parametrize(("last", "reported"), [(6000, False), (6001, True)])

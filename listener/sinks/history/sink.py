@@ -44,7 +44,7 @@ class HistoryConfig(SinkConfig, frozen=True):
     clip_speech: Annotated[bool, Meta(description="also keep recordings with speech in or near them")] = False
 
 
-class History(BaseSink):
+class HistorySink(BaseSink):
     """Events in a database on this machine, for `listener history`; their audio too, if it is asked for."""
 
     Config = HistoryConfig

@@ -8,7 +8,7 @@ import pytest
 from listener.errors import ListenerError
 from listener.pipeline.bundle import LabelRule
 from models.evaluation import calibration
-from models.evaluation.calibration import Calibration
+from models.evaluation.calibration import FittedRules
 from models.evaluation.event_matching import TrueEvent
 from models.evaluation.thresholds import ScoredScene, cost, events_of, fit, smoothed, tally
 
@@ -76,7 +76,7 @@ def test_a_false_alarm_of_an_urgent_label_costs_more() -> None:
 
 
 def test_a_calibration_is_kept_and_read_again(tmp_path: Path) -> None:
-    kept = Calibration({"rain": RULE}, {"rain": {"low": 0.9, "high": 0.2}})
+    kept = FittedRules({"rain": RULE}, {"rain": {"low": 0.9, "high": 0.2}})
     calibration.write(tmp_path / "it.json", kept)
     assert calibration.read(tmp_path / "it.json") == kept
     with pytest.raises(ListenerError) as refused:

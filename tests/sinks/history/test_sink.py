@@ -27,9 +27,8 @@ from listener.routing.controls import Controls
 from listener.routing.recorder import Recorder
 from listener.routing.sink_worker import SinkBinding
 from listener.sinks.history.recordings import EventRecorder, RecordingStore
-from listener.sinks.history.sink import History, HistoryConfig
-from listener.storage.history import History as Store
-from listener.storage.history import Query, Reader, Row
+from listener.sinks.history.sink import HistoryConfig, HistorySink
+from listener.storage.history import History, Query, Reader, Row
 from tests.fakes import FRAME, FakeClassifier, FakeSource, blocks, frames, noise, pcm
 from tests.raising import raises
 from tests.sinks.messages import HELLO, event
@@ -59,16 +58,16 @@ class Room:
         self.recorder.on_prediction(Prediction(span, row, ClipContext(span, -20.0)))
 
 
-Opened = Callable[..., History]
+Opened = Callable[..., HistorySink]
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opened]:
     sinks = []
 
-    def make(room: Room | None = None, controls: Controls | None = None, **changes: Any) -> History:
+    def make(room: Room | None = None, controls: Controls | None = None, **changes: Any) -> HistorySink:
         settings: dict[str, Any] = {"path": str(tmp_path / "h.db"), "clips": ("dog_bark",)}
-        sink = History(HistoryConfig(**settings | changes), HELLO_HERE)
+        sink = HistorySink(HistoryConfig(**settings | changes), HELLO_HERE)
         if controls:
             sink.set_controls(controls)
         if room:
@@ -84,12 +83,12 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 @pytest.mark.parametrize("path", [".", "/", ".."])
 def test_a_folder_for_a_file_is_said_when_it_is_opened(path: str) -> None:
-    sink = History(HistoryConfig(path=path), HELLO_HERE)
+    sink = HistorySink(HistoryConfig(path=path), HELLO_HERE)
     with pytest.raises(SinkError, match="regular file"):
         sink.open()
 
 
-def emit(sink: History, number: int = 0, start_s: float = 10.0, end_s: float = 12.0, **changes: Any) -> None:
+def emit(sink: HistorySink, number: int = 0, start_s: float = 10.0, end_s: float = 12.0, **changes: Any) -> None:
     start = wall_clock(time.time())
     sink.emit(event(number, start_s=start_s, start=start, **changes))
     sink.emit(event(number, start_s=start_s, start=start, seq=1, phase="end", end_s=end_s, **changes))
@@ -129,15 +128,15 @@ def test_every_event_is_a_row(tmp_path: Path, opened: Opened) -> None:
 
 def test_without_a_path_the_state_folder_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    sink = History(HistoryConfig(), HELLO)
+    sink = HistorySink(HistoryConfig(), HELLO)
     sink.open()
     sink.close()
     assert (tmp_path / "history.db").exists()
 
 
 def test_audio_is_wanted_only_where_clips_are(tmp_path: Path) -> None:
-    assert not History(HistoryConfig(path=str(tmp_path / "h.db")), HELLO).wants_audio
-    assert History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("siren",)), HELLO).wants_audio
+    assert not HistorySink(HistoryConfig(path=str(tmp_path / "h.db")), HELLO).wants_audio
+    assert HistorySink(HistoryConfig(path=str(tmp_path / "h.db"), clips=("siren",)), HELLO).wants_audio
 
 
 def test_a_clip_is_the_event_with_its_pre_roll_as_flac(tmp_path: Path, opened: Opened) -> None:
@@ -161,7 +160,7 @@ def test_it_is_for_nobody_but_its_owner(tmp_path: Path, opened: Opened) -> None:
 
 def following(tmp_path: Path, room: Room, clock: Callable[[], float] = time.monotonic) -> EventRecorder:
     """A recorder without its thread that follows an event from 10 to 12 s."""
-    history = Store(tmp_path / "h.db", keep_days=30, max_mb=100)
+    history = History(tmp_path / "h.db", keep_days=30, max_mb=100)
     history.open()
     store = RecordingStore(tmp_path / "h-clips", keep_days=30, max_mb=100)
     writer = EventRecorder(history, store, pre_s=2, max_s=20, speech=False, clock=clock)
@@ -282,7 +281,7 @@ def test_but_it_is_kept_where_the_user_asked_for_speech_too(tmp_path: Path, open
 
 def test_a_clip_of_speech_itself_has_to_be_asked_for() -> None:
     with raises("history-speech"):
-        History(HistoryConfig(clips=("speech",)), HELLO)
+        HistorySink(HistoryConfig(clips=("speech",)), HELLO)
 
 
 def test_a_model_that_knows_no_speech_gets_no_clips(
@@ -299,7 +298,7 @@ def test_a_model_that_knows_no_speech_gets_no_clips(
 
 
 def test_an_unknown_label_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    History(HistoryConfig(clips=("dog_brk",)), HELLO)
+    HistorySink(HistoryConfig(clips=("dog_brk",)), HELLO)
     assert "'dog_bark'" in caplog.text
 
 
@@ -334,7 +333,7 @@ def test_what_was_snoozed_meanwhile_is_not_kept(what: str, tmp_path: Path) -> No
     controls = Controls(HELLO.labels, {"pets": ["dog_bark"]}, HELLO.sources)
     room = Room()
     hello = msgspec.structs.replace(HELLO, groups={"pets": ["dog_bark"]})
-    sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("pets",)), hello)
+    sink = HistorySink(HistoryConfig(path=str(tmp_path / "h.db"), clips=("pets",)), hello)
     sink.set_controls(controls)
     sink.add_recorder(room.recorder)
     sink.open()
@@ -442,7 +441,7 @@ def test_old_clips_are_deleted_and_the_oldest_of_too_many(tmp_path: Path) -> Non
 
 def test_a_path_below_the_home_of_nobody_is_a_wrong_configuration() -> None:
     with pytest.raises(ConfigError) as caught:
-        History(HistoryConfig(path="~nobody-of-that-name/h.db"), HELLO_HERE)
+        HistorySink(HistoryConfig(path="~nobody-of-that-name/h.db"), HELLO_HERE)
     assert caught.value.code == "home-unknown"
 
 
@@ -483,7 +482,7 @@ def test_the_daemon_records_an_event_with_its_audio(tmp_path: Path, tiny: Bundle
     loop = build_pipeline(config, tiny, FakeClassifier(3), source.name)
     assert not list(loop.tracker.reconfigure(told))
     stream = Stream(source, loop, daemon.publish, daemon.ended)
-    sink = History(HistoryConfig(path=str(tmp_path / "h.db"), clips=("hiss",)), HELLO)
+    sink = HistorySink(HistoryConfig(path=str(tmp_path / "h.db"), clips=("hiss",)), HELLO)
     daemon.run([stream], [SinkBinding("history", sink)])
     (row,) = rows(tmp_path)
     assert row.label == "hiss"
@@ -507,7 +506,7 @@ def test_the_row_of_a_recording_is_changed_before_the_file_is_deleted(tmp_path: 
     """A kill in between leaves a file without a row, never a row that names a deleted file."""
     calls: list[str] = []
 
-    class Rows(Store):
+    class Rows(History):
         def forget_clip(self, clip: str, note: str) -> None:
             calls.append("row" if (tmp_path / clip).exists() else "row of a deleted file")
             super().forget_clip(clip, note)
