@@ -1,4 +1,4 @@
-"""What the program says of itself: on stderr, in the journal with a priority, or at the foot of the live display."""
+"""The log: on stderr, in the journal with priorities, or at the foot of the live display."""
 
 import faulthandler
 import logging
@@ -14,7 +14,7 @@ ERRORS_KEPT = 20
 
 
 class Display(Protocol):
-    """Shows a line of the log while it has the terminal."""
+    """A display that shows log lines while it has the terminal."""
 
     @property
     def is_open(self) -> bool:
@@ -25,7 +25,7 @@ class Display(Protocol):
 
 
 def set_up(level: str) -> None:
-    """Log to stderr from now on; and where each thread was, should the watchdog end us for being stuck."""
+    """Log to stderr, and on a crash or an abort by the watchdog write where each thread was."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Prioritised() if paths.under_journal() else Plain("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
@@ -47,9 +47,9 @@ class Plain(logging.Formatter):
 
 
 class Prioritised(Plain):
-    """Each line as the journal takes it from stderr, so that `journalctl -p warning` finds it (sd-daemon(3)).
+    """Prefixes each line with its priority for the journal, as in sd-daemon(3).
 
-    The journal has the time and the level already.
+    The journal adds the time itself.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -59,9 +59,9 @@ class Prioritised(Plain):
 
 
 class _Notes(logging.Handler):
-    """The log at the foot of the display while it is open, for on stderr it would spoil the picture.
+    """Sends log lines to the display while it is open, where stderr would spoil the picture.
 
-    Errors are also kept, and written to stderr at the end.
+    Errors are kept and written to stderr at the end.
     """
 
     def __init__(self, display: Display, stderr: logging.Handler) -> None:

@@ -1,4 +1,4 @@
-"""Whether what a microphone gives can be what a room sounds like: not silence, nor clipped, nor lost in the mixing."""
+"""Detects audio that a working microphone in a room would not deliver: silence, overload, cancelling channels."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,25 @@ import numpy as np
 
 from listener.pipeline.values import Block, Pcm
 
-SILENT_S = 10.0  # of one value, which need not be 0: a quiet room is noise
-OFFSETS = 1024  # the values of channels that are silent lie less apart
-CLIPPED_SHARE = 0.01  # of the samples at full scale: a peak now and then is none
-CLIPPED_S = 3.0  # in so long
-CANCELLED_SHARE = 0.01  # of the power is left when channels are mixed: 1 / channels of it, where they are unlike
-CANCELLED_S = 10.0  # of that
-CALM_S = 30.0  # clipping is over when there was none for so long: a dog pauses between its barks
+SILENT_S = 10.0  # of a constant value, not necessarily 0: a quiet room is never constant
+OFFSETS = 1024  # the constant values of silent channels differ by less
+OVERLOAD_SHARE = 0.01  # of the samples at full scale: fewer are single peaks
+OVERLOAD_S = 3.0  # the window in which they are counted
+CANCELLED_SHARE = 0.01  # of the power remains after mixing; of unrelated channels, 1 / channels would
+CANCELLED_S = 10.0
+CALM_S = 30.0  # an overload is over after this time without one: a dog pauses between its barks
 LOUDEST, QUIETEST = 32_767, -32_768
 
 
 @dataclass(frozen=True, slots=True)
 class SignalFault:
-    """What is wrong with audio that comes: its name, a sentence with the remedy, and how long it takes to notice."""
+    """A fault of a signal.
+
+    Attributes:
+        name: What it is called in the log.
+        sentence: What is wrong and what to do about it, for a person.
+        noticed_s: How long it has lasted when it is noticed.
+    """
 
     name: str
     sentence: str
@@ -27,70 +33,76 @@ class SignalFault:
 
 SILENCE = SignalFault(
     "digital silence",
-    f"only digital silence for {SILENT_S:g} s: is the microphone muted or switched off?"
-    " Look at its switch, and at the sound settings (alsamixer, pavucontrol)",
+    f"only digital silence for {SILENT_S:g} s: the microphone may be muted or switched off."
+    " Check its switch and the sound settings (alsamixer, pavucontrol)",
     SILENT_S,
 )
-CLIPPING = SignalFault(
-    "clipping",
-    f"more than {CLIPPED_SHARE:.0%} of the samples are clipped: it is too loud;"
-    " turn the microphone down in the sound settings, or gain_db where it was raised, or move it away",
-    CLIPPED_S,
+OVERLOAD = SignalFault(
+    "overload",
+    f"more than {OVERLOAD_SHARE:.0%} of the samples are at full scale: the input is overloaded."
+    " Lower the microphone in the sound settings, lower gain_db if it was raised, or move the microphone",
+    OVERLOAD_S,
 )
 CANCELLING = SignalFault(
     "cancelling",
-    f"its channels cancel each other, for {CANCELLED_S:g} s: one of them is wired the wrong way round."
-    " Mend the plug or cable, or turn one channel off in the sound settings (alsamixer, pavucontrol)",
+    f"the channels cancelled each other for {CANCELLED_S:g} s: one of them has the wrong polarity."
+    " Repair the plug or cable, or choose one channel",
     CANCELLED_S,
 )
 
 
 class SignalMonitor:
-    """Told every block of a source, it says what is wrong with them: two reductions a block, more of many channels."""
+    """Watches the blocks of a source for signal faults. It costs two reductions a block, more with many channels."""
 
     def __init__(self) -> None:
         self._silent_s = 0.0
-        self._resting: list[int] | None = None  # the latest block, where that was silent
+        self._resting: list[int] | None = None  # the constant values of the latest block, if it was silent
         self._cancelled_s = 0.0
         self._window_s = 0.0
-        self._clipped_s = 0.0  # in the window
-        self._clipping = False
+        self._overload_s = 0.0  # in the window
+        self._overloaded = False
         self._calm_s = 0.0
 
     def __call__(self, block: Block) -> SignalFault | None:
-        """What is wrong, this block included."""
+        """Return the fault of the signal, including this block; None if there is none."""
         if not len(block.pcm):
-            return CLIPPING if self._clipping else None
+            return OVERLOAD if self._overloaded else None
         seconds = len(block.pcm) / block.rate
         high, low = int(block.pcm.max()), int(block.pcm.min())
         self._silent_s = self._silence(rest(block.pcm, high, low), seconds)
         self._cancelled_s = self._cancelled_s + seconds if cancel(block.pcm) else 0.0
-        self._clipped_s += _clipped_share(block, high, low) * seconds
+        self._overload_s += _overload_share(block, high, low) * seconds
         self._window_s += seconds
-        if self._window_s >= CLIPPED_S:
+        if self._window_s >= OVERLOAD_S:
             self._judge_window()
         if self._silent_s >= SILENT_S:
             return SILENCE
         if self._cancelled_s >= CANCELLED_S:
             return CANCELLING
-        return CLIPPING if self._clipping else None
+        return OVERLOAD if self._overloaded else None
 
     def _silence(self, resting: list[int] | None, seconds: float) -> float:
-        """How long there is silence: a block of a single sample is at rest, and says nothing but beside the others."""
+        """How long the signal has been constant, over block boundaries: a block may be a single sample."""
         goes_on, self._resting = resting == self._resting, resting
         if resting is None:
             return 0.0
         return seconds + (self._silent_s if goes_on else 0.0)
 
     def _judge_window(self) -> None:
-        clipped = self._clipped_s > CLIPPED_SHARE * self._window_s
-        self._calm_s = 0.0 if clipped else self._calm_s + self._window_s
-        self._clipping = clipped or (self._clipping and self._calm_s < CALM_S)
-        self._window_s = self._clipped_s = 0.0
+        overloaded = self._overload_s > OVERLOAD_SHARE * self._window_s
+        self._calm_s = 0.0 if overloaded else self._calm_s + self._window_s
+        self._overloaded = overloaded or (self._overloaded and self._calm_s < CALM_S)
+        self._window_s = self._overload_s = 0.0
 
 
 def rest(pcm: Pcm, high: int, low: int) -> list[int] | None:
-    """The one value of each channel, from the extremes of all; None where one moves or is at full scale."""
+    """Return the constant value of each channel; None if any channel moves or is at full scale.
+
+    Args:
+        pcm: (samples, channels).
+        high: Its maximum.
+        low: Its minimum.
+    """
     if not len(pcm) or high >= LOUDEST or low <= QUIETEST or high - low >= OFFSETS:
         return None
     if high != low and (pcm.shape[1] == 1 or (pcm != pcm[0]).any()):
@@ -100,7 +112,7 @@ def rest(pcm: Pcm, high: int, low: int) -> list[int] | None:
 
 
 def cancel(pcm: Pcm) -> bool:
-    """Whether channels (samples, channels), mixed to one as `listener.pipeline.framer` does, leave next to nothing."""
+    """Return whether almost nothing is left when the channels of (samples, channels) are mixed as the framer does."""
     if pcm.shape[1] == 1:
         return False
     channels = pcm.astype(np.float32)
@@ -109,7 +121,7 @@ def cancel(pcm: Pcm) -> bool:
     return bool(left < CANCELLED_SHARE * power)
 
 
-def _clipped_share(block: Block, high: int, low: int) -> float:
+def _overload_share(block: Block, high: int, low: int) -> float:
     full = block.full_scale
     if high < full and low > -full:
         return 0.0

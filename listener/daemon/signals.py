@@ -1,4 +1,4 @@
-"""Ending by signal, at any moment: in order where there is something to stop, and honest about it in the status."""
+"""Signals: an orderly stop where there is something to stop, and an exit status that names the signal."""
 
 import os
 import signal
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # HUP: the terminal was closed; else, to read it all again
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed, or without one, reload
 
 
 @contextmanager
 def captured() -> Iterator["Capture"]:
-    """Signals are caught inside; one that came is raised again at the end, so that the exit status tells of it."""
+    """Catch signals inside the block. One that arrived is raised again at the end, for the exit status."""
     capture = Capture()
     before = {number: signal.signal(number, capture) for number in ENDING if not _is_for_another(number)}
     try:
@@ -24,7 +24,7 @@ def captured() -> Iterator["Capture"]:
 
 
 class Capture:
-    """The handler. Until `deliver_to` was called there is nothing to stop, and a signal ends the process at once."""
+    """The signal handler. Until `deliver_to` is called, a signal ends the process at once."""
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -32,7 +32,7 @@ class Capture:
         self._reload: Callable[[], None] | None = None
 
     def deliver_to(self, stop: Callable[[], None], reload: Callable[[], None] | None = None) -> None:
-        """From now on a signal calls `stop`; SIGHUP calls `reload`, if there is no terminal whose end it may mean."""
+        """Call `stop` on a signal from now on, and `reload` on SIGHUP unless a terminal controls the process."""
         self._stop = stop
         self._reload = None if _has_terminal() else reload
 
@@ -48,12 +48,12 @@ class Capture:
 
 
 def _is_for_another(number: int) -> bool:
-    """Whether we were started to outlive the terminal, by nohup."""
+    """Whether nohup has started us, to outlive the terminal."""
     return number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _has_terminal() -> bool:
-    """Whether a terminal controls this process. Asked before it goes: afterwards it cannot be told."""
+    """Whether a terminal controls this process. Afterwards it cannot be found out."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
@@ -62,5 +62,5 @@ def _has_terminal() -> bool:
 
 
 def _die_of(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)  # not Python's own handler: its traceback tells nobody anything
+    signal.signal(number, signal.SIG_DFL)  # not Python's own handler, which prints a traceback
     signal.raise_signal(number)

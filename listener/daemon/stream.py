@@ -164,7 +164,7 @@ class Stream:
                 self._blocks.put(block, wait=self._source.can_wait)
                 self._delivered = True
                 is_now = self._source.live or block.captured_at is not None  # a pipe from a microphone is not live
-                if is_now and not self._health.heard(block, live=self._source.live):
+                if is_now and not self._health.check(block, live=self._source.live):
                     self._source.on_signal_fault()
             if not self._closing:
                 self._health.report(SourceState.ENDED, "no more audio")

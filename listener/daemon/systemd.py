@@ -1,4 +1,4 @@
-"""Word to systemd: ready, alive, stopping (sd_notify(3))."""
+"""State notifications for systemd (sd_notify(3))."""
 
 import logging
 import socket
@@ -9,7 +9,11 @@ log = logging.getLogger(__name__)
 
 
 def notify(*states: str) -> bool:
-    """Whether systemd was told, for example `notify("READY=1", "STATUS=listening")`. It never raises or waits."""
+    """Send states to systemd, for example `notify("READY=1", "STATUS=listening")`. Neither raises nor waits.
+
+    Returns:
+        Whether systemd got them.
+    """
     address = paths.notify_socket()
     if address is None:
         return False
@@ -20,6 +24,6 @@ def notify(*states: str) -> bool:
             manager.setblocking(False)
             manager.sendto("\n".join(states).encode(), address)
     except OSError as err:
-        log.debug("systemd could not be told %s: %s", states, err)
+        log.debug("systemd did not get %s: %s", states, err)
         return False
     return True

@@ -1,4 +1,4 @@
-"""Where in the stream a sound is, by the model's frame scores: much closer than the 3 s window that they came with."""
+"""Locates sounds in the stream by frame scores, more closely than by the 3 s clip they came with."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ import numpy as np
 from listener.pipeline.features import FeatureSpec
 from listener.pipeline.values import Floats, Span
 
-BRIDGE_S = 0.6  # a shorter pause does not part a sound: the gaps in a T3 alarm's group of beeps are 0.5 s
-SETTLED_S = 0.5  # a frame with less after it in its clip may be seen otherwise by the next
+BRIDGE_S = 0.6  # shorter pauses do not separate sounds: the beeps in a group of a T3 alarm are 0.5 s apart
+SETTLED_S = 0.5  # with less audio after a frame in its clip, the next clip may score it differently
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,24 +17,27 @@ class FrameGrid:
 
     clip: int  # length of a clip
     centre: int  # of the first frame, from the clip's start
-    step: int  # from one frame to the next; each covers as much
-    bridge: int  # a shorter pause does not part a sound
+    step: int  # from one frame to the next, and the length of each
+    bridge: int  # shorter pauses do not separate sounds
 
-    def sounds(self, scores: Floats, threshold: float, heard: Span, after: int) -> list[Span]:
-        """The stretches whose frames are over the threshold, in order, short pauses bridged.
+    def sounds(self, scores: Floats, threshold: float, captured: Span, after: int) -> list[Span]:
+        """Return the spans whose frames are above a threshold, in order, with short pauses bridged.
 
-        `scores` is float32 (frames,) of a clip of which `heard` was really heard: frames in the padding before
-        it say nothing. Neither do those before `after`.
+        Args:
+            scores: Frame scores of a clip, float32 (frames,).
+            threshold: What a frame with the sound exceeds.
+            captured: The part of the clip that is not padding.
+            after: Frames before this position are ignored.
         """
-        start = max(heard.start, after)
-        centres = heard.stop - self.clip + self.centre + self.step * np.flatnonzero(scores > threshold)
+        start = max(captured.start, after)
+        centres = captured.stop - self.clip + self.centre + self.step * np.flatnonzero(scores > threshold)
         centres = centres[centres >= start]
         if not len(centres):
             return []
         half = self.step // 2
         parted = np.flatnonzero(np.diff(centres) - self.step >= self.bridge) + 1
         return [
-            Span(max(start, int(part[0]) - half), min(heard.stop, int(part[-1]) + half))
+            Span(max(start, int(part[0]) - half), min(captured.stop, int(part[-1]) + half))
             for part in np.split(centres, parted)
         ]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from listener.daemon.signal_faults import CANCELLING, CLIPPING, SILENCE, SignalFault, SignalMonitor
+from listener.daemon.signal_faults import CANCELLING, OVERLOAD, SILENCE, SignalFault, SignalMonitor
 from listener.pipeline.values import Block, Pcm
 from listener.sources.pcm import amplified, full_scale
 from tests.fakes import noise, pcm
@@ -40,7 +40,7 @@ def test_a_muted_input_that_rests_beside_zero_is_silent_too(offsets: tuple[int, 
 
 
 def test_one_that_is_stuck_at_full_scale_is_clipped_and_not_silent() -> None:
-    assert heard((np.full(RATE // 5, 32_767, np.int16), 12)) == [CLIPPING]
+    assert heard((np.full(RATE // 5, 32_767, np.int16), 12)) == [OVERLOAD]
 
 
 def test_samples_that_come_one_by_one_are_no_silence() -> None:
@@ -74,15 +74,15 @@ def test_channels_that_cancel_each_other_are_said_to(channels: list[Pcm], said: 
     assert (each[48], each[51]) == (None, said)
 
 
-def test_samples_at_full_scale_are_clipping_within_seconds() -> None:
-    assert heard((ROOM, 3), (LOUD, 3)) == [None, CLIPPING]
+def test_samples_at_full_scale_are_an_overload_within_seconds() -> None:
+    assert heard((ROOM, 3), (LOUD, 3)) == [None, OVERLOAD]
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, -0.1, 20.0])
 def test_what_was_clipped_before_the_gain_stays_clipped(gain_db: float) -> None:
     hearing, quieter = SignalMonitor(), amplified(LOUD[:, None], gain_db)
     said = [hearing(Block(0, RATE, quieter, full_scale=full_scale(gain_db))) for _ in range(15)]  # of 0.2 s
-    assert said[-1] is CLIPPING
+    assert said[-1] is OVERLOAD
 
 
 def test_a_peak_now_and_then_is_none() -> None:
@@ -91,8 +91,8 @@ def test_a_peak_now_and_then_is_none() -> None:
     assert heard(*[(peak, 0.2), (ROOM, 2)] * 10)[-1] is None
 
 
-def test_clipping_is_over_once_there_was_none_for_long_and_pauses_are_part_of_it() -> None:
-    assert heard((LOUD, 3), (ROOM, 15), (LOUD, 3), (ROOM, 27), (ROOM, 6)) == [CLIPPING] * 4 + [None]
+def test_an_overload_is_over_once_there_was_none_for_long_and_pauses_are_part_of_it() -> None:
+    assert heard((LOUD, 3), (ROOM, 15), (LOUD, 3), (ROOM, 27), (ROOM, 6)) == [OVERLOAD] * 4 + [None]
 
 
 @pytest.mark.parametrize("rate", [8_000, 48_000])
