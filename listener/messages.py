@@ -9,10 +9,16 @@ from typing import Literal
 
 import msgspec
 
+from listener.errors import ListenerError
+
 PROTOCOL = 1
 
 Phase = Literal["start", "update", "end"]
 Topic = Literal["event", "level", "status", "spectrum"]
+
+
+class RequestError(ListenerError, ValueError):
+    """A client sent a line that is not a request of this protocol."""
 
 
 @cache
@@ -208,12 +214,12 @@ def decode_request(line: bytes) -> Subscribe | Command | Token:
     """Return the request of a client.
 
     Raises:
-        ValueError: It is not a request; the text says why.
+        RequestError: It is not a request.
     """
     try:
         keys = _objects.decode(line).keys()
     except (ValueError, RecursionError) as err:
-        raise ValueError(f"this is no subscription and no command ({err})") from err
+        raise RequestError(f"not a request ({err})", code="request-invalid") from err
     if "command" in keys:
         return decode_command(line)
     try:
@@ -221,19 +227,19 @@ def decode_request(line: bytes) -> Subscribe | Command | Token:
             return _tokens.decode(line)
         return _subscriptions.decode(line)
     except (ValueError, RecursionError) as err:
-        raise ValueError(f"this is no subscription ({err})") from err
+        raise RequestError(f"not a subscription ({err})", code="subscription-invalid") from err
 
 
 def decode_command(line: bytes) -> Command:
     """Return the command of a line.
 
     Raises:
-        ValueError: It is not a command; the text says why.
+        RequestError: It is not a command.
     """
     try:
         return _commands.decode(line)
     except (ValueError, RecursionError) as err:
-        raise ValueError(f"this is no command ({err})") from err
+        raise RequestError(f"not a command ({err})", code="command-invalid") from err
 
 
 def printable(path: str | os.PathLike[str]) -> str:

@@ -103,7 +103,7 @@ def _whole(declared: tuple[Format, int, int] | None, begins: int, size: int) -> 
         raise SourceError("the WAV header has no format", code="wav-invalid", remedy="Convert the recording to FLAC.")
     sample_format, rate, channels = declared
     whole = size - size % (SAMPLE_BYTES[sample_format] * channels)
-    is_known = whole > 0 and (size < ENDLESS_BYTES or size > 0xFFFFFFFF)
+    is_known = whole > 0 and (size < ENDLESS_BYTES or 0xFFFFFFFF < size < 1 << 48)
     return Header(sample_format, rate, channels, begins, whole if is_known else None, size - whole + size % 2)
 
 
