@@ -11,7 +11,7 @@ import pytest
 from listener import config
 from listener.base import registry
 from listener.pipeline import bundle as bundles
-from scripts import make_configuration, make_manual
+from scripts import make_configuration, make_errors, make_manual
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "models" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,6 +24,10 @@ def test_the_configuration_page_is_made_from_the_structs() -> None:
 
 def test_the_manual_page_is_made_from_the_help() -> None:
     assert make_manual.PAGE.read_text() == make_manual.page(), "make docs"
+
+
+def test_the_page_of_errors_is_made_from_the_source() -> None:
+    assert make_errors.PAGE.read_text() == make_errors.page(), "make docs"
 
 
 @pytest.mark.parametrize("kind", registry.SOURCES)
