@@ -1,4 +1,4 @@
-"""`listen`: the events of a recording, an array or the microphone, for a program that wants them."""
+"""`listen`: the events of a recording, an array or the microphone, for Python programs."""
 
 import logging
 import os
@@ -34,8 +34,11 @@ from listener.sources.recording import BLOCK_S, read_blocks
 
 log = logging.getLogger(__name__)
 
-MOST_CHANNELS = 64  # more are the samples of an array that lies the other way round
-FULL_SCALE_AT_MOST = 8.0  # floats are in -1..1, a mix may be somewhat over; what is far over has another scale
+MOST_CHANNELS = 64  # more channels mean that the array is transposed
+FULL_SCALE_AT_MOST = 8.0  # floats are in -1..1; a mix may exceed that a little
+
+SAMPLES_REMEDY = "Give floats in -1..1, or int16."
+RATE_REMEDY = f"Give the sample rate in Hz, a whole number from {MIN_RATE} to {MAX_RATE}."
 
 Events = Generator[Event, None, None]
 
@@ -48,37 +51,50 @@ def listen(
     overrides: Sequence[str] = (),
     whole: bool | None = None,
 ) -> Events:
-    """The events of `audio`, as soon as each is known; they end where it ends.
+    """Yield the events of `audio`, each as soon as it is known.
 
-    audio: the path of a recording; or samples (n,) or (n, channels), floats in -1..1 or int16, with their `rate`
-        in Hz; or, left out, what the sources of the configuration hear, the default microphone if it names none.
-    config: the configuration file; left out: the one that `listener run` would use. Its sinks are not run.
-    overrides: settings on top of it, as `["gate.kind=bands"]`.
-    whole: True: one event a sound, when it has ended, with phase None. False: each of its lines, whose phase is
-        start, update or end. Left out: whole for recordings and samples, lines for what is live.
+    A live call opens the sources when the first event is requested, and closes them with `close()`, which
+    `contextlib.closing` calls. Up to 512 events wait for a slow caller; then the listen threads wait.
 
-    Live, it begins to listen when the first event is asked for, and ends with `close()`, which `contextlib.closing`
-    calls when its block is left. A program that is slower than 512 waiting events loses the oldest, and the log
-    says so. Whatever is wrong, now or while it listens, is a `listener.errors.ListenerError`.
+    Args:
+        audio: The path of a recording, or samples of shape (n,) or (n, channels) as floats in -1..1 or int16. None
+            listens to the sources of the configuration, by default to the default microphone.
+        rate: Sample rate of the samples in Hz.
+        config: Configuration file. By default the one that `listener run` uses. Its sinks are not run.
+        overrides: Settings that override the file, for example `["gate.kind=bands"]`.
+        whole: True yields one event per sound when it has ended, with phase None. False yields lines with the phases
+            start, update and end. By default recordings and samples yield whole events, live sources lines.
+
+    Returns:
+        A generator of `listener.messages.Event`.
+
+    Raises:
+        ListenerError: The audio, the configuration or the model cannot be used. Later problems of a live source are
+            raised by the generator.
     """
-    if rate is not None and (audio is None or isinstance(audio, str | os.PathLike)):
-        raise SourceError("rate: goes with samples alone; a recording and a source say theirs themselves")
-    blocks = _blocks(audio, rate)  # first: a wrong path or array is found without loading a model
+    blocks = _blocks(audio, rate)  # first, so that a wrong path is reported without loading a model
     settings = configuration.load(Path(config) if config else configuration.find(), overrides)
+    events = _events(audio, blocks, settings)
+    return _whole(events) if (blocks is not None if whole is None else whole) else events
+
+
+def _events(
+    audio: str | os.PathLike[str] | ArrayLike | None, blocks: Iterator[Block] | None, settings: Config
+) -> Events:
     bundle = bundles.load(bundles.find(settings.model.bundle))
     with configuration.located(settings.path):
         configuration.rules(settings, bundle)
     classifier = Classifier(bundle, settings.model.providers)
     if blocks is None:
-        events = _live(settings, bundle, classifier)
-    else:
-        name = messages.printable(audio) if isinstance(audio, str | os.PathLike) else "samples"
-        events = _recorded(blocks, build_pipeline(settings, bundle, classifier.stream(), name), bundle)
-    return _whole(events) if (blocks is not None if whole is None else whole) else events
+        return _live(settings, bundle, classifier)
+    name = messages.printable(audio) if isinstance(audio, str | os.PathLike) else "samples"
+    return _recorded(blocks, build_pipeline(settings, bundle, classifier.stream(), name), bundle)
 
 
 def _blocks(audio: str | os.PathLike[str] | ArrayLike | None, rate: float | None) -> Iterator[Block] | None:
-    """The blocks of a recording or of samples, the first one read already so that faults show; None: live."""
+    """Return the blocks of a recording or of samples. The first is read now, so that errors show. None if live."""
+    if rate is not None and (audio is None or isinstance(audio, str | os.PathLike)):
+        raise SourceError("rate is only valid for samples", code="api-rate-unexpected", remedy="Leave rate out.")
     if audio is None:
         return None
     if isinstance(audio, str | os.PathLike):
@@ -91,34 +107,54 @@ def _array(audio: ArrayLike) -> NDArray[Any]:
     try:
         return np.asarray(audio)
     except (TypeError, ValueError) as err:
-        raise SourceError(f"samples: are no array ({err}); give floats in -1..1, or int16") from err
+        raise SourceError(
+            f"the samples are not an array ({err})", code="api-samples-type", remedy=SAMPLES_REMEDY
+        ) from err
 
 
 def _checked(samples: NDArray[Any]) -> NDArray[Any]:
-    """The samples as (n, channels). SourceError where they are no audio."""
+    """Return the samples as (n, channels)."""
     if samples.dtype != np.int16 and not np.issubdtype(samples.dtype, np.floating):
-        raise SourceError(f"samples: are {samples.dtype}; give floats in -1..1, or int16")
+        raise SourceError(f"the samples are {samples.dtype}", code="api-samples-type", remedy=SAMPLES_REMEDY)
     if samples.ndim not in (1, 2) or not samples.size:
-        raise SourceError(f"samples: have the shape {samples.shape}; give (samples,) or (samples, channels), not empty")
+        raise SourceError(
+            f"the samples have the shape {samples.shape}",
+            code="api-samples-shape",
+            remedy="Give a non-empty array of shape (n,) or (n, channels).",
+        )
     columns = samples.reshape(len(samples), -1)
     if columns.shape[1] > MOST_CHANNELS:
-        raise SourceError(f"samples: {samples.shape} are {columns.shape[1]} channels; did you mean samples.T?")
+        raise SourceError(
+            f"the samples of shape {samples.shape} have {columns.shape[1]} channels",
+            code="api-samples-shape",
+            remedy="Transpose the array: samples.T.",
+        )
     if samples.dtype != np.int16:
         loudest = max(float(samples.max()), -float(samples.min()))
         if not np.isfinite(loudest):
-            raise SourceError("samples: hold NaN or infinity, which is no sound; numpy.nan_to_num makes it silence")
+            raise SourceError(
+                "the samples contain NaN or infinity",
+                code="api-samples-not-finite",
+                remedy="Replace them, for example with numpy.nan_to_num.",
+            )
         if loudest > FULL_SCALE_AT_MOST:
-            raise SourceError(f"samples: reach {loudest:g}; floats are in -1..1: divide by full scale, or give int16")
+            raise SourceError(
+                f"the samples reach {loudest:g}",
+                code="api-samples-scale",
+                remedy="Divide by full scale, so that they are in -1..1, or give int16.",
+            )
     return columns
 
 
 def _checked_rate(rate: float | None) -> int:
     if rate is None:
-        raise SourceError("rate: is missing; samples do not say it themselves, as in listen(samples, rate=16000)")
+        raise SourceError(
+            "rate is missing", code="api-rate-missing", remedy="Give the sample rate: listen(samples, rate=16000)."
+        )
     if not isinstance(rate, int | float | np.number):
-        raise SourceError(f"rate: {rate!r} is no number; give the sample rate in Hz")
+        raise SourceError(f"rate {rate!r} is not a number", code="api-rate-invalid", remedy=RATE_REMEDY)
     if not MIN_RATE <= rate <= MAX_RATE or rate != int(rate):
-        raise SourceError(f"rate: {rate:g} is no sample rate; give a whole number of {MIN_RATE} to {MAX_RATE} Hz")
+        raise SourceError(f"rate {rate:g} is not a sample rate", code="api-rate-invalid", remedy=RATE_REMEDY)
     return int(rate)
 
 
@@ -130,40 +166,40 @@ def _cut(columns: NDArray[Any], rate: int) -> Iterator[Block]:
 
 
 def _recorded(blocks: Iterable[Block], loop: Pipeline, bundle: Bundle) -> Events:
-    """The loop itself, in the caller's thread."""
+    """Run the loop in the thread of the caller."""
     yield from loop.events(frames_of(blocks, bundle.features.sample_rate))
 
 
 def _whole(events: Events) -> Events:
-    """One event a sound, in the order in which they ended."""
+    """Yield whole events in the order in which they end."""
     try:
         for event in events:
             if event.phase == "end":
                 yield messages.whole(event)
     finally:
-        events.close()  # now, not when the garbage collector finds it: threads hang on it
+        events.close()  # now, not when it is garbage collected: it owns threads
 
 
 def _live(config: Config, bundle: Bundle, classifier: Classifier) -> Events:
-    """What the sources of the configuration hear; nothing is opened yet."""
-    daemon = Daemon(tell=lambda *_: False)  # systemd is for the program that we are a part of to talk to
+    """Prepare the streams of the configured sources. Nothing is opened yet."""
+    daemon = Daemon(tell=lambda *_: False)  # only the calling program may notify systemd
     with configuration.located(config.path):
         sources = [part.factory(part.config) for part in config.sources]
     streams = [
         Stream(source, build_pipeline(config, bundle, classifier.stream(), source.name), daemon.publish, daemon.ended)
         for source in sources
     ]
-    return _heard(daemon, streams)
+    return _run_live(daemon, streams)
 
 
-def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
-    """What a daemon with one sink hears, until its streams end or the caller has enough."""
+def _run_live(daemon: Daemon, streams: Sequence[Stream]) -> Events:
+    """Run a daemon with one sink and yield its events, until the streams end or the caller closes the generator."""
     sink, errors = _Handover(), list[BaseException]()
 
     def run() -> None:
         try:
             daemon.run(streams, [SinkBinding("listen", sink)])
-        except BaseException as err:  # noqa: BLE001 - whatever it is, it is raised where the caller waits
+        except BaseException as err:  # noqa: BLE001 - raised again in the thread of the caller
             errors.append(err)
             sink.close()
 
@@ -173,18 +209,18 @@ def _heard(daemon: Daemon, streams: Sequence[Stream]) -> Events:
         yield from sink.events
         thread.join()
     finally:
-        sink.events.close(discard=True)  # first: it may be waiting for room
+        sink.events.close(discard=True)  # first, because it may be waiting for room
         daemon.stop()
         thread.join()
     lost = daemon.status().sinks.get("listen", 0)
     if lost:
-        log.warning("listen: %d events were lost: whoever takes them is too slow", lost)
+        log.warning("listen: %d events were lost because they were not read fast enough", lost)
     if errors:
         raise errors[0]
 
 
 class _Handover(BaseSink):
-    """A sink whose events wait for the caller to take them."""
+    """A sink that queues events for the caller."""
 
     def __init__(self) -> None:
         self.events: Channel[Event] = Channel(QUEUE_EVENTS, "block")

@@ -95,7 +95,7 @@ def test_clips_without_a_label_are_not_compared() -> None:
         ({"teacher_loss": 0.0}, {"clips", "frames", "contrast"}),
         ({"frame_loss": 0.0, "contrast_loss": 0.0}, {"clips", "teacher"}),
     ],
-    ids=str,
+    ids=["all", "no teacher", "clips and teacher"],
 )
 def test_losses_that_are_off_are_left_out(off: dict[str, float], names: set[str]) -> None:
     assert set(parts(tiny_recipe(**off))) == names
