@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listener.messages import Event
@@ -206,6 +206,7 @@ def test_a_sound_that_the_stream_ends_before_lasts_to_its_end() -> None:
     assert [event.end_s for event in subject.finish()] == [1.5]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_every_event_ends_and_is_numbered_without_a_hole(scores: list[float]) -> None:
     subject = tracker(smoothing=0.3)
@@ -220,6 +221,7 @@ def test_every_event_ends_and_is_numbered_without_a_hole(scores: list[float]) ->
         assert mine[-1].end_s >= mine[-1].start_s
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_nothing_holds_the_gate_longer_than_the_hold_after_the_last_live_score(scores: list[float]) -> None:
     subject = tracker()
@@ -378,6 +380,7 @@ def test_one_frame_at_the_edge_of_a_window_that_is_hot_with_the_first_train_is_n
     assert list(subject.update(framed(5.0, heard))) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.2, 6), st.floats(0.1, 6)), max_size=6), st.sampled_from([0.0, 0.3]))
 def test_with_frames_every_event_is_about_as_long_as_its_sounds(gaps: list[Stretch], smoothing: float) -> None:
     sounds, at_s = [], 0.0
