@@ -191,7 +191,7 @@ def test_tcp_on_loopback_is_not_reached_by_another_address(tmp_path: Path) -> No
 
 
 def test_tcp_for_other_machines_wants_a_token(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="set token_file"):
+    with pytest.raises(ConfigError, match="token_file"):
         SocketServer(SocketConfig(path=str(tmp_path / "s"), tcp="0.0.0.0:0"), HELLO)
     (tmp_path / "token").write_text(TOKEN)
     settings = SocketConfig(path=str(tmp_path / "s"), tcp="0.0.0.0:0", token_file=str(tmp_path / "token"))
