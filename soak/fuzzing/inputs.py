@@ -13,7 +13,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from bench import processes
-from soak.fuzzing.targets import Target
+from soak.fuzzing.targets import Take, Target
 
 HANG = 30_000  # ms that an input may take on a busy machine
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
@@ -30,6 +30,16 @@ class Tally:
     refused: int = 0
     slowest_ms: float = 0.0
     grown_mb: float = 0.0
+
+    def give(self, text: bytes, take: Take, refusals: tuple[type[Exception], ...]) -> None:
+        """Give one input and count it."""
+        began = time.perf_counter()
+        try:
+            take(text)
+        except refusals:
+            self.refused += 1
+        self.count += 1
+        self.slowest_ms = max(self.slowest_ms, 1000 * (time.perf_counter() - began))
 
 
 @st.composite
@@ -88,13 +98,7 @@ def run(target: Target, count: int, seed: int, scratch: Path) -> Tally:
             nonlocal half_mb
             under_way.truncate(0)
             os.pwrite(under_way.fileno(), text, 0)
-            began = time.perf_counter()
-            try:
-                take(text)
-            except target.refusals:
-                tally.refused += 1
-            tally.count += 1
-            tally.slowest_ms = max(tally.slowest_ms, 1000 * (time.perf_counter() - began))
+            tally.give(text, take, target.refusals)
             if tally.count == count // 2:
                 half_mb = processes.rss_mb(os.getpid())
 
