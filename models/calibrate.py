@@ -23,7 +23,7 @@ from models.training.command import command
 log = logging.getLogger(__name__)
 
 MINUTES, PER_MINUTE = 20.0, 5.0
-ROOMS = Path("more") / "background_outdoor"  # in the first folder of recordings
+ROOMS = Path("more") / "background_indoor"  # in the first folder of recordings
 
 
 def calibrate(options: argparse.Namespace) -> None:

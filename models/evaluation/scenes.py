@@ -69,7 +69,8 @@ def make(
 ) -> list[SceneFile]:
     """Scenes of these seeds, those with an odd one over recorded rooms; scenes that would be the same are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    content = digest([clip.name for clip in clips], minutes, per_minute, files=[clip.file for clip in clips])
+    files = [*(clip.file for clip in clips), *(sorted(rooms.iterdir()) if rooms.is_dir() else ())]
+    content = digest([clip.name for clip in clips], minutes, per_minute, files=files)
 
     def made(seed: int) -> SceneFile:
         path, mark = out / f"scene{seed}", out / f"scene{seed}.digest"

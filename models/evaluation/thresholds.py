@@ -24,9 +24,9 @@ from models.evaluation.event_matching import ReportedEvent, TrueEvent, match
 ON = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.985, 0.995)
 OFF = 0.5  # of `on`
 LATE_COST = 0.1  # missed events' worth of a second that an event comes late
-FALSE_COST, URGENT_COST = 1.5, 8.0  # missed events' worth of a false alarm
+FALSE_COST, URGENT_COST = 0.8, 2.0  # missed events' worth of a false alarm
 SENSITIVITY_COST: dict[Sensitivity, float] = {"low": 4.0, "medium": 1.0, "high": 0.3}  # times that
-TYPICAL = 6.0  # events' worth of belief that a label is like the others
+TYPICAL = 3.0  # events' worth of belief that a label is like the others
 
 Tally = NDArray[np.float64]  # (4,): true events, hits, false alarms, seconds that the hits were late
 

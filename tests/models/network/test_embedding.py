@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.data.recordings import DataError
-from models.network.embedding import describe, fitted, single_sounds, whitening
+from models.network.embedding import describe, fitted, reduced, single_sounds, whitening
 from models.network.network import make_net
 from models.training import checkpoint
 from models.training.checkpoint import Checkpoint
@@ -80,6 +80,15 @@ def test_a_fitted_checkpoint_has_a_projection_and_examples_of_unit_length() -> N
     assert trained.projection is not None
     assert trained.examples is not None
     np.testing.assert_allclose(trained.examples.norm(dim=1), 1, atol=1e-5)
+
+
+def test_fewer_directions_keep_what_is_alike_alike() -> None:
+    weight, bias = whitening(described(), LABELS)
+    less, offset = reduced(weight, bias, described(), 3)
+    whole, part = (torch.from_numpy(described()) @ w.T + b for w, b in ((weight, bias), (less, offset)))
+    assert part.shape[1] == 3
+    likeness = [torch.nn.functional.cosine_similarity(each[:50], each[50:100]) for each in (whole, part)]
+    assert float((likeness[0] - likeness[1]).abs().mean()) < 0.2
 
 
 def test_a_pool_without_windows_of_one_label_is_refused() -> None:
