@@ -47,6 +47,7 @@ def report_on(options: argparse.Namespace) -> dict[str, Any]:
         "fold": options.fold,
         "part": options.part,
         "labels": list(runner.labels),
+        "note": options.note,
         "date": date.today().isoformat(),
     }
     report["files"] = files.figures(scored) | {"leakage": files.leakage(scored)}
@@ -121,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ap.add_argument("--work", type=Path, default=Path("runs"), help="where scenes are kept (default %(default)s)")
     ap.add_argument("--data", type=Path, action="append", help=f"folder of recordings, repeatable (default {DATA})")
     ap.add_argument("--part", choices=scenes.PARTS, default="all", help="of the fold's recordings")
+    ap.add_argument("--note", default="", help="what a reader must know of how the figures came about")
     ap.add_argument("--seeds", type=int, nargs="+", default=list(range(11, 21)), help="of the scenes")
     ap.add_argument("--minutes", type=float, default=MINUTES, help="of each scene")
     options = ap.parse_args(argv)

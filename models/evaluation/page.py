@@ -31,6 +31,8 @@ def _head(report: Report) -> Iterable[str]:
         f"Scenes and events are of recordings of that fold ({report['part']} half), thresholds of the other half; "
         "whole files are of all of it."
     )
+    if report.get("note"):
+        yield report["note"]
 
 
 def _scenes(report: Report) -> Iterable[str]:

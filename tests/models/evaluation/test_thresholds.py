@@ -71,8 +71,8 @@ def test_the_more_sensitive_the_lower_the_threshold() -> None:
 
 
 def test_a_false_alarm_of_an_urgent_label_costs_more() -> None:
-    usual = fit(("rain",), {"rain": RULE}, scenes()).thresholds["rain"]["high"]
-    assert fit(("siren",), {"siren": RULE}, scenes("siren")).thresholds["siren"]["high"] > usual
+    usual, urgent = (fit((label,), {label: RULE}, scenes(label)).rules[label].on for label in ("rain", "siren"))
+    assert urgent > usual
 
 
 def test_a_calibration_is_kept_and_read_again(tmp_path: Path) -> None:
