@@ -20,13 +20,14 @@ ROOM_DBFS = -62.0
 SEED = 20_261
 
 # label, seed, start in s, length in s, RMS level in dBFS
+# The sounds are chosen among those that the shipped model names: this shows what events look like, it is no test.
 SCORE = (
     ("doorbell", 9001, 4.0, 4.0, -26.0),
-    ("clock_tick", 9002, 12.0, 7.0, -38.0),
-    ("telephone_ring", 9003, 22.0, 7.0, -26.0),
-    ("rain", 9004, 33.0, 8.0, -30.0),
-    ("siren", 9005, 44.0, 7.0, -28.0),
-    ("smoke_alarm", 9006, 55.0, 13.0, -22.0),
+    ("appliance_beep", 9005, 12.0, 6.0, -26.0),
+    ("telephone_ring", 9002, 22.0, 8.0, -26.0),
+    ("siren", 9001, 33.0, 7.0, -28.0),
+    ("co_alarm", 9005, 43.0, 12.0, -22.0),
+    ("smoke_alarm", 9004, 58.0, 12.0, -22.0),
 )
 
 
@@ -37,7 +38,7 @@ def main() -> None:
     events = []
     for label, seed, start_s, length_s, level_dbfs in SCORE:
         dry = synthesise(label, seed, length_s, RATE)
-        wet = in_room(dry, rng, level_dbfs)
+        wet = in_room(dry, np.random.default_rng(seed), level_dbfs)
         begin = int(start_s * RATE)
         scene[begin : begin + len(wet)] += wet[: len(scene) - begin]
         offset_s = start_s + sounding_s(dry)
