@@ -56,7 +56,7 @@ def test_every_toml_example_of_a_page_loads(page: Path, tmp_path: Path) -> None:
         config.load(path)
 
 
-@pytest.mark.parametrize("name", ["default", "free"])
+@pytest.mark.parametrize("name", ["default", "city"])
 def test_an_example_that_sets_a_threshold_makes_the_label_surer(name: str) -> None:
     rules = bundles.load(bundles.find(name)).rules
     examples = [tomllib.loads(example) for page in PAGES for example in toml_examples(page)]

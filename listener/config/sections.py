@@ -21,7 +21,8 @@ class ModelConfig(Section, frozen=True):
     """Which model, and where it runs."""
 
     bundle: Annotated[
-        str, Meta(description="the model: 'default', 'free' (fewer labels, free weights), or a bundle's folder")
+        str,
+        Meta(description="the model: 'default', 'city' (more labels, not for commercial use), or a bundle's folder"),
     ] = "default"
     providers: Annotated[
         Literal["auto", "cpu", "cuda"], Meta(description="where the model runs: auto takes CUDA where it is; cpu; cuda")
