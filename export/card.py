@@ -56,7 +56,7 @@ def card(loaded: Bundle, report: Report, listing: Sequence[Row]) -> str:
         f"Measured on recordings of fold {report['fold']}, which the measured model was not trained on: "
         f"{scenes['hours']:.1f} hours of scenes with {scenes['true']} events, half over recorded rooms; "
         f"F1 {scenes['f1']:.2f}, {scenes['false_alarms_per_hour']:.1f} false alarms an hour of all labels together. "
-        "The shipped model has the same recipe and was trained on that fold as well.",
+        f"The shipped model has the same recipe and was trained on that fold as well. {report.get('note', '')}".strip(),
         table([("label", "name", "class", "right of", "false an hour", "taken for"), *_rows(loaded, report)]),
         "The full report is docs/model/report.md in the source.",
         f"## Limits\n\n{LIMITS}",
