@@ -52,7 +52,9 @@ class Name(click.ParamType[str]):
             "source": [part.config.name for part in setup.config.sources],
             "all": ["all"],
         }
-        return [name for kind in self.kinds for name in known[kind]]
+        return list(
+            dict.fromkeys(name for kind in self.kinds for name in known[kind])
+        )  # a group may have a label's name
 
 
 def config_file(command: Decorated) -> Decorated:

@@ -41,12 +41,12 @@ class Label:
 TABLE = (
     # --- urgent ---
     Label(
-        "smoke_alarm", "Smoke alarm", "urgent", ("alarms",), ("Smoke detector, smoke alarm", "Fire alarm"),
+        "smoke_alarm", "Smoke alarm", "urgent", ("alarm",), ("Smoke detector, smoke alarm", "Fire alarm"),
         akin=("low_battery_chirp",),
     ),
-    Label("co_alarm", "Carbon monoxide alarm", "urgent", ("alarms",)),
+    Label("co_alarm", "Carbon monoxide alarm", "urgent", ("alarm",)),
     Label(
-        "alarm", "Alarm", "urgent", ("alarms",),
+        "alarm", "Alarm", "urgent", ("alarm",),
         ("Alarm", "Smoke detector, smoke alarm", "Fire alarm", "Car alarm", "Buzzer"),
         ("alarm_building", "car_alarm"), akin=("smoke_alarm", "siren", "car_horn"), parts=("smoke_alarm", "co_alarm"),
     ),
@@ -55,7 +55,7 @@ TABLE = (
         "baby_cry", "Crying baby", "urgent", ("people",), ("Baby cry, infant cry", "Crying, sobbing", "Whimper"),
     ),
     Label(
-        "siren", "Siren", "urgent", ("alarms", "traffic"),
+        "siren", "Siren", "urgent", ("traffic",),
         (
             "Siren", "Civil defense siren", "Police car (siren)", "Ambulance (siren)",
             "Fire engine, fire truck (siren)", "Emergency vehicle",
@@ -64,7 +64,7 @@ TABLE = (
     ),
     # --- signals of the house ---
     Label(
-        "low_battery_chirp", "Low battery chirp", "home", ("alarms", "signals"), ("Beep, bleep",),
+        "low_battery_chirp", "Low battery chirp", "home", ("signals",), ("Beep, bleep",),
         akin=("appliance_beep",),
     ),
     Label("doorbell", "Doorbell", "home", ("signals",), ("Doorbell", "Ding-dong"), akin=("music", "notification")),

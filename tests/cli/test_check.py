@@ -14,7 +14,7 @@ def test_check_says_what_would_run(listener: Listener) -> None:
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["source", "microphone", "microphone"] in lines
-    assert ["group", "alarm:", "smoke_alarm,", "co_alarm"] in lines
+    assert ["group", "alarm:", "smoke_alarm,", "co_alarm,", "alarm"] in lines
     assert "note" not in done.stdout
 
 

@@ -30,7 +30,7 @@ def offered(*words: str, incomplete: str = "") -> list[str]:
         (["tail", "--label"], "dog", ["dog_bark"]),
         (["history", "--group"], "al", ["alarm"]),
         (["snooze"], "micro", ["microphone"]),
-        (["snooze"], "al", ["alarm", "all"]),
+        (["snooze"], "al", ["alarm", "alarm_clock", "all"]),
         (["tail", "--label"], "$(", []),
         (["devices", "--backend"], "py", ["pyaudio"]),
     ],

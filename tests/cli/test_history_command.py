@@ -239,7 +239,7 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, said: Said) -> N
 def test_a_folder_is_an_error(path: str, said: Said) -> None:
     status, _, err = said("--path", path)
     assert status == 1
-    assert err.startswith(f"listener: {path or '.'}: ")
+    assert err.startswith(f"listener: {path or '.'} ")
 
 
 @pytest.mark.parametrize("flags", ["", "--counts", "--json"])

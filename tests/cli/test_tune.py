@@ -137,7 +137,7 @@ def test_a_signal_ends_the_listening_and_what_was_heard_is_told_but_not_written(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     command = '["sh", "-c", "head -c 3200000 /dev/urandom; sleep 60"]'
-    (tmp_path / "c.toml").write_text(f'[[source]]\nkind = "command"\ncommand = {command}\n')
+    (tmp_path / "c.toml").write_text(f'[[source]]\nkind = "command"\ncommand = {command}\nlive = false\n')
     line = [sys.executable, "-u", "-m", "listener", "tune", "--config", str(tmp_path / "c.toml"), "--write"]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     assert process.stdout

@@ -75,5 +75,5 @@ def test_a_pipe_counts_only_if_another_setting_explains_it(samples: int, live: b
     block = Block(0, 16000, np.arange(samples, dtype=np.int16)[:, None] % 100)
     for number in range(120):
         now[0] = 0.1 * number
-        health.heard(block, live=live)
+        health.check(block, live=live)
     assert bool(health.trouble) == is_trouble

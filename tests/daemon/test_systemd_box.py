@@ -13,7 +13,7 @@ from tests.receiver import Server, answers
 from tests.waiting import eventually
 
 CONFIG = "/etc/listener/config.toml"
-SOCKET = '[[sink]]\nkind = "socket"\n'
+SOCKET = ""
 PATIENCE_S = 60.0
 # What a unit says for a machine's years is too slow for a test, and a test starts it too often.
 HASTY = """[Unit]
@@ -32,7 +32,7 @@ def siren(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The siren of the demo recording, with the room before it. Made before the box, which sees it."""
     path = tmp_path_factory.mktemp("sound") / "siren.wav"
     samples, rate = soundfile.read(ASSETS / "demo.ogg")
-    soundfile.write(path, samples[42 * rate : 52 * rate], rate, subtype="PCM_16")
+    soundfile.write(path, samples[31 * rate : 43 * rate], rate, subtype="PCM_16")
     return path
 
 
@@ -132,7 +132,7 @@ def test_a_reload_is_followed_and_a_bad_one_refused(box: Box) -> None:
     box.write(CONFIG, SOCKET + "[gate]\nkind = 'opne'\n")
     box("systemctl reload listener")
     eventually(lambda: "reload refused" in shown(box, "StatusText"), "the refusal", PATIENCE_S)
-    assert any(f"{CONFIG}: gate.kind: " in line for line in journal(box, "-p err"))
+    assert any(CONFIG in line and "gate.kind" in line for line in journal(box, "-p err"))
     box(f"{LISTENER} snooze woof 1s")
     assert (shown(box, "MainPID"), shown(box, "ActiveState")) == (before, "active")
 
