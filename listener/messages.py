@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -290,6 +291,11 @@ def make_test_event(label: str, model: str) -> tuple[Event, Event]:
         top={label: 1.0},
     )
     return start, msgspec.structs.replace(start, seq=1, phase="end", end=wall_clock(now), end_s=0.0)
+
+
+def with_tested(state: State, sinks: Sequence[str]) -> State:
+    """Return the state with the sinks that received a test event."""
+    return msgspec.structs.replace(state, tested=list(sinks))
 
 
 def whole(event: Event) -> Event:

@@ -19,7 +19,7 @@ ONE_PLACE = {
     "sounddevice": {"sources/microphone/portaudio.py"},
     "pyaudio": {"sources/microphone/portaudio.py"},
     "paho": {"sinks/mqtt/connection.py"},
-    "rich": {"tui/canvas.py", "cli/tables.py", "base/text_width.py"},
+    "rich": {"cli/commands/classify.py", "tui/canvas.py", "cli/tables.py", "base/text_width.py"},
     "prometheus_client": {"sinks/prometheus.py"},
     "httpx": {"sinks/webhook/sink.py"},
     "starlette": {"web/app.py", "web/auth.py"},

@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from listener import messages
 from listener.base.clocks import uptime
 from listener.base.label_names import resolve_label
@@ -183,7 +181,7 @@ class Controls:
         with self._lock:
             labels = [label for label in ("smoke_alarm", *self._labels) if label in self._labels]
             label = _resolved(what, self._labels) if what or not labels else labels[0]
-        return msgspec.structs.replace(self.state(), tested=list(self._test(label)))
+        return messages.with_tested(self.state(), self._test(label))
 
     def _follow_clock(self) -> None:
         """Follow the wall clock if it was set; small differences must not change the times of a state."""

@@ -242,7 +242,7 @@ def test_a_background_job_that_keeps_the_output_is_ended_too(
 def test_one_that_left_its_group_costs_no_more_than_the_time_limits(
     tmp_path: Path, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hook = opened(script(tmp_path, "setsid sleep 600 & echo $! > $OUT/aside && mv $OUT/aside $OUT/job"), timeout_s=0.1)
+    hook = opened(script(tmp_path, "setsid sleep 600 & echo $! > $OUT/aside && mv $OUT/aside $OUT/job"), timeout_s=1.0)
     hook.emit(event())
     job = int(wrote(tmp_path / "job"))
     said(caplog, "cannot be ended")

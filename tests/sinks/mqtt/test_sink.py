@@ -550,8 +550,7 @@ def test_what_cannot_be_is_refused_before_anything_starts(changes: dict[str, Any
 def test_without_paho_the_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['paho'] = None\n"
-        "from listener import config; from listener.config import registry\n"
-        "config.defaults()\n"
+        "from listener.base import registry\n"
         "from tests.sinks.messages import HELLO\n"
         "sink = registry.sink('mqtt'); sink(sink.Config(), HELLO)\n"
     )
