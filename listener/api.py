@@ -54,7 +54,8 @@ def listen(
     """Yield the events of `audio`, each as soon as it is known.
 
     A live call opens the sources when the first event is requested, and closes them with `close()`, which
-    `contextlib.closing` calls. Up to 512 events wait for a slow caller; then the listen threads wait.
+    `contextlib.closing` calls. Up to 512 events wait for a slow caller; then the oldest are lost, and the
+    log says how many.
 
     Args:
         audio: The path of a recording, or samples of shape (n,) or (n, channels) as floats in -1..1 or int16. None
